@@ -1,0 +1,197 @@
+//! What may be asked of a group of accounts. Everything a decision needs from outside comes in here
+//! or in the [`Context`]: ids, time, terms.
+
+use super::{
+    account::{Medium, Status, StatusReason},
+    hold::{Authorization, TransactionType},
+    ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+    merchant::{Merchant, TransactionMedium},
+    money::{Amount, Asset, Currency, Decimal, LocalAmount},
+    policy::{Policy, Terms},
+    time::Timestamp,
+};
+
+/// What a decision may look at beside the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The moment of the decision.
+    pub now: Timestamp,
+    /// The house's terms: assets, fees, lifetimes, tolerances.
+    pub terms: &'a Terms,
+    /// The authorization a step is about, fetched from the log, when the state no longer holds it.
+    pub recalled: Option<&'a Authorization>,
+}
+
+/// One request to one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Make an account.
+    OpenAccount(Box<OpenAccount>),
+    /// Change an account's face.
+    ChangeAccount(Box<ChangeAccount>),
+    /// Money from the world.
+    Deposit(MoveMoney),
+    /// Money to the world.
+    Withdraw(MoveMoney),
+    /// Money to another account.
+    SendTransfer(Box<SendTransfer>),
+    /// Money from another actor.
+    ReceiveTransfer(Box<Transfer>),
+    /// The money arrived.
+    SettleTransfer(TransferId),
+    /// The money could not arrive.
+    ReturnTransfer(TransferId),
+    /// A purchase wants money held.
+    Authorize(Box<Authorize>),
+    /// A clearing without an authorization.
+    ForcePost(Box<Authorize>),
+    /// More is wanted for an authorization.
+    Increment(StepRequest),
+    /// The held money is taken.
+    Capture(StepRequest),
+    /// The held money is let go.
+    Reverse(StepRequest),
+    /// The hold's time may have run out.
+    Expire(AuthorizationId),
+    /// Captured money comes back.
+    Refund(StepRequest),
+    /// A refund is undone; `refund` is the position of its record.
+    ReverseRefund {
+        /// Which authorization, and the reversal's own transaction id.
+        step: StepRequest,
+        /// The refund's record.
+        refund: u64,
+    },
+}
+
+/// A new account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAccount {
+    /// Its number.
+    pub no: AccountNo,
+    /// Its kind.
+    pub medium: Medium,
+    /// Its holder.
+    pub holder_urn: String,
+    /// The money to share, or the number of the money to make.
+    pub ledger: LedgerNo,
+    /// Where its events go.
+    pub webhook_url: Option<String>,
+    /// A JSON object as text.
+    pub metadata: String,
+    /// What the metadata says of money.
+    pub policy: Policy,
+}
+
+/// A change of an account's face; what is `None` stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeAccount {
+    /// Which.
+    pub account: AccountNo,
+    /// The state to go to.
+    pub status: Option<Status>,
+    /// Why.
+    pub status_reason: Option<StatusReason>,
+    /// The whole new metadata and what it says of money.
+    pub metadata: Option<(String, Policy)>,
+    /// The new address, or none at all.
+    pub webhook_url: Option<Option<String>>,
+}
+
+/// A deposit or a withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveMoney {
+    /// The account.
+    pub account: AccountNo,
+    /// What is counted.
+    pub asset: Asset,
+    /// How much, in the asset's smallest unit; not zero.
+    pub amount: Amount,
+    /// Unique per origin.
+    pub reference: String,
+    /// A JSON object as text.
+    pub metadata: String,
+}
+
+/// A transfer to another account of this group or of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendTransfer {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// Whether the destination lives in the same group.
+    pub is_within: bool,
+}
+
+/// Money on its way from account to account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Its id.
+    pub id: TransferId,
+    /// Where it leaves.
+    pub source: AccountNo,
+    /// The source's URN, for the destination's books.
+    pub source_urn: String,
+    /// The actor it leaves.
+    pub source_actor: ActorId,
+    /// Where it goes.
+    pub destination: AccountNo,
+    /// The destination's URN, for the source's books.
+    pub destination_urn: String,
+    /// The actor it goes to.
+    pub destination_actor: ActorId,
+    /// What is counted.
+    pub asset: Asset,
+    /// How much, in the asset's smallest unit; not zero.
+    pub amount: Amount,
+    /// The caller's reference, empty if none.
+    pub reference: String,
+    /// A JSON object as text.
+    pub metadata: String,
+}
+
+/// A purchase as the processor sent it. The fields that steer nothing are kept for the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorize {
+    /// The card.
+    pub account: AccountNo,
+    /// The processor's id.
+    pub transaction_id: String,
+    /// What the cardholder does.
+    pub kind: TransactionType,
+    /// What the merchant asks.
+    pub local: LocalAmount,
+    /// The network's USD settlement amount.
+    pub usd_amount: Option<Decimal>,
+    /// Who asks.
+    pub merchant: Merchant,
+    /// By what means.
+    pub medium: TransactionMedium,
+    /// Whether less than asked may be approved.
+    pub allow_partial: bool,
+    /// Whether to capture at once.
+    pub capture: bool,
+}
+
+/// A step on an authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRequest {
+    /// Which.
+    pub authorization: AuthorizationId,
+    /// The step's own id.
+    pub transaction_id: String,
+    /// How much, in the authorization's currency; all that is left if not said.
+    pub local: Option<StepAmount>,
+    /// For a capture: whether what is left of the hold is released. By default yes when no amount
+    /// is said or the hold is used up.
+    pub is_final: Option<bool>,
+}
+
+/// How much a step is about. The currency's decimal places are known only to the authorization, so
+/// the text's value comes as an exact decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepAmount {
+    /// The value.
+    pub value: Decimal,
+    /// The currency, if the caller named one.
+    pub currency: Option<Currency>,
+}

@@ -1,0 +1,82 @@
+//! Making accounts and changing their faces.
+
+use crate::domain::{
+    account::{Account, Status},
+    command::{ChangeAccount, Context, OpenAccount},
+    event::Event,
+    group::Group,
+    outcome::Rejection,
+};
+
+/// A new account goes through `creation_in_progress` to `active` in one record: both facts stand in
+/// the log, and no reader sees it half made.
+pub(super) fn open(
+    group: &Group,
+    open: &OpenAccount,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let shares_money = open.ledger.0 != open.no.0;
+    if shares_money && group.ledger(open.ledger).is_none() {
+        return Err(Rejection::LedgerNotFound);
+    }
+    let mut account = Account {
+        no: open.no,
+        medium: open.medium.clone(),
+        holder_urn: open.holder_urn.clone(),
+        ledger: open.ledger,
+        status: Status::CreationInProgress,
+        status_reason: None,
+        webhook_url: open.webhook_url.clone(),
+        metadata: open.metadata.clone(),
+        policy: open.policy.clone(),
+        created_at: context.now,
+        updated_at: context.now,
+    };
+    let opened = Event::AccountOpened(Box::new(account.clone()));
+    account.status = Status::Active;
+    let change = ChangeAccount {
+        account: open.no,
+        status: Some(Status::Active),
+        status_reason: None,
+        metadata: None,
+        webhook_url: None,
+    };
+    let activated = Event::AccountChanged {
+        change: Box::new(change),
+        account: Box::new(account),
+    };
+    Ok(vec![opened, activated])
+}
+
+pub(super) fn change(
+    group: &Group,
+    change: &ChangeAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let known = group
+        .account(change.account)
+        .ok_or(Rejection::AccountNotFound)?;
+    let mut account = known.clone();
+    if let Some(to) = change.status {
+        let from = account.status;
+        if !from.next().contains(&to) {
+            return Err(Rejection::IllegalTransition { from, to });
+        }
+        account.status = to;
+        account.status_reason = change.status_reason;
+    } else if change.status_reason.is_some() {
+        account.status_reason = change.status_reason;
+    }
+    if let Some((metadata, policy)) = &change.metadata {
+        account.metadata.clone_from(metadata);
+        account.policy.clone_from(policy);
+    }
+    if let Some(webhook_url) = &change.webhook_url {
+        account.webhook_url.clone_from(webhook_url);
+    }
+    account.updated_at = context.now;
+    Ok(Event::AccountChanged {
+        change: Box::new(change.clone()),
+        account: Box::new(account),
+    })
+}

@@ -1,0 +1,179 @@
+//! Takes held money: the merchant's part to the network, each fee to who earns it.
+
+use super::{draft::Draft, step};
+use crate::domain::{
+    command::{Context, StepRequest},
+    event::{Event, OverCapture, StepKind, Stepped},
+    group::Group,
+    hold::{Authorization, FeeBasis},
+    money::{Amount, MoneyError, apportion, sum},
+    outcome::Rejection,
+    posting::{House, Place},
+};
+
+/// Captures a part, all, or more than is held.
+///
+/// More than is held still posts, because a clearing cannot be declined: up to the tolerance as part
+/// of the capture, beyond it as an adjustment.
+pub(super) fn decide(
+    group: &Group,
+    request: &StepRequest,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let mut authorization = step::find(group, request.authorization, context)?;
+    let left = authorization.local_held();
+    if !authorization.is_open() {
+        let state = authorization.state();
+        return Err(Rejection::StateForbids {
+            state,
+            step: "capture",
+        });
+    }
+    let local = step::amount(request, authorization.currency, left)?;
+    let from_hold = local.min(left);
+    let beyond = local.minus_or_zero(from_hold);
+    let is_final = request
+        .is_final
+        .unwrap_or(request.local.is_none() || local >= left);
+    let mut draft = Draft::new(group);
+    let before = authorization.captured();
+    let charged_before: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
+    take_from_hold(&mut authorization, &mut draft, from_hold)?;
+    let over = take_beyond(&mut authorization, &mut draft, beyond, context)?;
+    charge(&mut authorization, &mut draft, before)?;
+    if is_final {
+        let rest = authorization.local_held();
+        super::reverse::release(&mut authorization, &mut draft, rest)?;
+    }
+    let fees = authorization.fees.iter().zip(charged_before);
+    Ok(Event::AuthorizationStepped(Box::new(Stepped {
+        kind: StepKind::Capture,
+        transaction_id: request.transaction_id.clone(),
+        account: authorization.account,
+        local,
+        amount: authorization.captured().minus_or_zero(before),
+        over,
+        fees: fees
+            .map(|(fee, before)| fee.charged.minus_or_zero(before))
+            .collect(),
+        suspended: Amount::ZERO,
+        movement: draft.finish(),
+        authorization,
+    })))
+}
+
+/// Captures everything held, in the same record as the hold.
+pub(super) fn take_all(
+    authorization: &mut Authorization,
+    draft: &mut Draft<'_>,
+) -> Result<(), MoneyError> {
+    let before = authorization.captured();
+    take_from_hold(authorization, draft, authorization.local_held())?;
+    charge(authorization, draft, before)
+}
+
+fn take_from_hold(
+    authorization: &mut Authorization,
+    draft: &mut Draft<'_>,
+    local: Amount,
+) -> Result<(), MoneyError> {
+    let shares: Vec<_> = authorization.legs.iter().map(|leg| leg.amount).collect();
+    let captured: Vec<_> = authorization.legs.iter().map(|leg| leg.captured).collect();
+    let released: Vec<_> = authorization.legs.iter().map(|leg| leg.released).collect();
+    let gone: Vec<_> = captured
+        .iter()
+        .zip(&released)
+        .map(|(c, r)| c.saturating_plus(*r))
+        .collect();
+    let local_gone = authorization
+        .local_captured
+        .plus(authorization.local_released)?
+        .plus(local)?;
+    let target = step::cumulative(authorization.amount(), local_gone, authorization.local)?;
+    let parts = apportion(&shares, &gone, target.max(sum(&gone)?))?;
+    for (leg, part) in authorization.legs.iter_mut().zip(&parts) {
+        leg.captured = leg.captured.plus(*part)?;
+        draft.post(
+            Place::Held(leg.ledger),
+            Place::House(House::Settlement),
+            authorization.asset,
+            *part,
+        )?;
+    }
+    authorization.local_captured = authorization.local_captured.plus(local)?;
+    Ok(())
+}
+
+fn take_beyond(
+    authorization: &mut Authorization,
+    draft: &mut Draft<'_>,
+    local: Amount,
+    context: &Context<'_>,
+) -> Result<OverCapture, MoneyError> {
+    if local.is_zero() {
+        return Ok(OverCapture::default());
+    }
+    let whole = authorization.amount();
+    let in_asset =
+        |local_cumulative: Amount| whole.part_rounded_down(local_cumulative, authorization.local);
+    let excess_before = authorization.local_excess;
+    let excess_after = excess_before.plus(local)?;
+    let amount = in_asset(excess_after)?.minus_or_zero(in_asset(excess_before)?);
+    let tolerance = context.terms.over_capture.of_rounded_down(whole)?;
+    let already = sum(&authorization
+        .legs
+        .iter()
+        .map(|leg| leg.excess)
+        .collect::<Vec<_>>())?;
+    let tolerated = amount.min(tolerance.minus_or_zero(already));
+    authorization.local_excess = excess_after;
+    if let Some(leg) = authorization.legs.first_mut() {
+        leg.excess = leg.excess.plus(amount)?;
+        draft.post(
+            Place::Spendable(leg.ledger),
+            Place::House(House::Settlement),
+            authorization.asset,
+            amount,
+        )?;
+    }
+    Ok(OverCapture {
+        tolerated,
+        adjusted: amount.minus_or_zero(tolerated),
+    })
+}
+
+/// Moves each fee's part of what was captured from the network's account to who earns it.
+///
+/// Cumulative, so that the parts of a fee add up to it exactly; past the authorized debit a
+/// percentage goes on, a flat fee does not grow.
+fn charge(
+    authorization: &mut Authorization,
+    draft: &mut Draft<'_>,
+    before: Amount,
+) -> Result<(), MoneyError> {
+    let whole = authorization.amount();
+    let captured = authorization.captured();
+    let mut room = captured.minus_or_zero(before);
+    for fee in &mut authorization.fees {
+        let due = if whole.is_zero() {
+            Amount::ZERO
+        } else {
+            fee.amount.part_rounded_down(captured.min(whole), whole)?
+        };
+        let beyond = match fee.basis {
+            FeeBasis::Percentage => fee.value.of_rounded_down(captured.minus_or_zero(whole))?,
+            FeeBasis::Flat => Amount::ZERO,
+        };
+        let part = due.plus(beyond)?.minus_or_zero(fee.charged).min(room);
+        room = room.minus_or_zero(part);
+        fee.charged = fee.charged.plus(part)?;
+        let treasury = Place::House(House::Treasury(fee.treasury.clone()));
+        draft.post(
+            Place::House(House::Settlement),
+            treasury,
+            authorization.asset,
+            part,
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Says what a command would do. Looks at the state, changes nothing, refuses or answers with facts.
+
+mod accounts;
+mod authorize;
+mod capture;
+mod draft;
+mod force_post;
+mod increment;
+mod money;
+mod refund;
+mod reverse;
+mod step;
+mod transfer;
+
+use super::{
+    command::{Command, Context},
+    event::Event,
+    group::Group,
+    outcome::Rejection,
+};
+
+/// Decides `command`.
+///
+/// Two calls with the same arguments give the same events.
+///
+/// # Errors
+///
+/// A [`Rejection`] if the command cannot be decided; nothing is to be recorded then.
+pub fn decide(
+    group: &Group,
+    command: &Command,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let event = match command {
+        Command::OpenAccount(open) => return accounts::open(group, open, context),
+        Command::ChangeAccount(change) => accounts::change(group, change, context)?,
+        Command::Deposit(deposit) => money::deposit(group, deposit)?,
+        Command::Withdraw(withdrawal) => money::withdraw(group, withdrawal)?,
+        Command::SendTransfer(send) => transfer::send(group, send)?,
+        Command::ReceiveTransfer(transfer) => transfer::receive(group, transfer)?,
+        Command::SettleTransfer(id) => transfer::settle(group, *id)?,
+        Command::ReturnTransfer(id) => transfer::give_back(group, *id)?,
+        Command::Authorize(request) => authorize::decide(group, request, context)?,
+        Command::ForcePost(request) => force_post::decide(group, request, context)?,
+        Command::Increment(step) => increment::decide(group, step, context)?,
+        Command::Capture(step) => capture::decide(group, step, context)?,
+        Command::Reverse(step) => reverse::decide(group, step, context)?,
+        Command::Expire(id) => reverse::expire(group, *id, context)?,
+        Command::Refund(step) => refund::decide(group, step, context)?,
+        Command::ReverseRefund { step, refund } => refund::reverse(group, step, *refund, context)?,
+    };
+    Ok(vec![event])
+}

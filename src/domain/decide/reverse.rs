@@ -1,0 +1,118 @@
+//! Lets held money go: on request, or because its time ran out.
+
+use super::{draft::Draft, step};
+use crate::domain::{
+    command::{Context, StepRequest},
+    event::{Event, OverCapture, StepKind, Stepped},
+    group::Group,
+    hold::Authorization,
+    ids::AuthorizationId,
+    money::{Amount, MoneyError, apportion, sum},
+    outcome::Rejection,
+    posting::Place,
+};
+
+pub(super) fn decide(
+    group: &Group,
+    request: &StepRequest,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let authorization = step::find(group, request.authorization, context)?;
+    let left = if authorization.is_open() {
+        authorization.local_held()
+    } else {
+        Amount::ZERO
+    };
+    let local = step::amount(request, authorization.currency, left)?;
+    step::require(&authorization, "reverse", left, local)?;
+    let transaction_id = request.transaction_id.clone();
+    Ok(stepped(
+        group,
+        authorization,
+        StepKind::Reversal,
+        transaction_id,
+        local,
+    )?)
+}
+
+/// Ends a hold whose time ran out; refused while it has not.
+pub(super) fn expire(
+    group: &Group,
+    id: AuthorizationId,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let mut authorization = group
+        .open
+        .get(&id)
+        .ok_or(Rejection::AuthorizationNotFound)?
+        .clone();
+    if authorization.expires_at > context.now {
+        return Err(Rejection::StateForbids {
+            state: authorization.state(),
+            step: "expire",
+        });
+    }
+    authorization.has_expired = true;
+    let local = authorization.local_held();
+    Ok(stepped(
+        group,
+        authorization,
+        StepKind::Expiry,
+        String::new(),
+        local,
+    )?)
+}
+
+fn stepped(
+    group: &Group,
+    mut authorization: Authorization,
+    kind: StepKind,
+    transaction_id: String,
+    local: Amount,
+) -> Result<Event, MoneyError> {
+    let mut draft = Draft::new(group);
+    let before = authorization.released();
+    release(&mut authorization, &mut draft, local)?;
+    Ok(Event::AuthorizationStepped(Box::new(Stepped {
+        kind,
+        transaction_id,
+        account: authorization.account,
+        local,
+        amount: authorization.released().minus_or_zero(before),
+        over: OverCapture::default(),
+        fees: Vec::new(),
+        suspended: Amount::ZERO,
+        movement: draft.finish(),
+        authorization,
+    })))
+}
+
+/// Moves a part of the hold back to what may be spent.
+pub(super) fn release(
+    authorization: &mut Authorization,
+    draft: &mut Draft<'_>,
+    local: Amount,
+) -> Result<(), MoneyError> {
+    if local.is_zero() {
+        return Ok(());
+    }
+    let shares: Vec<_> = authorization.legs.iter().map(|leg| leg.amount).collect();
+    let gone: Vec<_> = authorization
+        .legs
+        .iter()
+        .map(|leg| leg.captured.saturating_plus(leg.released))
+        .collect();
+    let local_gone = authorization
+        .local_captured
+        .plus(authorization.local_released)?
+        .plus(local)?;
+    let target = step::cumulative(authorization.amount(), local_gone, authorization.local)?;
+    let parts = apportion(&shares, &gone, target.max(sum(&gone)?))?;
+    for (leg, part) in authorization.legs.iter_mut().zip(&parts) {
+        leg.released = leg.released.plus(*part)?;
+        let (held, spendable) = (Place::Held(leg.ledger), Place::Spendable(leg.ledger));
+        draft.post(held, spendable, authorization.asset, *part)?;
+    }
+    authorization.local_released = authorization.local_released.plus(local)?;
+    Ok(())
+}

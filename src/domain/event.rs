@@ -1,0 +1,157 @@
+//! What happened to a group: facts, with everything that was computed, so that no later code
+//! computes the past again.
+
+use super::{
+    account::Account,
+    command::{Authorize, ChangeAccount, MoveMoney, Transfer},
+    funds::Balance,
+    hold::Authorization,
+    ids::{AccountNo, AuthorizationId, LedgerNo, TransferId},
+    money::{Amount, Asset},
+    outcome::DeclineReason,
+    posting::Posting,
+};
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An account was made.
+    AccountOpened(Box<Account>),
+    /// An account's face changed; as it is now.
+    AccountChanged {
+        /// What was asked.
+        change: Box<ChangeAccount>,
+        /// As it is now.
+        account: Box<Account>,
+    },
+    /// Money came from the world.
+    Deposited(MoveMoney, Movement),
+    /// Money went to the world.
+    Withdrawn(MoveMoney, Movement),
+    /// Money moved between accounts of this group.
+    TransferredWithin(Box<Transfer>, Movement),
+    /// Money left for another actor.
+    TransferSent(Box<Transfer>, Movement),
+    /// Money came from another actor.
+    TransferReceived(Box<Transfer>, Movement),
+    /// The money sent arrived; it is no longer watched.
+    TransferSettled(TransferId),
+    /// The money sent could not arrive and came back.
+    TransferReturned(Box<Transfer>, Movement),
+    /// A purchase was approved (and captured at once, if it asked so), or forced.
+    AuthorizationApproved(Box<Approved>),
+    /// A purchase was declined.
+    AuthorizationDeclined(Box<Declined>),
+    /// Something became of an authorization.
+    AuthorizationStepped(Box<Stepped>),
+}
+
+/// The money of an event: its postings, and what the accounts they touch have after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Movement {
+    /// Balanced, in order.
+    pub postings: Vec<Posting>,
+    /// Every asset of every ledger account touched.
+    pub after: Vec<LedgerAfter>,
+}
+
+/// What a ledger account has after an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerAfter {
+    /// Which.
+    pub ledger: LedgerNo,
+    /// By asset, in the account's order.
+    pub balances: Vec<(Asset, Balance)>,
+}
+
+/// An approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// As asked.
+    pub request: Authorize,
+    /// As decided.
+    pub authorization: Authorization,
+    /// The money.
+    pub movement: Movement,
+}
+
+/// A decline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declined {
+    /// Its id.
+    pub id: AuthorizationId,
+    /// As asked.
+    pub request: Authorize,
+    /// Why.
+    pub reason: DeclineReason,
+    /// The card's ledger account at that moment.
+    pub movement: Movement,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// More was held.
+    Increment,
+    /// More was asked and not held.
+    IncrementDeclined(DeclineReason),
+    /// Held money was taken.
+    Capture,
+    /// Held money was let go on request.
+    Reversal,
+    /// Held money was let go by time.
+    Expiry,
+    /// Captured money came back.
+    Refund,
+    /// A refund was undone.
+    RefundReversal,
+}
+
+impl StepKind {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Increment | Self::IncrementDeclined(_) => "increment",
+            Self::Capture => "capture",
+            Self::Reversal => "reversal",
+            Self::Expiry => "expiry",
+            Self::Refund => "refund",
+            Self::RefundReversal => "refund_reversal",
+        }
+    }
+}
+
+/// A step on an authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stepped {
+    /// What it did.
+    pub kind: StepKind,
+    /// The step's own id; empty for an expiry.
+    pub transaction_id: String,
+    /// The card.
+    pub account: AccountNo,
+    /// How much, in the currency's minor unit.
+    pub local: Amount,
+    /// How much, in the asset's smallest unit.
+    pub amount: Amount,
+    /// Of a capture: what went beyond the hold, within the tolerance and past it.
+    pub over: OverCapture,
+    /// What each fee got or gave, in the order of the authorization's fees.
+    pub fees: Vec<Amount>,
+    /// What went to the suspense account because an account is gone.
+    pub suspended: Amount,
+    /// The authorization after it.
+    pub authorization: Authorization,
+    /// The money.
+    pub movement: Movement,
+}
+
+/// What a capture took beyond its hold, in the asset's smallest unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OverCapture {
+    /// Within the configured tolerance.
+    pub tolerated: Amount,
+    /// Beyond it: an adjustment.
+    pub adjusted: Amount,
+}

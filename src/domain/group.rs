@@ -1,0 +1,95 @@
+//! The state one actor owns: accounts that share money, the money, and its holds.
+
+use std::collections::BTreeMap;
+
+use super::{
+    account::{Account, Status},
+    command::Transfer,
+    funds::LedgerAccount,
+    hold::Authorization,
+    ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+    time::Timestamp,
+};
+
+/// Accounts that share money, the money, and what is held of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Who owns it.
+    pub id: ActorId,
+    /// How many records made it.
+    pub sequence: u64,
+    /// The moment of the last record; each record's moment is later than the one before.
+    pub last_time: Timestamp,
+    /// The faces, in the order of making.
+    pub accounts: Vec<Account>,
+    /// The money, in the order of making.
+    pub ledgers: Vec<LedgerAccount>,
+    /// How many authorizations were decided here.
+    pub authorizations: u32,
+    /// Authorizations that hold money.
+    pub open: BTreeMap<AuthorizationId, Authorization>,
+    /// The others: where the last record of each stands in the log.
+    pub closed: BTreeMap<AuthorizationId, u64>,
+    /// Money sent to other actors and not yet known to have arrived.
+    pub outgoing: BTreeMap<TransferId, Transfer>,
+    /// Transfers that arrived, so that none arrives twice.
+    pub received: BTreeMap<TransferId, u64>,
+}
+
+impl Group {
+    /// Without accounts.
+    #[must_use]
+    pub const fn new(id: ActorId) -> Self {
+        Self {
+            id,
+            sequence: 0,
+            last_time: Timestamp::from_micros(0),
+            accounts: Vec::new(),
+            ledgers: Vec::new(),
+            authorizations: 0,
+            open: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            outgoing: BTreeMap::new(),
+            received: BTreeMap::new(),
+        }
+    }
+
+    /// The account with that number.
+    #[must_use]
+    pub fn account(&self, no: AccountNo) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.no == no)
+    }
+
+    /// The ledger account with that number.
+    #[must_use]
+    pub fn ledger(&self, no: LedgerNo) -> Option<&LedgerAccount> {
+        self.ledgers.iter().find(|ledger| ledger.no == no)
+    }
+
+    /// Whether some account in front of that money still exists.
+    #[must_use]
+    pub fn has_face(&self, no: LedgerNo) -> bool {
+        self.accounts
+            .iter()
+            .any(|account| account.ledger == no && account.status != Status::Deleted)
+    }
+
+    /// The rules that hold after every record.
+    ///
+    /// # Panics
+    ///
+    /// If one is broken: then the process must stop, and the log rebuilds every card.
+    pub fn assert_invariants(&self, ledgers: &[LedgerNo]) {
+        for no in ledgers {
+            let ledger = self
+                .ledger(*no)
+                .expect("Invariant: a posting's ledger account exists");
+            for (asset, balance) in &ledger.balances {
+                assert!(
+                    balance.is_sound(),
+                    "Invariant: current + pending = in - out and pending >= 0 for {asset} of {no}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! An authorization and all that became of it: held, captured, released, refunded.
+
+use super::{
+    ids::{AccountNo, AuthorizationId, LedgerNo},
+    money::{Amount, Asset, Currency, Decimal, LocalAmount},
+    time::Timestamp,
+};
+
+/// What the cardholder is doing. Source: network-face contract; ISO 8583 processing code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionType {
+    /// Goods or services.
+    Purchase,
+    /// Cash from a machine.
+    Withdrawal,
+    /// Cash over the counter beside a purchase.
+    ExtraCash,
+    /// A question, no money.
+    BalanceInquiry,
+    /// A bill.
+    Payment,
+    /// Money towards the cardholder by authorization: not taken.
+    Credit,
+}
+
+impl TransactionType {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Purchase => "PURCHASE",
+            Self::Withdrawal => "WITHDRAWAL",
+            Self::ExtraCash => "EXTRACASH",
+            Self::BalanceInquiry => "BALANCE_INQUIRY",
+            Self::Payment => "PAYMENT",
+            Self::Credit => "CREDIT",
+        }
+    }
+
+    /// Every type.
+    pub const ALL: [Self; 6] = [
+        Self::Purchase,
+        Self::Withdrawal,
+        Self::ExtraCash,
+        Self::BalanceInquiry,
+        Self::Payment,
+        Self::Credit,
+    ];
+}
+
+/// What one ledger account has in an authorization, in the authorization's asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The face that was drawn on.
+    pub account: AccountNo,
+    /// Its money.
+    pub ledger: LedgerNo,
+    /// Authorized: what was held at first, and by increments.
+    pub amount: Amount,
+    /// Of that, captured from the hold.
+    pub captured: Amount,
+    /// Of that, released without capture.
+    pub released: Amount,
+    /// Captured beyond the hold.
+    pub excess: Amount,
+    /// Refunded.
+    pub refunded: Amount,
+}
+
+impl Leg {
+    /// What is still held.
+    #[must_use]
+    pub const fn held(&self) -> Amount {
+        self.amount
+            .minus_or_zero(self.captured)
+            .minus_or_zero(self.released)
+    }
+
+    /// All that was paid.
+    #[must_use]
+    pub const fn paid(&self) -> Amount {
+        Amount::ZERO
+            .saturating_plus(self.captured)
+            .saturating_plus(self.excess)
+    }
+}
+
+/// How a fee's value is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeBasis {
+    /// A fraction of the debit.
+    Percentage,
+    /// Smallest units of the debit's asset.
+    Flat,
+}
+
+/// One fee of an authorization, in the authorization's asset; inside the debit, never on top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeeLine {
+    /// Its name.
+    pub name: String,
+    /// Who earns it.
+    pub treasury: String,
+    /// How `value` is meant.
+    pub basis: FeeBasis,
+    /// The fraction, or the flat amount.
+    pub value: Decimal,
+    /// Of the whole authorized debit.
+    pub amount: Amount,
+    /// Posted by captures.
+    pub charged: Amount,
+    /// Given back by refunds.
+    pub returned: Amount,
+}
+
+/// Where an authorization is in its life: derived, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// All of it is held.
+    Pending,
+    /// Some is captured, some still held.
+    PartiallyCaptured,
+    /// Captured; nothing held.
+    Captured,
+    /// Released; nothing was captured.
+    Reversed,
+    /// Released because its time ran out; nothing was captured.
+    Expired,
+    /// All that was captured was refunded.
+    Refunded,
+    /// Some of what was captured was refunded.
+    PartiallyRefunded,
+    /// Never held.
+    Declined,
+}
+
+impl State {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::PartiallyCaptured => "partially_captured",
+            Self::Captured => "captured",
+            Self::Reversed => "reversed",
+            Self::Expired => "expired",
+            Self::Refunded => "refunded",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Declined => "declined",
+        }
+    }
+
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::PartiallyCaptured,
+        Self::Captured,
+        Self::Reversed,
+        Self::Expired,
+        Self::Refunded,
+        Self::PartiallyRefunded,
+        Self::Declined,
+    ];
+}
+
+/// What a reversal, a capture and a refund act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// Its id.
+    pub id: AuthorizationId,
+    /// The card that was used.
+    pub account: AccountNo,
+    /// The processor's id of it.
+    pub transaction_id: String,
+    /// What the cardholder did.
+    pub kind: TransactionType,
+    /// The merchant's currency.
+    pub currency: Currency,
+    /// What was asked at first, in the currency's minor unit.
+    pub requested: Amount,
+    /// What was approved, with increments, in the currency's minor unit.
+    pub local: Amount,
+    /// Of `local`, captured from the hold.
+    pub local_captured: Amount,
+    /// Of `local`, released without capture.
+    pub local_released: Amount,
+    /// Captured beyond `local`.
+    pub local_excess: Amount,
+    /// Refunded, in the currency's minor unit.
+    pub local_refunded: Amount,
+    /// What was drawn.
+    pub asset: Asset,
+    /// Units of the currency per unit of the asset, as applied.
+    pub rate: Decimal,
+    /// Who was drawn on.
+    pub legs: Vec<Leg>,
+    /// What of it are fees.
+    pub fees: Vec<FeeLine>,
+    /// Whether it was approved for less than asked.
+    pub is_partial: bool,
+    /// Whether a clearing came without an authorization.
+    pub is_forced: bool,
+    /// Whether its time ran out.
+    pub has_expired: bool,
+    /// When the hold ends by itself.
+    pub expires_at: Timestamp,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Its refunds, in order.
+    pub refunds: Vec<Refund>,
+    /// Where its first record stands in the log; 0 inside that record itself.
+    pub first_lsn: u64,
+    /// Where its last record stands in the log; inside a record, the one before.
+    pub last_lsn: u64,
+}
+
+/// One refund, so that it can be reversed exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Its record in the log; 0 inside that record itself.
+    pub lsn: u64,
+    /// How much, in the currency's minor unit.
+    pub local: Amount,
+    /// What each leg got back, in the order of the legs.
+    pub legs: Vec<Amount>,
+    /// What each fee gave back, in the order of the fees.
+    pub fees: Vec<Amount>,
+    /// Whether it was reversed since.
+    pub is_reversed: bool,
+}
+
+impl Authorization {
+    /// The authorized debit: D.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        total(self.legs.iter().map(|leg| leg.amount))
+    }
+
+    /// What is still held.
+    #[must_use]
+    pub fn held(&self) -> Amount {
+        total(self.legs.iter().map(Leg::held))
+    }
+
+    /// What is still held, in the currency's minor unit.
+    #[must_use]
+    pub const fn local_held(&self) -> Amount {
+        self.local
+            .minus_or_zero(self.local_captured)
+            .minus_or_zero(self.local_released)
+    }
+
+    /// All that was captured, beyond the hold too.
+    #[must_use]
+    pub fn captured(&self) -> Amount {
+        total(self.legs.iter().map(Leg::paid))
+    }
+
+    /// All that was captured, in the currency's minor unit.
+    #[must_use]
+    pub const fn local_paid(&self) -> Amount {
+        self.local_captured.saturating_plus(self.local_excess)
+    }
+
+    /// Released without capture: by reversal, final capture or expiry.
+    #[must_use]
+    pub fn released(&self) -> Amount {
+        total(self.legs.iter().map(|leg| leg.released))
+    }
+
+    /// Refunded, less refunds reversed.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        total(self.legs.iter().map(|leg| leg.refunded))
+    }
+
+    /// Captured and not refunded, in the currency's minor unit.
+    #[must_use]
+    pub const fn local_refundable(&self) -> Amount {
+        self.local_paid().minus_or_zero(self.local_refunded)
+    }
+
+    /// Whether a hold is still there.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.held().is_zero()
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let captured = self.captured();
+        let refunded = self.refunded();
+        if !refunded.is_zero() {
+            let whole = refunded == captured && !self.is_open();
+            return if whole {
+                State::Refunded
+            } else {
+                State::PartiallyRefunded
+            };
+        }
+        if !captured.is_zero() {
+            return if self.is_open() {
+                State::PartiallyCaptured
+            } else {
+                State::Captured
+            };
+        }
+        if self.is_open() {
+            return State::Pending;
+        }
+        if self.has_expired {
+            return State::Expired;
+        }
+        // An account verification holds nothing, so nothing is left to do.
+        if self.amount().is_zero() {
+            State::Captured
+        } else {
+            State::Reversed
+        }
+    }
+
+    /// The approved amount in the merchant's currency.
+    #[must_use]
+    pub const fn local_amount(&self) -> LocalAmount {
+        LocalAmount {
+            minor: self.local,
+            currency: self.currency,
+        }
+    }
+}
+
+fn total(amounts: impl Iterator<Item = Amount>) -> Amount {
+    amounts.fold(Amount::ZERO, Amount::saturating_plus)
+}

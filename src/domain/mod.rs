@@ -1,0 +1,27 @@
+//! The rules of money and cards: pure and synchronous, a function of its arguments and nothing else.
+//!
+//! No clock, randomness, files, actors or logging in here. [`decide::decide`] says what a command
+//! would do and changes nothing; [`apply::apply`] does it and cannot refuse.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic
+)]
+
+pub mod account;
+pub mod apply;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod funds;
+pub mod group;
+pub mod hold;
+pub mod ids;
+pub mod merchant;
+pub mod money;
+pub mod outcome;
+pub mod policy;
+pub mod posting;
+pub mod registry;
+pub mod time;
+pub mod trail;

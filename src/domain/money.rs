@@ -1,0 +1,608 @@
+//! Money as integers of an asset's smallest unit, exact decimals, and the proportions between them.
+
+use std::{fmt, str::FromStr};
+
+use num_bigint::BigInt;
+
+/// What is wrong with a sum of money or its text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// An amount below zero.
+    #[error("amount must not be negative, was {minor}")]
+    Negative {
+        /// What was given, in the smallest unit.
+        minor: i128,
+    },
+    /// Text that is not a whole number of smallest units.
+    #[error("amount must be a whole number of smallest units such as \"50000000\", was {text:?}")]
+    NotAnAmount {
+        /// The start of what was given.
+        text: String,
+    },
+    /// Text that is not a decimal number.
+    #[error("must be a decimal number such as \"50.00\", was {text:?}")]
+    NotADecimal {
+        /// The start of what was given.
+        text: String,
+    },
+    /// More digits than are taken.
+    #[error("amount is too large: at most {digits_max} digits are taken")]
+    TooLarge {
+        /// The limit.
+        digits_max: usize,
+    },
+    /// More decimal places than the currency has.
+    #[error("{currency} has {digits} decimal places, {given} were given")]
+    TooPrecise {
+        /// The currency.
+        currency: Currency,
+        /// What ISO 4217 gives it.
+        digits: u8,
+        /// What was given.
+        given: usize,
+    },
+    /// Text that names no asset.
+    #[error("asset must be SYMBOL/DECIMALS such as DUSD/6, was {text:?}")]
+    NotAnAsset {
+        /// The start of what was given.
+        text: String,
+    },
+    /// Text that is no currency code.
+    #[error("currency must be an ISO 4217 code such as USD, was {text:?}")]
+    NotACurrency {
+        /// The start of what was given.
+        text: String,
+    },
+    /// A sum left the range of what is counted.
+    #[error("the sum is out of range")]
+    OutOfRange,
+}
+
+/// The longest amount taken from outside, in digits.
+pub const AMOUNT_DIGITS_MAX: usize = 30;
+
+/// A non-negative quantity of one asset, in that asset's smallest unit.
+///
+/// Unit: for `DUSD/6`, `Amount` 1_000_000 is one US dollar. The direction of a movement is carried
+/// by its posting (source, destination), never by the amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(i128);
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Creates an amount from `minor` units.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MoneyError::Negative`] if `minor` is below zero.
+    pub const fn from_minor(minor: i128) -> Result<Self, MoneyError> {
+        if minor < 0 {
+            return Err(MoneyError::Negative { minor });
+        }
+        Ok(Self(minor))
+    }
+
+    /// The count of smallest units, never negative.
+    #[must_use]
+    pub const fn minor(self) -> i128 {
+        self.0
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`] past 2^127.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        self.0
+            .checked_add(other.0)
+            .map(Self)
+            .ok_or(MoneyError::OutOfRange)
+    }
+
+    /// The sum of parts of one whole, which is in range because the whole is.
+    #[must_use]
+    pub const fn saturating_plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or nothing where `other` is larger.
+    #[must_use]
+    pub const fn minus_or_zero(self, other: Self) -> Self {
+        if other.0 >= self.0 {
+            Self::ZERO
+        } else {
+            Self(self.0.saturating_sub(other.0))
+        }
+    }
+
+    /// `self × numerator / denominator`, rounded down, exact in between.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`] if the denominator is zero or the result too large.
+    pub fn part_rounded_down(self, numerator: Self, denominator: Self) -> Result<Self, MoneyError> {
+        mul_div_floor(self.0, numerator.0, denominator.0).map(Self)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Amount {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(MoneyError::NotAnAmount { text: shown(text) });
+        }
+        if text.trim_start_matches('0').len() > AMOUNT_DIGITS_MAX {
+            return Err(MoneyError::TooLarge {
+                digits_max: AMOUNT_DIGITS_MAX,
+            });
+        }
+        let minor = text.parse().map_err(|_| MoneyError::OutOfRange)?;
+        Self::from_minor(minor)
+    }
+}
+
+/// `value × numerator / denominator` rounded down, for non-negative arguments; through big
+/// integers only when the product needs them.
+fn mul_div_floor(value: i128, numerator: i128, denominator: i128) -> Result<i128, MoneyError> {
+    if denominator <= 0 {
+        return Err(MoneyError::OutOfRange);
+    }
+    if let Some(product) = value.checked_mul(numerator) {
+        return product
+            .checked_div(denominator)
+            .ok_or(MoneyError::OutOfRange);
+    }
+    let quotient = BigInt::from(value) * BigInt::from(numerator) / BigInt::from(denominator);
+    i128::try_from(quotient).map_err(|_| MoneyError::OutOfRange)
+}
+
+/// The start of a text from outside, short enough for a message.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// What is counted: `SYMBOL/DECIMALS`, for example `DUSD/6` or `KSM/12`.
+///
+/// Small and `Copy`, so that a posting holds it without a pointer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asset {
+    symbol: [u8; 11],
+    decimals: u8,
+}
+
+impl Asset {
+    /// The longest symbol.
+    pub const SYMBOL_MAX: usize = 11;
+    /// The most decimals an asset may have.
+    pub const DECIMALS_MAX: u8 = 18;
+
+    /// Creates an asset from its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::NotAnAsset`] for an empty, too long or non-alphanumeric symbol, or more than
+    /// 18 decimals.
+    pub fn new(symbol: &str, decimals: u8) -> Result<Self, MoneyError> {
+        let wrong = || MoneyError::NotAnAsset {
+            text: shown(symbol),
+        };
+        let bytes = symbol.as_bytes();
+        let starts_with_letter = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+        let plain = bytes.iter().all(u8::is_ascii_alphanumeric);
+        if !starts_with_letter || !plain || decimals > Self::DECIMALS_MAX {
+            return Err(wrong());
+        }
+        let mut padded = [0; Self::SYMBOL_MAX];
+        padded
+            .get_mut(..bytes.len())
+            .ok_or_else(wrong)?
+            .copy_from_slice(bytes);
+        Ok(Self {
+            symbol: padded,
+            decimals,
+        })
+    }
+
+    /// The symbol without the decimals.
+    #[must_use]
+    pub fn symbol(&self) -> &str {
+        let len = self
+            .symbol
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(Self::SYMBOL_MAX);
+        let bytes = self.symbol.get(..len).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// How many decimal places the smallest unit is below one.
+    #[must_use]
+    pub const fn decimals(&self) -> u8 {
+        self.decimals
+    }
+}
+
+impl fmt::Display for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.symbol(), self.decimals)
+    }
+}
+
+impl fmt::Debug for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Asset {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let wrong = || MoneyError::NotAnAsset { text: shown(text) };
+        let (symbol, decimals) = text.split_once('/').ok_or_else(wrong)?;
+        let plain = decimals.len() <= 2 && decimals.bytes().all(|byte| byte.is_ascii_digit());
+        if !plain || (decimals.len() == 2 && decimals.starts_with('0')) {
+            return Err(wrong());
+        }
+        Self::new(symbol, decimals.parse().map_err(|_| wrong())?).map_err(|_| wrong())
+    }
+}
+
+/// An ISO 4217 alphabetic code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency {
+    code: [u8; 3],
+    digits: u8,
+}
+
+impl Currency {
+    /// Puts a currency together again from what a record holds, so that an old record keeps the
+    /// decimal places it was made with.
+    #[must_use]
+    pub const fn from_parts(code: [u8; 3], digits: u8) -> Self {
+        Self { code, digits }
+    }
+
+    /// The three letters and the decimal places, as a record holds them.
+    #[must_use]
+    pub const fn parts(&self) -> ([u8; 3], u8) {
+        (self.code, self.digits)
+    }
+
+    /// How many decimal places the currency has. Source: ISO 4217.
+    #[must_use]
+    pub const fn digits(&self) -> u8 {
+        self.digits
+    }
+
+    /// The three letters.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.code).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let wrong = || MoneyError::NotACurrency { text: shown(text) };
+        let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| wrong())?;
+        let listed = iso_currency::Currency::from_code(text).ok_or_else(wrong)?;
+        let digits = listed
+            .exponent()
+            .and_then(|exponent| u8::try_from(exponent).ok());
+        Ok(Self {
+            code,
+            digits: digits.unwrap_or(2),
+        })
+    }
+}
+
+/// A non-negative amount in a merchant's currency, in that currency's ISO 4217 minor unit.
+///
+/// Unit: `LocalAmount { minor: 5000, currency: USD }` is 50.00 US dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LocalAmount {
+    /// The count of the currency's minor unit.
+    pub minor: Amount,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl LocalAmount {
+    /// Reads a decimal text with at most the currency's decimal places.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError`] for text that is no plain decimal, is negative, too precise or too large.
+    pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        Self::from_decimal(text.parse()?, currency)
+    }
+
+    /// Takes a decimal with at most the currency's decimal places.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError`] for a decimal that is negative, too precise or too large.
+    pub fn from_decimal(decimal: Decimal, currency: Currency) -> Result<Self, MoneyError> {
+        if decimal.mantissa < 0 {
+            return Err(MoneyError::Negative {
+                minor: decimal.mantissa,
+            });
+        }
+        let digits = currency.digits();
+        if decimal.scale > digits {
+            let given = usize::from(decimal.scale);
+            return Err(MoneyError::TooPrecise {
+                currency,
+                digits,
+                given,
+            });
+        }
+        let minor = decimal.scaled_exactly(digits)?;
+        Ok(Self {
+            minor: Amount::from_minor(minor)?,
+            currency,
+        })
+    }
+
+    /// The same value in an asset pegged to this currency, rounded up where the asset is coarser.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn in_asset(&self, asset: Asset) -> Result<Amount, MoneyError> {
+        rescale(
+            self.minor,
+            self.currency.digits(),
+            asset.decimals(),
+            Rounding::Up,
+        )
+    }
+
+    /// The largest local amount that `amount` of a pegged asset covers, rounded down.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn covered_by(
+        amount: Amount,
+        asset: Asset,
+        currency: Currency,
+    ) -> Result<Self, MoneyError> {
+        let minor = rescale(amount, asset.decimals(), currency.digits(), Rounding::Down)?;
+        Ok(Self { minor, currency })
+    }
+}
+
+impl fmt::Display for LocalAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = self.currency.digits();
+        Decimal {
+            mantissa: self.minor.minor(),
+            scale,
+        }
+        .fmt(f)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    Up,
+    Down,
+}
+
+fn rescale(amount: Amount, from: u8, to: u8, rounding: Rounding) -> Result<Amount, MoneyError> {
+    if to >= from {
+        let factor = power_of_ten(to.saturating_sub(from))?;
+        let minor = amount.0.checked_mul(factor).ok_or(MoneyError::OutOfRange)?;
+        return Ok(Amount(minor));
+    }
+    let factor = power_of_ten(from.saturating_sub(to))?;
+    let bumped = match rounding {
+        Rounding::Down => amount.0,
+        Rounding::Up => amount
+            .0
+            .checked_add(factor.saturating_sub(1))
+            .ok_or(MoneyError::OutOfRange)?,
+    };
+    bumped
+        .checked_div(factor)
+        .map(Amount)
+        .ok_or(MoneyError::OutOfRange)
+}
+
+fn power_of_ten(exponent: u8) -> Result<i128, MoneyError> {
+    10_i128
+        .checked_pow(u32::from(exponent))
+        .ok_or(MoneyError::OutOfRange)
+}
+
+/// An exact decimal number: `mantissa / 10^scale`. Rates, fee values and local amounts pass
+/// through it, never through a float.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    /// The digits, signed.
+    pub mantissa: i128,
+    /// How many of them stand behind the point.
+    pub scale: u8,
+}
+
+impl Decimal {
+    /// One.
+    pub const ONE: Self = Self {
+        mantissa: 1,
+        scale: 0,
+    };
+
+    /// `self × amount`, rounded down; zero for a negative number.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn of_rounded_down(self, amount: Amount) -> Result<Amount, MoneyError> {
+        let numerator = Amount(self.mantissa.max(0));
+        amount.part_rounded_down(numerator, Amount(power_of_ten(self.scale)?))
+    }
+
+    /// Without the zeros at its end: `1.50` becomes `1.5`.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        while self.scale > 0 && self.mantissa.checked_rem(10) == Some(0) {
+            self.mantissa = self.mantissa.saturating_div(10);
+            self.scale = self.scale.saturating_sub(1);
+        }
+        self
+    }
+
+    fn scaled_exactly(self, digits: u8) -> Result<i128, MoneyError> {
+        let up = digits
+            .checked_sub(self.scale)
+            .ok_or(MoneyError::OutOfRange)?;
+        self.mantissa
+            .checked_mul(power_of_ten(up)?)
+            .ok_or(MoneyError::OutOfRange)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scale == 0 {
+            return self.mantissa.fmt(f);
+        }
+        let factor = 10_u128
+            .checked_pow(u32::from(self.scale))
+            .unwrap_or(u128::MAX);
+        let digits = self.mantissa.unsigned_abs();
+        let whole = digits.checked_div(factor).unwrap_or_default();
+        let rest = digits.checked_rem(factor).unwrap_or_default();
+        let sign = if self.mantissa < 0 { "-" } else { "" };
+        write!(
+            f,
+            "{sign}{whole}.{rest:0width$}",
+            width = usize::from(self.scale)
+        )
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let wrong = || MoneyError::NotADecimal { text: shown(text) };
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+        let (whole, places) = digits.split_once('.').unwrap_or((digits, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !plain(whole) || !plain(places) {
+            return Err(wrong());
+        }
+        let places = if digits.contains('.') { places } else { "" };
+        if whole
+            .trim_start_matches('0')
+            .len()
+            .saturating_add(places.len())
+            > AMOUNT_DIGITS_MAX
+        {
+            return Err(MoneyError::TooLarge {
+                digits_max: AMOUNT_DIGITS_MAX,
+            });
+        }
+        let read = |part: &str| {
+            part.bytes().try_fold(0_i128, |sum, byte| {
+                sum.checked_mul(10)?
+                    .checked_add(i128::from(byte.saturating_sub(b'0')))
+            })
+        };
+        let scale = u8::try_from(places.len()).map_err(|_| wrong())?;
+        let high = read(whole).and_then(|high| high.checked_mul(power_of_ten(scale).ok()?));
+        let joined = high
+            .zip(read(places))
+            .and_then(|(high, low)| high.checked_add(low));
+        let mantissa = joined
+            .and_then(|m| m.checked_mul(sign))
+            .ok_or(MoneyError::OutOfRange)?;
+        Ok(Self { mantissa, scale })
+    }
+}
+
+/// Splits the part of a whole that lies between two cumulative points over `shares`, in proportion.
+///
+/// `shares` are the parts of the whole (they sum to it), `taken` what each gave already, and
+/// `cumulative` how much of the whole is to be taken in all. What comes back sums to
+/// `cumulative − Σ taken` exactly, never takes more from a share than it has, and at
+/// `cumulative == whole` every share is used up.
+///
+/// # Errors
+///
+/// [`MoneyError::OutOfRange`] if `cumulative` lies below what was taken or above the whole.
+pub fn apportion(
+    shares: &[Amount],
+    taken: &[Amount],
+    cumulative: Amount,
+) -> Result<Vec<Amount>, MoneyError> {
+    let whole = sum(shares)?;
+    let before = sum(taken)?;
+    if cumulative > whole || cumulative < before || shares.len() != taken.len() {
+        return Err(MoneyError::OutOfRange);
+    }
+    let mut left = cumulative.minus_or_zero(before);
+    let mut parts = Vec::with_capacity(shares.len());
+    for (share, taken) in shares.iter().zip(taken) {
+        let target = if whole.is_zero() {
+            Amount::ZERO
+        } else {
+            share.part_rounded_down(cumulative, whole)?
+        };
+        let part = target.minus_or_zero(*taken).min(left);
+        left = left.minus_or_zero(part);
+        parts.push(part);
+    }
+    // Rounding down leaves at most one unit a share: it goes to the first shares that have room.
+    for ((part, share), taken) in parts.iter_mut().zip(shares).zip(taken) {
+        let room = share.minus_or_zero(*taken).minus_or_zero(*part);
+        let extra = room.min(left);
+        *part = part.plus(extra)?;
+        left = left.minus_or_zero(extra);
+    }
+    Ok(parts)
+}
+
+/// The sum of `amounts`.
+///
+/// # Errors
+///
+/// [`MoneyError::OutOfRange`].
+pub fn sum(amounts: &[Amount]) -> Result<Amount, MoneyError> {
+    amounts
+        .iter()
+        .try_fold(Amount::ZERO, |total, amount| total.plus(*amount))
+}

@@ -1,0 +1,168 @@
+//! The answers other than yes: declines (recorded facts) and rejections (nothing happened).
+
+use super::{
+    account::Status,
+    hold::State,
+    money::{Amount, Asset, MoneyError},
+};
+
+/// Why an authorization was declined: a closed list. Source: network-face contract; codes are
+/// ISO 8583 field 39.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclineReason {
+    /// Too little money.
+    InsufficientFunds,
+    /// The card is not active yet, or never was.
+    CardNotActive,
+    /// The card is frozen.
+    CardFrozen,
+    /// The card was disabled as lost, or for another reason.
+    CardDisabled,
+    /// The card was disabled as stolen.
+    CardStolen,
+    /// The card was deleted.
+    CardDeleted,
+    /// The card's last month is over.
+    CardExpired,
+    /// No asset of the card can pay in this currency.
+    CurrencyNotSupported,
+    /// Money towards the cardholder is not taken by authorization.
+    CreditNotSupported,
+    /// The decision could not be made.
+    SystemUnavailable,
+}
+
+impl DeclineReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::CardNotActive => "card_not_active",
+            Self::CardFrozen => "card_frozen",
+            Self::CardDisabled | Self::CardStolen => "card_disabled",
+            Self::CardDeleted => "card_deleted",
+            Self::CardExpired => "card_expired",
+            Self::CurrencyNotSupported => "currency_not_supported",
+            Self::CreditNotSupported => "credit_not_supported",
+            Self::SystemUnavailable => "system_unavailable",
+        }
+    }
+
+    /// The ISO 8583 field 39 response code.
+    #[must_use]
+    pub const fn response_code(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "51",
+            Self::CardNotActive | Self::CurrencyNotSupported | Self::CreditNotSupported => "57",
+            Self::CardFrozen => "62",
+            Self::CardDisabled => "41",
+            Self::CardStolen => "43",
+            Self::CardDeleted => "14",
+            Self::CardExpired => "54",
+            Self::SystemUnavailable => "91",
+        }
+    }
+
+    /// Every reason; the position of each is its permanent number in the log.
+    pub const ALL: [Self; 10] = [
+        Self::InsufficientFunds,
+        Self::CardNotActive,
+        Self::CardFrozen,
+        Self::CardDisabled,
+        Self::CardStolen,
+        Self::CardDeleted,
+        Self::CardExpired,
+        Self::CurrencyNotSupported,
+        Self::CreditNotSupported,
+        Self::SystemUnavailable,
+    ];
+}
+
+/// Why a command cannot be decided. Nothing has changed and nothing is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// There is no such account here.
+    #[error("account not found")]
+    AccountNotFound,
+    /// There is no such ledger account here.
+    #[error("ledger account not found")]
+    LedgerNotFound,
+    /// There is no such authorization here.
+    #[error("authorization not found")]
+    AuthorizationNotFound,
+    /// There is no such refund.
+    #[error("refund not found")]
+    RefundNotFound,
+    /// The transfer is not on its way.
+    #[error("transfer not found")]
+    TransferNotFound,
+    /// The account cannot go to that state from where it is.
+    #[error("an account that is {} cannot become {}", from.word(), to.word())]
+    IllegalTransition {
+        /// Where it is.
+        from: Status,
+        /// What was asked.
+        to: Status,
+    },
+    /// The account takes no part in this in its state.
+    #[error("account is {}", status.word())]
+    AccountNotOpen {
+        /// Its state.
+        status: Status,
+    },
+    /// Too little money for a withdrawal or transfer.
+    #[error("insufficient funds: {available} of {asset} available, {required} required")]
+    InsufficientFunds {
+        /// What is counted.
+        asset: Asset,
+        /// What there is.
+        available: Amount,
+        /// What was asked.
+        required: Amount,
+    },
+    /// The authorization's state does not allow the step.
+    #[error("the authorization is {}: nothing is left to {step}", state.word())]
+    StateForbids {
+        /// Its state.
+        state: State,
+        /// The step, as a verb.
+        step: &'static str,
+    },
+    /// The step is about more than is left.
+    #[error("only {left} is left to {step}, {asked} was asked")]
+    MoreThanLeft {
+        /// Its state.
+        state: State,
+        /// The step, as a verb.
+        step: &'static str,
+        /// What is left, as a decimal in the authorization's currency.
+        left: String,
+        /// What was asked, as a decimal.
+        asked: String,
+    },
+    /// The refund was reversed before.
+    #[error("the refund is already reversed")]
+    RefundAlreadyReversed,
+    /// The step names another currency than the authorization.
+    #[error("the authorization is in {expected}")]
+    OtherCurrency {
+        /// The authorization's.
+        expected: super::money::Currency,
+    },
+    /// The step needs an amount above zero.
+    #[error("local_amount must be above zero")]
+    AmountRequired,
+    /// An amount is not one.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// A clearing in a currency that no asset of the house equals.
+    #[error("no asset equals {currency}")]
+    NoAssetForCurrency {
+        /// The clearing's.
+        currency: super::money::Currency,
+    },
+    /// Source and destination are the same money.
+    #[error("source and destination share one ledger account")]
+    SameMoney,
+}

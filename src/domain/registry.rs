@@ -1,0 +1,173 @@
+//! Origins (programmes) and their keys: who may ask for what. Pure, like everything here.
+
+use super::time::Timestamp;
+
+/// What a key allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+/// One permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Authorizations and what follows them.
+    Network,
+    /// Deposits, withdrawals, snapshots, trial balance.
+    Operator,
+    /// Cards, pockets, transfers.
+    Programme,
+    /// The ledger face.
+    Ledger,
+    /// Origins and keys of all programmes.
+    Root,
+}
+
+impl Scope {
+    /// Every scope; the position of each is its permanent bit.
+    pub const ALL: [Self; 5] = [
+        Self::Network,
+        Self::Operator,
+        Self::Programme,
+        Self::Ledger,
+        Self::Root,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Operator => "operator",
+            Self::Programme => "programme",
+            Self::Ledger => "ledger",
+            Self::Root => "root",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Network => 1,
+            Self::Operator => 2,
+            Self::Programme => 4,
+            Self::Ledger => 8,
+            Self::Root => 16,
+        }
+    }
+}
+
+impl Scopes {
+    /// From the bits a record holds.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// The bits a record holds.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// All of `scopes`.
+    #[must_use]
+    pub fn of(scopes: &[Scope]) -> Self {
+        Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+
+    /// Whether `scope` is among them.
+    #[must_use]
+    pub const fn allow(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Their words.
+    #[must_use]
+    pub fn words(self) -> Vec<&'static str> {
+        Scope::ALL
+            .iter()
+            .filter(|scope| self.allow(**scope))
+            .map(|scope| scope.word())
+            .collect()
+    }
+}
+
+/// A programme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its name: the third part of its holders' URNs.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A secret key, of which only a hash is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its public id: `key_…`.
+    pub id: String,
+    /// Whose it is.
+    pub origin: String,
+    /// For people.
+    pub name: String,
+    /// SHA-256 of the secret. The secret has 160 random bits or more, so a slow hash adds nothing.
+    pub hash: [u8; 32],
+    /// What it allows.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What happened to the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryEvent {
+    /// A programme was made.
+    OriginOpened(Origin),
+    /// A key was made.
+    KeyIssued(ApiKey),
+    /// A key was revoked.
+    KeyRevoked {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Origins and keys, in the order of making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// How many records made it.
+    pub sequence: u64,
+    /// The moment of the last record.
+    pub last_time: Timestamp,
+    /// Programmes.
+    pub origins: Vec<Origin>,
+    /// Keys.
+    pub keys: Vec<ApiKey>,
+}
+
+impl Registry {
+    /// Whether that origin exists.
+    #[must_use]
+    pub fn has_origin(&self, name: &str) -> bool {
+        self.origins.iter().any(|origin| origin.name == name)
+    }
+
+    /// Applies the events of one record.
+    pub fn apply(&mut self, events: &[RegistryEvent], time: Timestamp) {
+        for event in events {
+            match event {
+                RegistryEvent::OriginOpened(origin) => self.origins.push(origin.clone()),
+                RegistryEvent::KeyIssued(key) => self.keys.push(key.clone()),
+                RegistryEvent::KeyRevoked { id, at } => {
+                    for key in self.keys.iter_mut().filter(|key| key.id == *id) {
+                        key.revoked_at = Some(*at);
+                    }
+                }
+            }
+        }
+        self.sequence = self.sequence.saturating_add(1);
+        self.last_time = time;
+    }
+}

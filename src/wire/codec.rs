@@ -1,0 +1,105 @@
+//! The one user of bincode: version byte, payload, nothing behind it.
+
+use bincode::{
+    config::{self, Configuration, LittleEndian, Varint},
+    de::{Decode, DecoderImpl, read::SliceReader},
+    enc::Encode,
+    error::DecodeError,
+};
+
+use super::{VERSION, WireError};
+
+const fn settings() -> Configuration<LittleEndian, Varint> {
+    config::standard()
+}
+
+fn append(value: &impl Encode, out: &mut Vec<u8>) {
+    bincode::encode_into_std_write(value, out, settings())
+        .expect("Invariant: writing to memory cannot fail and every stored type encodes");
+}
+
+pub(super) fn encode(value: &impl Encode, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(VERSION);
+    append(value, out);
+}
+
+pub(super) fn encode_with_tag(tag: u8, value: &impl Encode, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[VERSION, tag]);
+    append(value, out);
+}
+
+fn payload<'a>(bytes: &'a [u8], kind: &'static str) -> Result<&'a [u8], WireError> {
+    match bytes.split_first() {
+        Some((&VERSION, payload)) => Ok(payload),
+        Some((&version, _)) => Err(WireError::Version { kind, version }),
+        None => Err(WireError::Undecodable {
+            kind,
+            what: "it is empty".into(),
+        }),
+    }
+}
+
+fn tagged<'a>(bytes: &'a [u8], kind: &'static str) -> Result<(u8, &'a [u8]), WireError> {
+    let (tag, rest) =
+        payload(bytes, kind)?
+            .split_first()
+            .ok_or_else(|| WireError::Undecodable {
+                kind,
+                what: "it has no kind".into(),
+            })?;
+    Ok((*tag, rest))
+}
+
+pub(super) fn tag(bytes: &[u8], kind: &'static str) -> Result<u8, WireError> {
+    tagged(bytes, kind).map(|(tag, _)| tag)
+}
+
+fn whole<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireError> {
+    let undecodable = |error: DecodeError| WireError::Undecodable {
+        kind,
+        what: error.to_string(),
+    };
+    let (value, used) = bincode::decode_from_slice(payload, settings()).map_err(undecodable)?;
+    match payload.len().checked_sub(used) {
+        Some(0) => Ok(value),
+        extra => Err(WireError::Trailing {
+            kind,
+            extra: extra.unwrap_or_default(),
+        }),
+    }
+}
+
+fn prefix<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireError> {
+    let mut decoder = DecoderImpl::new(SliceReader::new(payload), settings(), ());
+    T::decode(&mut decoder).map_err(|error| WireError::Undecodable {
+        kind,
+        what: error.to_string(),
+    })
+}
+
+pub(super) fn decode<T: Decode<()>>(bytes: &[u8], kind: &'static str) -> Result<T, WireError> {
+    whole(payload(bytes, kind)?, kind)
+}
+
+pub(super) fn decode_prefix<T: Decode<()>>(
+    bytes: &[u8],
+    kind: &'static str,
+) -> Result<T, WireError> {
+    prefix(payload(bytes, kind)?, kind)
+}
+
+pub(super) fn decode_tagged<T: Decode<()>>(
+    bytes: &[u8],
+    kind: &'static str,
+) -> Result<T, WireError> {
+    whole(tagged(bytes, kind)?.1, kind)
+}
+
+pub(super) fn decode_tagged_prefix<T: Decode<()>>(
+    bytes: &[u8],
+    kind: &'static str,
+) -> Result<T, WireError> {
+    prefix(tagged(bytes, kind)?.1, kind)
+}

@@ -1,0 +1,191 @@
+//! Domain to bytes and back: the only place that knows how things are stored.
+//!
+//! Every stored thing begins with its format's version. The field order of version 1 stands in
+//! [`v1`], by name, apart from the types themselves: moving a field in the domain changes no byte,
+//! and golden files in `snapshots/golden` prove it. A new version comes beside the old, which stays
+//! readable.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+mod codec;
+mod v1;
+
+use crate::domain::{
+    event::Event,
+    group::Group,
+    ids::ActorId,
+    registry::{Registry, RegistryEvent},
+    time::Timestamp,
+    trail::{Links, Trail},
+};
+
+/// The version that is written.
+pub const VERSION: u8 = 1;
+
+/// Bytes that are not what they should be.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// A version this program does not know.
+    #[error("{kind} has format version {version}, this program knows 1 to {VERSION}")]
+    Version {
+        /// What was read.
+        kind: &'static str,
+        /// What it says.
+        version: u8,
+    },
+    /// Bytes that do not decode.
+    #[error("{kind} does not decode: {what}")]
+    Undecodable {
+        /// What was read.
+        kind: &'static str,
+        /// The codec's words.
+        what: String,
+    },
+    /// Bytes left over.
+    #[error("{kind} has {extra} bytes too many")]
+    Trailing {
+        /// What was read.
+        kind: &'static str,
+        /// How many.
+        extra: usize,
+    },
+}
+
+/// What a key of a request protects. Keys of one class never meet those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub [u64; 2]);
+
+/// Whether a key is ever forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyLife {
+    /// A transaction id, a reference, a transfer: never.
+    Permanent,
+    /// An `Idempotency-Key` header: after the configured time.
+    Expiring,
+}
+
+/// One record of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was decided.
+    pub time: Timestamp,
+    /// Whose it is.
+    pub actor: ActorId,
+    /// The how-manieth of that actor, from 1.
+    pub sequence: u64,
+    /// Where the actor's earlier records are.
+    pub links: Links,
+    /// The keys that protect the request.
+    pub keys: Vec<(Key, KeyLife)>,
+    /// Tells the request from others under the same key.
+    pub fingerprint: u64,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// To a group of accounts.
+    Group(Vec<Event>),
+    /// To the registry.
+    Registry(Vec<RegistryEvent>),
+}
+
+/// One item of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// The registry.
+    Registry(Registry, Trail),
+    /// A group of accounts.
+    Group(Box<Group>, Trail),
+    /// Keys and the records they stand for.
+    Keys(Vec<(Key, KeyLife, u64)>),
+}
+
+/// Writes `entry` into `out`, which is emptied first; the allocation is reused.
+pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
+    codec::encode(entry, out);
+}
+
+/// Reads a record.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry, WireError> {
+    codec::decode(bytes, "record")
+}
+
+/// Reads only whose record it is and the how-manieth: enough to skip it.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_entry_head(bytes: &[u8]) -> Result<(Timestamp, ActorId, u64), WireError> {
+    codec::decode_prefix(bytes, "record")
+}
+
+/// Writes a group and its trail as a snapshot holds them.
+#[must_use]
+pub fn encode_group(group: &Group, trail: &Trail) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    codec::encode_with_tag(1, &(group, trail), &mut out);
+    out
+}
+
+/// Writes the registry as a snapshot holds it.
+#[must_use]
+pub fn encode_registry(registry: &Registry, trail: &Trail) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    codec::encode_with_tag(0, &(registry, trail), &mut out);
+    out
+}
+
+/// Writes keys as a snapshot holds them.
+#[must_use]
+pub fn encode_keys(keys: &Vec<(Key, KeyLife, u64)>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(keys.len().saturating_mul(26).saturating_add(16));
+    codec::encode_with_tag(2, keys, &mut out);
+    out
+}
+
+/// Reads an item of a snapshot.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_item(bytes: &[u8]) -> Result<Item, WireError> {
+    match codec::tag(bytes, "snapshot item")? {
+        0 => {
+            let (registry, trail) = codec::decode_tagged(bytes, "registry")?;
+            Ok(Item::Registry(registry, trail))
+        }
+        1 => {
+            let (group, trail) = codec::decode_tagged(bytes, "group")?;
+            Ok(Item::Group(Box::new(group), trail))
+        }
+        2 => codec::decode_tagged(bytes, "keys").map(Item::Keys),
+        other => Err(WireError::Undecodable {
+            kind: "snapshot item",
+            what: format!("unknown kind {other}"),
+        }),
+    }
+}
+
+/// Reads a group and its trail.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_group(bytes: &[u8]) -> Result<(Group, Trail), WireError> {
+    codec::decode_tagged(bytes, "group")
+}
+
+/// Reads the id and count of a group without the rest.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_group_head(bytes: &[u8]) -> Result<(ActorId, u64), WireError> {
+    codec::decode_tagged_prefix(bytes, "group")
+}

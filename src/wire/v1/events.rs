@@ -1,0 +1,66 @@
+//! Records and the events in them.
+
+use super::{stored, stored_kinds};
+use crate::{
+    domain::{
+        command::{ChangeAccount, MoveMoney, Transfer},
+        event::{Approved, Declined, Event, LedgerAfter, Movement, OverCapture, StepKind, Stepped},
+        posting::{House, Place, Posting},
+        registry::{ApiKey, Origin, RegistryEvent},
+    },
+    wire::{Body, Entry},
+};
+
+stored! {
+    Entry { time, actor, sequence, links, keys, fingerprint, body }
+    Posting { source, destination, asset, amount }
+    LedgerAfter { ledger, balances }
+    Movement { postings, after }
+    MoveMoney { account, asset, amount, reference, metadata }
+    ChangeAccount { account, status, status_reason, metadata, webhook_url }
+    Transfer {
+        id, source, source_urn, source_actor, destination, destination_urn, destination_actor,
+        asset, amount, reference, metadata,
+    }
+    Approved { request, authorization, movement }
+    Declined { id, request, reason, movement }
+    OverCapture { tolerated, adjusted }
+    Stepped {
+        kind, transaction_id, account, local, amount, over, fees, suspended, authorization,
+        movement,
+    }
+    Origin { name, created_at }
+    ApiKey { id, origin, name, hash, scopes, created_at, revoked_at }
+}
+
+stored_kinds! {
+    Body { 0 => Group { 0: events }, 1 => Registry { 0: events } }
+    Place { 0 => Spendable { 0: ledger }, 1 => Held { 0: ledger }, 2 => House { 0: house } }
+    House {
+        0 => World {}, 1 => Settlement {}, 2 => Treasury { 0: urn }, 3 => Transit {},
+        4 => Suspense {},
+    }
+    StepKind {
+        0 => Increment {}, 1 => IncrementDeclined { 0: reason }, 2 => Capture {}, 3 => Reversal {},
+        4 => Expiry {}, 5 => Refund {}, 6 => RefundReversal {},
+    }
+    Event {
+        0 => AccountOpened { 0: account },
+        1 => AccountChanged { change: change, account: account },
+        2 => Deposited { 0: deposit, 1: movement },
+        3 => Withdrawn { 0: withdrawal, 1: movement },
+        4 => TransferredWithin { 0: transfer, 1: movement },
+        5 => TransferSent { 0: transfer, 1: movement },
+        6 => TransferReceived { 0: transfer, 1: movement },
+        7 => TransferSettled { 0: id },
+        8 => TransferReturned { 0: transfer, 1: movement },
+        9 => AuthorizationApproved { 0: approved },
+        10 => AuthorizationDeclined { 0: declined },
+        11 => AuthorizationStepped { 0: stepped },
+    }
+    RegistryEvent {
+        0 => OriginOpened { 0: origin },
+        1 => KeyIssued { 0: key },
+        2 => KeyRevoked { id: id, at: at },
+    }
+}

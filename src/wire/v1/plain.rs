@@ -1,0 +1,96 @@
+//! Numbers, names and words.
+
+use bincode::{
+    Decode, Encode,
+    de::Decoder,
+    enc::Encoder,
+    error::{DecodeError, EncodeError},
+};
+
+use super::{stored, stored_number, stored_words, wrong};
+use crate::{
+    domain::{
+        account::{Status, StatusReason},
+        hold::{FeeBasis, TransactionType},
+        ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+        merchant::Mcc,
+        money::{Amount, Asset, Currency, Decimal},
+        outcome::DeclineReason,
+        registry::Scopes,
+        time::{Month, Timestamp},
+        trail::{Links, Trail},
+    },
+    wire::{Key, KeyLife},
+};
+
+stored_number! {
+    AccountNo as u64 { |no| no.0, |no| Some(AccountNo(no)) }
+    ActorId as u64 { |id| id.0, |id| Some(ActorId(id)) }
+    LedgerNo as u64 { |no| no.0, |no| Some(LedgerNo(no)) }
+    TransferId as u64 { |id| id.0, |id| Some(TransferId(id)) }
+    Amount as i128 { |amount| amount.minor(), |minor| Amount::from_minor(minor).ok() }
+    Mcc as u16 { |mcc| mcc.code(), Mcc::new }
+    Timestamp as i64 { |time| time.micros(), |micros| Some(Timestamp::from_micros(micros)) }
+    Scopes as u8 { |scopes| scopes.bits(), |bits| Some(Scopes::from_bits(bits)) }
+    Key as [u64; 2] { |key| key.0, |key| Some(Key(key)) }
+    Currency as ([u8; 3], u8) {
+        |currency| currency.parts(),
+        |(code, digits)| Some(Currency::from_parts(code, digits))
+    }
+}
+
+stored! {
+    AuthorizationId { actor, number }
+    Decimal { mantissa, scale }
+    Month { year, month }
+    Links { previous, skip }
+}
+
+stored_words! {
+    KeyLife { 0 => Permanent, 1 => Expiring }
+    FeeBasis { 0 => Percentage, 1 => Flat }
+    Status {
+        0 => CreationInProgress, 1 => Active, 2 => Frozen, 3 => Disabled, 4 => Deleted,
+        5 => CreationFailed,
+    }
+    StatusReason {
+        0 => Client, 1 => User, 2 => Processor, 3 => Provider, 4 => Lost, 5 => Stolen,
+        6 => Broken, 7 => Upgrade,
+    }
+    TransactionType {
+        0 => Purchase, 1 => Withdrawal, 2 => ExtraCash, 3 => BalanceInquiry, 4 => Payment,
+        5 => Credit,
+    }
+    DeclineReason {
+        0 => InsufficientFunds, 1 => CardNotActive, 2 => CardFrozen, 3 => CardDisabled,
+        4 => CardStolen, 5 => CardDeleted, 6 => CardExpired, 7 => CurrencyNotSupported,
+        8 => CreditNotSupported, 9 => SystemUnavailable,
+    }
+}
+
+impl Encode for Asset {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.symbol().encode(encoder)?;
+        self.decimals().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Asset {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let symbol = String::decode(decoder)?;
+        let decimals = u8::decode(decoder)?;
+        Self::new(&symbol, decimals).map_err(|_| wrong("Asset"))
+    }
+}
+
+impl Encode for Trail {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.anchors().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Trail {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Vec::decode(decoder).map(Self::from_anchors)
+    }
+}
