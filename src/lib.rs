@@ -1,4 +1,12 @@
 //! Cardwright: issues virtual cards and authorizes their payments.
+//!
+//! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
+//! [`actors`] (the shell), [`replay`] (what the log folds to), [`http`] (the faces), [`app`] (the
+//! whole, wired).
+
+pub mod actors;
+pub mod clock;
 pub mod domain;
 pub mod journal;
+pub mod telemetry;
 pub mod wire;

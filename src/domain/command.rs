@@ -1,6 +1,8 @@
 //! What may be asked of a group of accounts. Everything a decision needs from outside comes in here
 //! or in the [`Context`]: ids, time, terms.
 
+use std::sync::Arc;
+
 use super::{
     account::{Medium, Status, StatusReason},
     hold::{Authorization, TransactionType},
@@ -42,9 +44,9 @@ pub enum Command {
     /// The money could not arrive.
     ReturnTransfer(TransferId),
     /// A purchase wants money held.
-    Authorize(Box<Authorize>),
+    Authorize(Arc<Authorize>),
     /// A clearing without an authorization.
-    ForcePost(Box<Authorize>),
+    ForcePost(Arc<Authorize>),
     /// More is wanted for an authorization.
     Increment(StepRequest),
     /// The held money is taken.

@@ -1,6 +1,8 @@
 //! What happened to a group: facts, with everything that was computed, so that no later code
 //! computes the past again.
 
+use std::sync::Arc;
+
 use super::{
     account::Account,
     command::{Authorize, ChangeAccount, MoveMoney, Transfer},
@@ -68,7 +70,7 @@ pub struct LedgerAfter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     /// As asked.
-    pub request: Authorize,
+    pub request: Arc<Authorize>,
     /// As decided.
     pub authorization: Authorization,
     /// The money.
@@ -81,7 +83,7 @@ pub struct Declined {
     /// Its id.
     pub id: AuthorizationId,
     /// As asked.
-    pub request: Authorize,
+    pub request: Arc<Authorize>,
     /// Why.
     pub reason: DeclineReason,
     /// The card's ledger account at that moment.

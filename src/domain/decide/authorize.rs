@@ -1,5 +1,7 @@
 //! A purchase: may the card pay, from what, and what is held.
 
+use std::sync::Arc;
+
 use super::draft::Draft;
 use crate::domain::{
     account::{Account, Medium, Status, StatusReason},
@@ -22,7 +24,7 @@ use crate::domain::{
 /// money; then the currency, then the funds. The first that fails is the reason.
 pub(super) fn decide(
     group: &Group,
-    request: &Authorize,
+    request: &Arc<Authorize>,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
     let account = group
@@ -42,7 +44,7 @@ pub(super) fn decide(
     }
 }
 
-fn control(account: &Account, request: &Authorize, now: Timestamp) -> Option<DeclineReason> {
+fn control(account: &Account, request: &Arc<Authorize>, now: Timestamp) -> Option<DeclineReason> {
     let stolen = account.status_reason == Some(StatusReason::Stolen);
     match account.status {
         Status::Active => {}
@@ -72,7 +74,7 @@ pub(super) fn next_id(group: &Group) -> AuthorizationId {
 fn decline(
     group: &Group,
     account: &Account,
-    request: &Authorize,
+    request: &Arc<Authorize>,
     reason: DeclineReason,
 ) -> Result<Event, Rejection> {
     let mut draft = Draft::new(group);
@@ -88,7 +90,7 @@ fn decline(
 fn approve(
     group: &Group,
     account: &Account,
-    request: &Authorize,
+    request: &Arc<Authorize>,
     route: Route,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
@@ -112,7 +114,7 @@ fn approve(
 /// The authorization of a route, with nothing captured yet.
 pub(super) fn draw_up(
     group: &Group,
-    request: &Authorize,
+    request: &Arc<Authorize>,
     route: Route,
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {

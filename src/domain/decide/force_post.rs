@@ -1,5 +1,7 @@
 //! A clearing without an authorization: it cannot be declined, so it posts, below zero if it must.
 
+use std::sync::Arc;
+
 use super::{authorize::draw_up, draft::Draft};
 use crate::domain::{
     command::{Authorize, Context},
@@ -13,7 +15,7 @@ use crate::domain::{
 /// Whatever the card's state: the merchant was paid by the network, and the network will be paid.
 pub(super) fn decide(
     group: &Group,
-    request: &Authorize,
+    request: &Arc<Authorize>,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
     let account = group

@@ -1,0 +1,169 @@
+//! The actor of a card, its pockets and holds: takes messages one by one. Holds no rule.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use actix::{Actor, ActorContext, Context, Handler, Message};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    directory::Directory,
+    engine::Shared,
+    hosted::{Answer, Hosted, Refusal, Request, Undurable},
+};
+
+/// What came of a request, with the request, so that it can be tried again.
+pub type Outcome = (Request, Result<Undurable<Answer>, Refusal>);
+
+/// Owns one group of accounts.
+pub struct CardActor {
+    hosted: Hosted,
+    shared: Arc<Shared>,
+    directory: Arc<Directory>,
+    pulse: Arc<Pulse>,
+    has_retired: bool,
+}
+
+/// What the directory sees of a live actor from outside.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Messages on their way to it.
+    pub queued: AtomicU32,
+    /// When it last did something, in the directory's ticks.
+    pub last_used: AtomicU32,
+}
+
+impl CardActor {
+    pub(super) const fn new(
+        hosted: Hosted,
+        shared: Arc<Shared>,
+        directory: Arc<Directory>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self {
+            hosted,
+            shared,
+            directory,
+            pulse,
+            has_retired: false,
+        }
+    }
+
+    /// Counts a message in.
+    fn take(&self) {
+        self.pulse.queued.fetch_sub(1, Ordering::Relaxed);
+        self.pulse
+            .last_used
+            .store(self.directory.tick(), Ordering::Relaxed);
+    }
+
+    /// Decides a request, or sends it back for the successor if this actor has gone to rest.
+    ///
+    /// Messages can wait behind the one that retired it, but none can come after: the directory's
+    /// slot was replaced under a lock that every sender holds.
+    fn execute(&mut self, request: Request) -> Outcome {
+        if self.has_retired {
+            return (request, Err(Refusal::Moved));
+        }
+        let outcome = self.hosted.execute(&request, &self.shared);
+        (request, outcome)
+    }
+
+    fn stop_when_drained(&self, context: &mut Context<Self>) {
+        if self.has_retired && self.pulse.queued.load(Ordering::Relaxed) == 0 {
+            context.stop();
+        }
+    }
+}
+
+impl Actor for CardActor {
+    type Context = Context<Self>;
+}
+
+/// Decide, record, apply.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Execute {
+    /// What is asked.
+    pub request: Request,
+    /// Who waits.
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+impl Handler<Execute> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Execute, context: &mut Context<Self>) {
+        self.take();
+        // Who asked may have gone away; what was decided stands all the same.
+        let _ = message.reply.send(self.execute(message.request));
+        self.stop_when_drained(context);
+    }
+}
+
+/// Decide, record and apply several, in order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ExecuteMany {
+    /// What is asked, each with its place in the batch.
+    pub requests: Vec<(usize, Request)>,
+    /// Who waits.
+    pub reply: mpsc::UnboundedSender<Vec<(usize, Outcome)>>,
+}
+
+impl Handler<ExecuteMany> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ExecuteMany, context: &mut Context<Self>) {
+        self.take();
+        let execute = |(place, request)| (place, self.execute(request));
+        let _ = message
+            .reply
+            .send(message.requests.into_iter().map(execute).collect());
+        self.stop_when_drained(context);
+    }
+}
+
+/// Look at the state. The closure answers by itself.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct View(pub Box<dyn FnOnce(&Hosted) + Send>);
+
+impl Handler<View> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: View, context: &mut Context<Self>) {
+        self.take();
+        // An actor gone to rest shows what it had when it went, which was after the question came.
+        (message.0)(&self.hosted);
+        self.stop_when_drained(context);
+    }
+}
+
+/// Go to rest if nothing came since `idle_since` (in the directory's ticks), or if there is nothing
+/// to keep.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Retire {
+    /// The tick since which nothing may have come.
+    pub idle_since: u32,
+}
+
+impl Handler<Retire> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Retire, context: &mut Context<Self>) {
+        let last_used = self.pulse.last_used.load(Ordering::Relaxed);
+        self.take();
+        self.pulse.last_used.store(last_used, Ordering::Relaxed);
+        let is_idle = last_used <= message.idle_since;
+        let is_empty = self.hosted.trail.count() == 0;
+        if !self.has_retired && (is_empty || is_idle) {
+            self.has_retired = true;
+            self.directory.rest(&self.hosted);
+        }
+        self.stop_when_drained(context);
+    }
+}

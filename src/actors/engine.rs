@@ -1,0 +1,383 @@
+//! What the faces talk to: routes a request to its actor, waits for the disk, fetches from the log.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use dashmap::DashMap;
+
+use super::{
+    directory::Directory,
+    durability::{Durability, Halted},
+    expiry::ExpiryWheel,
+    hosted::{Answer, Hosted, Refusal, Request, Target, Undurable},
+    indexes::Indexes,
+    keys::Keys,
+    registrar::Registrar,
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        apply::settle_own_lsn,
+        command::{Command, Context},
+        event::Event,
+        group::Group,
+        hold::{Authorization, State},
+        ids::{ActorId, TransferId},
+        outcome::Rejection,
+        policy::Terms,
+    },
+    journal::{Journal, JournalError, Lsn},
+    telemetry::Metrics,
+    wire::{self, Body, Entry},
+};
+
+/// How a command is decided: the domain's function, or a test's.
+pub type Decide = fn(&Group, &Command, &Context<'_>) -> Result<Vec<Event>, Rejection>;
+
+/// What every actor shares.
+pub struct Shared {
+    /// The log.
+    pub journal: Arc<dyn Journal>,
+    /// The time.
+    pub clock: Clock,
+    /// The house's terms.
+    pub terms: Terms,
+    /// How commands are decided.
+    pub decide: Decide,
+    /// The keys of past requests.
+    pub keys: Keys,
+    /// Whose accounts there are.
+    pub indexes: Indexes,
+    /// When holds end.
+    pub expiry: ExpiryWheel,
+    /// Transfers on their way, by who sent them.
+    pub outgoing: DashMap<TransferId, ActorId>,
+    /// The last account number given.
+    pub numbers: AtomicU64,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Shared {
+    /// Keeps the folds beside the actors up to date with what was just applied.
+    pub fn follow(&self, actor: ActorId, events: &[Event]) {
+        for event in events {
+            self.metrics.count(event);
+            match event {
+                Event::AccountOpened(account) => self.indexes.opened(actor, account),
+                Event::AuthorizationApproved(approved) => {
+                    let authorization = &approved.authorization;
+                    if authorization.is_open() {
+                        self.expiry
+                            .schedule(actor, authorization.id, authorization.expires_at);
+                    }
+                }
+                Event::TransferSent(transfer, _) => {
+                    self.outgoing.insert(transfer.id, actor);
+                }
+                Event::TransferReturned(transfer, _) => {
+                    self.outgoing.remove(&transfer.id);
+                }
+                Event::TransferSettled(id) => {
+                    self.outgoing.remove(id);
+                }
+                Event::AccountChanged { .. }
+                | Event::Deposited(..)
+                | Event::Withdrawn(..)
+                | Event::TransferredWithin(..)
+                | Event::TransferReceived(..)
+                | Event::AuthorizationDeclined(_)
+                | Event::AuthorizationStepped(_) => {}
+            }
+        }
+    }
+
+    /// A number nobody has.
+    pub fn next_number(&self) -> u64 {
+        self.numbers
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1)
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The domain's no, or there is no such thing.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The key was used for another request.
+    #[error("the key was used for another request")]
+    KeyConflict,
+    /// Retry later.
+    #[error("busy: {0}")]
+    Busy(&'static str),
+    /// The decision could not be made.
+    #[error("the decision could not be made")]
+    Unavailable,
+    /// The journal halted.
+    #[error(transparent)]
+    Halted(#[from] Halted),
+    /// The log could not be read.
+    #[error(transparent)]
+    Journal(JournalError),
+    /// A record does not decode.
+    #[error(transparent)]
+    Wire(#[from] wire::WireError),
+}
+
+impl From<JournalError> for EngineError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Busy { .. } => Self::Busy("the journal's queue is full"),
+            JournalError::DiskLow { .. } => Self::Busy("the disk is nearly full"),
+            JournalError::Halted { .. } => Self::Halted(Halted),
+            other @ (JournalError::Corrupt { .. }
+            | JournalError::NotFound { .. }
+            | JournalError::Locked { .. }
+            | JournalError::Io { .. }) => Self::Journal(other),
+        }
+    }
+}
+
+impl EngineError {
+    /// The same error for another request that met the same actor.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Rejected(rejection) => Self::Rejected(rejection.clone()),
+            Self::KeyConflict => Self::KeyConflict,
+            Self::Busy(why) => Self::Busy(why),
+            Self::Halted(halted) => Self::Halted(*halted),
+            Self::Unavailable | Self::Journal(_) | Self::Wire(_) => Self::Unavailable,
+        }
+    }
+}
+
+/// The engine: cards as actors, a log under them.
+pub struct Engine {
+    /// What every actor shares.
+    pub shared: Arc<Shared>,
+    /// Where the actors are.
+    pub directory: Arc<Directory>,
+    /// Who waits for the disk.
+    pub durability: Arc<Durability>,
+    /// Origins and keys.
+    pub registrar: Registrar,
+}
+
+/// How often a request is tried again when it meets itself, a closed authorization or an actor that
+/// just went to rest.
+const ATTEMPTS_MAX: usize = 16;
+
+impl Engine {
+    /// Decides `request` and answers when the answer is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn execute(&self, request: Request) -> Result<Answer, EngineError> {
+        let mut request = request;
+        for _ in 0..ATTEMPTS_MAX {
+            let actor = self.actor_of(&request.target);
+            let (returned, outcome) = self.directory.execute(actor, request).await?;
+            request = returned;
+            match outcome {
+                Ok(answer) => return self.finish(answer).await,
+                Err(refusal) => {
+                    if let Some(answer) = self.overcome(refusal, &mut request).await? {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+        Err(EngineError::Busy(
+            "the request keeps meeting another with its key",
+        ))
+    }
+
+    async fn finish(&self, answer: Undurable<Answer>) -> Result<Answer, EngineError> {
+        let begun = Instant::now();
+        let answer = answer.durable(&self.durability).await?;
+        self.shared
+            .metrics
+            .stage_durable
+            .observe(begun.elapsed().as_secs_f64());
+        Ok(answer)
+    }
+
+    /// Decides many requests; the answers stand in the order of the requests.
+    pub async fn execute_batch(&self, requests: Vec<Request>) -> Vec<Result<Answer, EngineError>> {
+        let outcomes = self
+            .directory
+            .execute_batch(requests, |target| self.actor_of(target))
+            .await;
+        let mut answers = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            answers.push(self.settle_batched(outcome).await);
+        }
+        answers
+    }
+
+    async fn settle_batched(
+        &self,
+        outcome: Result<(Request, Result<Undurable<Answer>, Refusal>), EngineError>,
+    ) -> Result<Answer, EngineError> {
+        let (mut request, outcome) = outcome?;
+        match outcome {
+            Ok(answer) => Ok(answer.durable(&self.durability).await?),
+            Err(refusal) => match self.overcome(refusal, &mut request).await? {
+                Some(answer) => Ok(answer),
+                None => self.execute(request).await,
+            },
+        }
+    }
+
+    /// What a refusal leads to: an answer from the past, another try, or an error.
+    async fn overcome(
+        &self,
+        refusal: Refusal,
+        request: &mut Request,
+    ) -> Result<Option<Answer>, EngineError> {
+        match refusal {
+            Refusal::Rejected(rejection) => Err(rejection.into()),
+            Refusal::Journal(error) => Err(error.into()),
+            Refusal::Unavailable => Err(EngineError::Unavailable),
+            Refusal::Contested | Refusal::Moved => {
+                tokio::task::yield_now().await;
+                Ok(None)
+            }
+            Refusal::Known { lsn } => {
+                let answer = self.past(lsn).await?;
+                if answer.fingerprint != request.fingerprint {
+                    return Err(EngineError::KeyConflict);
+                }
+                Ok(Some(answer))
+            }
+            Refusal::Recall { lsn } => {
+                request.recalled = Some(Box::new(self.recall(lsn)?));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The answer that the record at `lsn` was.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if it cannot be read.
+    pub async fn past(&self, lsn: u64) -> Result<Answer, EngineError> {
+        self.durability.wait(lsn).await?;
+        let entry = self.entry(lsn)?;
+        let Body::Group(events) = entry.body else {
+            return Err(Rejection::AccountNotFound.into());
+        };
+        let target = Target::Actor(entry.actor);
+        let (events, urns) = self
+            .read(target, None, move |hosted| {
+                let urns = hosted.urns(&events);
+                (events, urns)
+            })
+            .await?;
+        let (time, fingerprint) = (entry.time, entry.fingerprint);
+        Ok(Answer {
+            lsn,
+            time,
+            fingerprint,
+            events,
+            urns,
+            is_replay: true,
+        })
+    }
+
+    /// Reads the record at `lsn`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if it cannot be read.
+    pub fn entry(&self, lsn: u64) -> Result<Entry, EngineError> {
+        Ok(wire::decode_entry(
+            &self.shared.journal.read(Lsn::new(lsn))?,
+        )?)
+    }
+
+    /// The authorization as it stood after the record at `lsn`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if it cannot be read, or was declined.
+    pub fn recall(&self, lsn: u64) -> Result<Authorization, EngineError> {
+        let entry = self.entry(lsn)?;
+        let Body::Group(events) = entry.body else {
+            return Err(Rejection::AuthorizationNotFound.into());
+        };
+        authorization_in(&events, lsn).ok_or_else(|| {
+            Rejection::StateForbids {
+                state: State::Declined,
+                step: "act on",
+            }
+            .into()
+        })
+    }
+
+    /// Looks at a group and answers when what was seen is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; an account of another origin is not found.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        target: Target,
+        origin: Option<Arc<str>>,
+        look: impl FnOnce(&Hosted) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let actor = self.actor_of(&target);
+        let seen = self
+            .directory
+            .view(actor, move |hosted| {
+                let admitted = hosted.admits(&target, origin.as_deref());
+                admitted.then(|| Undurable::new(hosted.trail.last(), look(hosted)))
+            })
+            .await?;
+        let seen = seen.ok_or(Rejection::AccountNotFound)?;
+        Ok(seen.durable(&self.durability).await?)
+    }
+
+    /// Who must be asked.
+    #[must_use]
+    pub fn actor_of(&self, target: &Target) -> ActorId {
+        match target {
+            Target::Account { no, .. } => self.shared.indexes.actor_of(*no),
+            Target::Authorization(id) => id.actor,
+            Target::Actor(actor) => *actor,
+        }
+    }
+}
+
+/// The authorization that a record's events leave behind, as the state or a reader knows it.
+#[must_use]
+pub fn authorization_in(events: &[Event], lsn: u64) -> Option<Authorization> {
+    events.iter().rev().find_map(|event| match event {
+        Event::AuthorizationApproved(approved) => {
+            Some(settle_own_lsn(approved.authorization.clone(), lsn))
+        }
+        Event::AuthorizationStepped(stepped) => {
+            Some(settle_own_lsn(stepped.authorization.clone(), lsn))
+        }
+        Event::AccountOpened(_)
+        | Event::AccountChanged { .. }
+        | Event::Deposited(..)
+        | Event::Withdrawn(..)
+        | Event::TransferredWithin(..)
+        | Event::TransferSent(..)
+        | Event::TransferReceived(..)
+        | Event::TransferSettled(_)
+        | Event::TransferReturned(..)
+        | Event::AuthorizationDeclined(_) => None,
+    })
+}

@@ -1,0 +1,390 @@
+//! A group of accounts and its place in the log: where a command becomes a record.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use super::{
+    durability::{Durability, Halted},
+    engine::Shared,
+    keys::Claim,
+};
+use crate::{
+    domain::{
+        apply::{self, Stamp},
+        command::{Command, Context},
+        event::Event,
+        group::Group,
+        hold::Authorization,
+        ids::{AccountNo, ActorId, AuthorizationId, user_id},
+        outcome::Rejection,
+        time::Timestamp,
+        trail::Trail,
+    },
+    journal::JournalError,
+    wire::{self, Body, Entry, Key, KeyLife},
+};
+
+/// Whom a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An account, as the caller named it.
+    Account {
+        /// Its number.
+        no: AccountNo,
+        /// The holder's short name in the URN, if the caller gave the whole URN.
+        user: Option<String>,
+    },
+    /// An authorization.
+    Authorization(AuthorizationId),
+    /// Our own errands, which need no permission.
+    Actor(ActorId),
+}
+
+/// A command with what protects it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whom it is for.
+    pub target: Target,
+    /// Whose key it came with; none for our own errands.
+    pub origin: Option<Arc<str>>,
+    /// What is asked.
+    pub command: Command,
+    /// The keys that protect it.
+    pub keys: Vec<(Key, KeyLife)>,
+    /// Tells the request from others under the same key.
+    pub fingerprint: u64,
+    /// The authorization it is about, fetched from the log.
+    pub recalled: Option<Box<Authorization>>,
+}
+
+/// What a record says, and enough to render it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Where it stands.
+    pub lsn: u64,
+    /// When it was decided.
+    pub time: Timestamp,
+    /// Tells the request from others under the same key.
+    pub fingerprint: u64,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The URNs of the accounts in it.
+    pub urns: Vec<(AccountNo, String)>,
+    /// Whether it was recorded by an earlier request under the same key.
+    pub is_replay: bool,
+}
+
+/// An answer that is not on disk yet, and cannot be read before it is.
+#[derive(Debug)]
+pub struct Undurable<T> {
+    lsn: u64,
+    value: T,
+}
+
+impl<T> Undurable<T> {
+    /// Seals `value` until everything up to `lsn` is on disk.
+    #[must_use]
+    pub const fn new(lsn: u64, value: T) -> Self {
+        Self { lsn, value }
+    }
+
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Halted`] if it never will be durable.
+    pub async fn durable(self, durability: &Arc<Durability>) -> Result<T, Halted> {
+        durability.wait(self.lsn).await?;
+        Ok(self.value)
+    }
+}
+
+/// Why there is no new record.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The domain's no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The journal's no.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record stands for the request's key: it is the answer, if the request is the same.
+    #[error("a record stands for this key")]
+    Known {
+        /// Where.
+        lsn: u64,
+    },
+    /// Another request under the same key is being decided at this moment.
+    #[error("another request with this key is in progress")]
+    Contested,
+    /// The authorization is closed: it must be fetched from the log first.
+    #[error("the authorization must be recalled")]
+    Recall {
+        /// Where its last record stands.
+        lsn: u64,
+    },
+    /// The actor went to rest: ask its successor.
+    #[error("the card went to rest")]
+    Moved,
+    /// The decision panicked; nothing has changed.
+    #[error("the decision could not be made")]
+    Unavailable,
+}
+
+/// A group in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosted {
+    /// The state.
+    pub group: Group,
+    /// Where its records are.
+    pub trail: Trail,
+}
+
+impl Hosted {
+    /// A group without accounts.
+    #[must_use]
+    pub fn new(id: ActorId) -> Self {
+        Self {
+            group: Group::new(id),
+            trail: Trail::default(),
+        }
+    }
+
+    /// Whether the request may see this group at all.
+    #[must_use]
+    pub fn admits(&self, target: &Target, origin: Option<&str>) -> bool {
+        let Some(origin) = origin else { return true };
+        let is_own = self
+            .group
+            .accounts
+            .first()
+            .is_none_or(|first| first.origin() == origin);
+        let named = match target {
+            Target::Account {
+                no,
+                user: Some(user),
+            } => self
+                .group
+                .account(*no)
+                .is_none_or(|known| user_id(&known.holder_urn) == *user),
+            Target::Account { .. } | Target::Authorization(_) | Target::Actor(_) => true,
+        };
+        is_own && named
+    }
+
+    /// Decides, records and applies a request, in one go.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; then nothing has changed and nothing is recorded.
+    pub fn execute(
+        &mut self,
+        request: &Request,
+        shared: &Shared,
+    ) -> Result<Undurable<Answer>, Refusal> {
+        if !self.admits(&request.target, request.origin.as_deref()) {
+            return Err(Rejection::AccountNotFound.into());
+        }
+        let reservation = shared.journal.reserve()?;
+        claim(request, shared)?;
+        let time = shared.clock.now().max(self.group.last_time.next());
+        let events = match self.decide(request, shared, time) {
+            Ok(events) => events,
+            Err(refusal) => {
+                release(request, shared);
+                return Err(refusal);
+            }
+        };
+        // Below this line nothing may refuse.
+        let entry = Entry {
+            time,
+            actor: self.group.id,
+            sequence: self.trail.count().saturating_add(1),
+            links: self.trail.next_links(),
+            keys: request.keys.clone(),
+            fingerprint: request.fingerprint,
+            body: Body::Group(events),
+        };
+        let lsn = with_scratch(|scratch| {
+            wire::encode_entry(&entry, scratch);
+            shared.journal.append(reservation, scratch)
+        })
+        .get();
+        let Body::Group(events) = entry.body else {
+            return Err(Refusal::Unavailable);
+        };
+        let guard = AbortOnPanic("apply");
+        apply::apply(&mut self.group, &events, Stamp { lsn, time });
+        self.trail.push(lsn);
+        for (key, life) in &request.keys {
+            shared.keys.settle(*key, *life, lsn, time);
+        }
+        shared.follow(self.group.id, &events);
+        std::mem::forget(guard);
+        let urns = self.urns(&events);
+        let fingerprint = request.fingerprint;
+        let answer = Answer {
+            lsn,
+            time,
+            fingerprint,
+            events,
+            urns,
+            is_replay: false,
+        };
+        Ok(Undurable::new(lsn, answer))
+    }
+
+    fn decide(
+        &self,
+        request: &Request,
+        shared: &Shared,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        if let Some(lsn) = self.needs_recall(request) {
+            return Err(Refusal::Recall { lsn });
+        }
+        let recalled = request.recalled.as_deref();
+        let context = Context {
+            now,
+            terms: &shared.terms,
+            recalled,
+        };
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            (shared.decide)(&self.group, &request.command, &context)
+        }));
+        match decided {
+            Ok(decided) => Ok(decided?),
+            Err(_) => {
+                tracing::error!(
+                    actor = self.group.id.0,
+                    "a decision panicked; nothing has changed"
+                );
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+
+    /// Where the authorization's last record stands, if the state no longer holds it and the request
+    /// does not bring it along as it is now.
+    fn needs_recall(&self, request: &Request) -> Option<u64> {
+        let step = match &request.command {
+            Command::Increment(step)
+            | Command::Capture(step)
+            | Command::Reverse(step)
+            | Command::Refund(step)
+            | Command::ReverseRefund { step, .. } => step,
+            Command::OpenAccount(_)
+            | Command::ChangeAccount(_)
+            | Command::Deposit(_)
+            | Command::Withdraw(_)
+            | Command::SendTransfer(_)
+            | Command::ReceiveTransfer(_)
+            | Command::SettleTransfer(_)
+            | Command::ReturnTransfer(_)
+            | Command::Authorize(_)
+            | Command::ForcePost(_)
+            | Command::Expire(_) => return None,
+        };
+        let lsn = self.group.closed.get(&step.authorization)?;
+        let is_current = request
+            .recalled
+            .as_ref()
+            .is_some_and(|recalled| recalled.last_lsn == *lsn);
+        (!is_current).then_some(*lsn)
+    }
+
+    /// The URNs of the accounts that the events name.
+    #[must_use]
+    pub fn urns(&self, events: &[Event]) -> Vec<(AccountNo, String)> {
+        let mut urns: Vec<(AccountNo, String)> = Vec::with_capacity(1);
+        let mut add = |no: AccountNo| {
+            if urns.iter().all(|(known, _)| *known != no)
+                && let Some(account) = self.group.account(no)
+            {
+                urns.push((no, account.urn()));
+            }
+        };
+        for event in events {
+            for_each_account(event, &mut add);
+        }
+        urns
+    }
+}
+
+fn for_each_account(event: &Event, add: &mut impl FnMut(AccountNo)) {
+    match event {
+        Event::AccountOpened(account) | Event::AccountChanged { account, .. } => add(account.no),
+        Event::Deposited(moved, _) | Event::Withdrawn(moved, _) => add(moved.account),
+        Event::TransferredWithin(transfer, _)
+        | Event::TransferSent(transfer, _)
+        | Event::TransferReceived(transfer, _)
+        | Event::TransferReturned(transfer, _) => {
+            add(transfer.source);
+            add(transfer.destination);
+        }
+        Event::TransferSettled(_) => {}
+        Event::AuthorizationApproved(approved) => {
+            add(approved.authorization.account);
+            approved
+                .authorization
+                .legs
+                .iter()
+                .for_each(|leg| add(leg.account));
+        }
+        Event::AuthorizationDeclined(declined) => add(declined.request.account),
+        Event::AuthorizationStepped(stepped) => {
+            add(stepped.account);
+            stepped
+                .authorization
+                .legs
+                .iter()
+                .for_each(|leg| add(leg.account));
+        }
+    }
+}
+
+/// Claims all keys of the request or none.
+fn claim(request: &Request, shared: &Shared) -> Result<(), Refusal> {
+    for (taken, (key, _)) in request.keys.iter().enumerate() {
+        let refusal = match shared.keys.claim(*key) {
+            Claim::New => continue,
+            Claim::Known(lsn) => Refusal::Known { lsn },
+            Claim::Contested => Refusal::Contested,
+        };
+        for (key, _) in request.keys.iter().take(taken) {
+            shared.keys.release(*key);
+        }
+        return Err(refusal);
+    }
+    Ok(())
+}
+
+fn release(request: &Request, shared: &Shared) {
+    for (key, _) in &request.keys {
+        shared.keys.release(*key);
+    }
+}
+
+/// Lends the thread's encoding buffer.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    thread_local! {
+        static SCRATCH: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(work)
+}
+
+/// Stops the process if dropped: forgotten when the work it guards went well. The record is in the
+/// log by then, so the state must follow or the process must not go on.
+pub(super) struct AbortOnPanic(pub(super) &'static str);
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        tracing::error!(
+            at = self.0,
+            "a broken invariant: the process stops, the log rebuilds it"
+        );
+        std::process::abort();
+    }
+}

@@ -1,0 +1,22 @@
+//! The thin shell around the domain: one actor for each group of accounts, found by a directory,
+//! looked after by a supervisor. No rule of money is in here.
+//!
+//! The order of things inside one message: reserve a place in the log, claim the request's keys,
+//! decide, hand the record over, apply, answer. All of it happens without a wait; only the one who
+//! asked waits for the disk ([`Undurable::durable`]).
+
+pub mod card_actor;
+pub mod courier;
+pub mod directory;
+pub mod durability;
+pub mod engine;
+pub mod expiry;
+pub mod hosted;
+pub mod indexes;
+pub mod keys;
+pub mod registrar;
+pub mod snapshots;
+pub mod supervisor;
+
+pub use engine::{Engine, EngineError};
+pub use hosted::{Answer, Refusal, Request, Target, Undurable};

@@ -1,0 +1,238 @@
+//! Names of logs and metrics.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, TextEncoder, core::Collector,
+};
+
+use crate::domain::{
+    event::{Event, StepKind},
+    outcome::DeclineReason,
+};
+
+/// Everything counted, each with a handle that costs nothing to find.
+pub struct Metrics {
+    registry: Registry,
+    approved: IntCounter,
+    partially_approved: IntCounter,
+    forced: IntCounter,
+    declined: Vec<IntCounter>,
+    steps: Vec<IntCounter>,
+    /// From the request's first byte to the answer's last, in seconds.
+    pub http_request: Histogram,
+    /// From the actor's answer to the disk's, in seconds.
+    pub stage_durable: Histogram,
+    /// Writing one commit, in seconds.
+    pub journal_write: Histogram,
+    /// Syncing one commit, in seconds.
+    pub journal_sync: Histogram,
+    /// Records in one commit.
+    pub journal_batch: Histogram,
+    /// Bytes waiting for the journal.
+    pub journal_queued: IntGauge,
+    /// Groups of accounts.
+    pub groups: IntGauge,
+    /// Groups that are live actors.
+    pub actors: IntGauge,
+    /// Authorizations that hold money.
+    pub holds: IntGauge,
+    /// Requests refused because of load.
+    pub busy: IntCounter,
+    /// Transfers in transit.
+    pub in_transit: IntGauge,
+    /// Idempotency keys remembered.
+    pub keys: IntGauge,
+}
+
+const STEPS: [&str; 7] = [
+    "increment",
+    "increment_declined",
+    "capture",
+    "reversal",
+    "expiry",
+    "refund",
+    "refund_reversal",
+];
+
+const LATENCY_S: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Everything at zero.
+    ///
+    /// # Panics
+    ///
+    /// Never: the names are constant and differ.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let outcome = |outcome: &str, reason: &str| {
+            let opts = Opts::new("cardwright_authorizations_total", "Authorizations decided")
+                .const_label("outcome", outcome)
+                .const_label("reason", reason);
+            counter(&registry, opts)
+        };
+        let step = |name: &&str| {
+            let opts = Opts::new("cardwright_steps_total", "Steps on authorizations")
+                .const_label("step", *name);
+            counter(&registry, opts)
+        };
+        let latency = |name: &str, help: &str| histogram(&registry, name, help, &LATENCY_S);
+        let sizes = [
+            1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
+        ];
+        Self {
+            approved: outcome("approved", ""),
+            partially_approved: outcome("partially_approved", ""),
+            forced: outcome("forced", ""),
+            declined: DeclineReason::ALL
+                .iter()
+                .map(|reason| outcome("declined", decline_label(*reason)))
+                .collect(),
+            steps: STEPS.iter().map(step).collect(),
+            http_request: latency("cardwright_http_request_seconds", "Whole requests on /v1"),
+            stage_durable: latency("cardwright_wait_durable_seconds", "Waiting for the disk"),
+            journal_write: latency("cardwright_journal_write_seconds", "Writing a commit"),
+            journal_sync: latency("cardwright_journal_sync_seconds", "Syncing a commit"),
+            journal_batch: histogram(
+                &registry,
+                "cardwright_journal_batch_records",
+                "Records in a commit",
+                &sizes,
+            ),
+            journal_queued: gauge(
+                &registry,
+                "cardwright_journal_queued_bytes",
+                "Not yet written",
+            ),
+            groups: gauge(&registry, "cardwright_groups", "Groups of accounts"),
+            actors: gauge(&registry, "cardwright_actors", "Live actors"),
+            holds: gauge(
+                &registry,
+                "cardwright_holds",
+                "Authorizations that hold money",
+            ),
+            busy: counter(
+                &registry,
+                Opts::new("cardwright_busy_total", "Refused under load"),
+            ),
+            in_transit: gauge(
+                &registry,
+                "cardwright_transfers_in_transit",
+                "Transfers under way",
+            ),
+            keys: gauge(&registry, "cardwright_idempotency_keys", "Keys remembered"),
+            registry,
+        }
+    }
+
+    /// Counts what was recorded.
+    pub fn count(&self, event: &Event) {
+        match event {
+            Event::AuthorizationApproved(approved) => {
+                let authorization = &approved.authorization;
+                match (authorization.is_forced, authorization.is_partial) {
+                    (true, _) => self.forced.inc(),
+                    (false, true) => self.partially_approved.inc(),
+                    (false, false) => self.approved.inc(),
+                }
+                if authorization.is_open() {
+                    self.holds.inc();
+                }
+            }
+            Event::AuthorizationDeclined(declined) => {
+                let place = DeclineReason::ALL
+                    .iter()
+                    .position(|reason| *reason == declined.reason);
+                if let Some(counter) = place.and_then(|place| self.declined.get(place)) {
+                    counter.inc();
+                }
+            }
+            Event::AuthorizationStepped(stepped) => {
+                if let Some(counter) = self.steps.get(step_place(stepped.kind)) {
+                    counter.inc();
+                }
+                let ends = matches!(
+                    stepped.kind,
+                    StepKind::Capture | StepKind::Reversal | StepKind::Expiry
+                );
+                if ends && !stepped.authorization.is_open() {
+                    self.holds.dec();
+                }
+            }
+            Event::AccountOpened(_)
+            | Event::AccountChanged { .. }
+            | Event::Deposited(..)
+            | Event::Withdrawn(..)
+            | Event::TransferredWithin(..)
+            | Event::TransferSent(..)
+            | Event::TransferReceived(..)
+            | Event::TransferSettled(_)
+            | Event::TransferReturned(..) => {}
+        }
+    }
+
+    /// The Prometheus text form.
+    #[must_use]
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
+    }
+}
+
+const fn step_place(kind: StepKind) -> usize {
+    match kind {
+        StepKind::Increment => 0,
+        StepKind::IncrementDeclined(_) => 1,
+        StepKind::Capture => 2,
+        StepKind::Reversal => 3,
+        StepKind::Expiry => 4,
+        StepKind::Refund => 5,
+        StepKind::RefundReversal => 6,
+    }
+}
+
+const fn decline_label(reason: DeclineReason) -> &'static str {
+    match reason {
+        DeclineReason::CardStolen => "card_disabled_stolen",
+        DeclineReason::InsufficientFunds
+        | DeclineReason::CardNotActive
+        | DeclineReason::CardFrozen
+        | DeclineReason::CardDisabled
+        | DeclineReason::CardDeleted
+        | DeclineReason::CardExpired
+        | DeclineReason::CurrencyNotSupported
+        | DeclineReason::CreditNotSupported
+        | DeclineReason::SystemUnavailable => reason.word(),
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    registry
+        .register(Box::new(collector.clone()))
+        .expect("Invariant: metric names are constant and differ");
+    collector
+}
+
+fn counter(registry: &Registry, opts: Opts) -> IntCounter {
+    let counter = IntCounter::with_opts(opts).expect("Invariant: metric names are well formed");
+    register(registry, counter)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("Invariant: metric names are well formed");
+    register(registry, gauge)
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let histogram = Histogram::with_opts(opts).expect("Invariant: metric names are well formed");
+    register(registry, histogram)
+}
