@@ -8,5 +8,6 @@ pub mod actors;
 pub mod clock;
 pub mod domain;
 pub mod journal;
+pub mod replay;
 pub mod telemetry;
 pub mod wire;

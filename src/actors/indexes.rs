@@ -43,33 +43,67 @@ impl Indexes {
         push(&self.by_origin, account.origin(), account.no);
     }
 
-    /// The holder's accounts, newest first.
-    #[must_use]
-    pub fn of_holder(&self, holder_urn: &str) -> Vec<AccountNo> {
-        newest_first(self.by_holder.get(holder_urn).as_deref())
+    /// Notes an account that recovery found; [`Indexes::sort`] is to follow.
+    pub fn recovered(&self, actor: ActorId, account: &Account) {
+        if account.no.0 != actor.0 {
+            self.relocated.insert(account.no, actor);
+        }
+        self.by_holder
+            .entry(account.holder_urn.as_str().into())
+            .or_default()
+            .push(account.no);
+        self.by_origin
+            .entry(account.origin().into())
+            .or_default()
+            .push(account.no);
     }
 
-    /// The origin's accounts, newest first.
+    /// Puts everything that recovery found in order.
+    pub fn sort(&self) {
+        for index in [&self.by_holder, &self.by_origin] {
+            for mut accounts in index.iter_mut() {
+                accounts.sort_unstable();
+                accounts.shrink_to_fit();
+            }
+        }
+    }
+
+    /// The holder's accounts, newest first: at most `most`, after the first `skip`.
     #[must_use]
-    pub fn of_origin(&self, origin: &str) -> Vec<AccountNo> {
-        newest_first(self.by_origin.get(origin).as_deref())
+    pub fn of_holder(&self, holder_urn: &str, skip: usize, most: usize) -> Vec<AccountNo> {
+        newest_first(self.by_holder.get(holder_urn).as_deref(), skip, most)
+    }
+
+    /// The origin's accounts, newest first: at most `most`, after the first `skip`.
+    #[must_use]
+    pub fn of_origin(&self, origin: &str, skip: usize, most: usize) -> Vec<AccountNo> {
+        newest_first(self.by_origin.get(origin).as_deref(), skip, most)
     }
 }
 
 fn push(index: &DashMap<Box<str>, Vec<AccountNo>>, name: &str, account: AccountNo) {
     if let Some(mut accounts) = index.get_mut(name) {
-        // Accounts come in the order of their numbers but for races and recovery's threads.
-        let place = accounts.partition_point(|known| *known < account);
-        accounts.insert(place, account);
+        insert(&mut accounts, account);
         return;
     }
-    let mut accounts = index.entry(name.into()).or_default();
+    insert(&mut index.entry(name.into()).or_default(), account);
+}
+
+/// Accounts come in the order of their numbers but for races.
+fn insert(accounts: &mut Vec<AccountNo>, account: AccountNo) {
     let place = accounts.partition_point(|known| *known < account);
     accounts.insert(place, account);
 }
 
-fn newest_first(accounts: Option<&Vec<AccountNo>>) -> Vec<AccountNo> {
-    accounts
-        .map(|accounts| accounts.iter().rev().copied().collect())
-        .unwrap_or_default()
+fn newest_first(accounts: Option<&Vec<AccountNo>>, skip: usize, most: usize) -> Vec<AccountNo> {
+    let page = |accounts: &Vec<AccountNo>| {
+        accounts
+            .iter()
+            .rev()
+            .skip(skip)
+            .take(most)
+            .copied()
+            .collect()
+    };
+    accounts.map(page).unwrap_or_default()
 }

@@ -48,6 +48,25 @@ pub enum Event {
     AuthorizationStepped(Box<Stepped>),
 }
 
+impl Event {
+    /// The money it moved, if any.
+    #[must_use]
+    pub fn movement(&self) -> Option<&Movement> {
+        match self {
+            Self::AccountOpened(_) | Self::AccountChanged { .. } | Self::TransferSettled(_) => None,
+            Self::Deposited(_, movement)
+            | Self::Withdrawn(_, movement)
+            | Self::TransferredWithin(_, movement)
+            | Self::TransferSent(_, movement)
+            | Self::TransferReceived(_, movement)
+            | Self::TransferReturned(_, movement) => Some(movement),
+            Self::AuthorizationApproved(approved) => Some(&approved.movement),
+            Self::AuthorizationDeclined(declined) => Some(&declined.movement),
+            Self::AuthorizationStepped(stepped) => Some(&stepped.movement),
+        }
+    }
+}
+
 /// The money of an event: its postings, and what the accounts they touch have after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Movement {

@@ -3,6 +3,9 @@
 //! The traits here are the border: they show no file, path or backend type, so that the same
 //! conformance suite runs against every backend and a replicated log can come later.
 
+pub mod memory;
+pub mod wal;
+
 use std::{io, sync::Arc};
 
 /// A position in the journal.

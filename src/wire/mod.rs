@@ -172,6 +172,12 @@ pub fn decode_item(bytes: &[u8]) -> Result<Item, WireError> {
     }
 }
 
+/// Whether a snapshot's item is a group.
+#[must_use]
+pub fn is_group(bytes: &[u8]) -> bool {
+    codec::tag(bytes, "snapshot item").is_ok_and(|tag| tag == 1)
+}
+
 /// Reads a group and its trail.
 ///
 /// # Errors

@@ -1,0 +1,121 @@
+//! Reads JSON bodies so that whatever is wrong is named by its field.
+
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::problem::Problem;
+
+/// Refuses a body that says it is something else than JSON.
+///
+/// # Errors
+///
+/// 415.
+pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+    {
+        return Ok(());
+    }
+    Err(unsupported("application/json"))
+}
+
+/// 415.
+#[must_use]
+pub fn unsupported(expected: &str) -> Problem {
+    let mut problem = Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        format!("send the body as {expected}"),
+    );
+    problem.field = Some("Content-Type".to_owned());
+    problem
+}
+
+/// Reads `bytes` as `T`.
+///
+/// # Errors
+///
+/// 400 with the field that is wrong, missing or unknown.
+pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    // The quick way first; the path of the field is found only when something is wrong.
+    serde_json::from_slice(bytes).map_err(|quick| explain::<T>(bytes, &quick))
+}
+
+fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8], quick: &serde_json::Error) -> Problem {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let found = serde_path_to_error::deserialize::<_, T>(&mut reader);
+    let (path, error) = match found {
+        Ok(_) => (String::new(), quick.to_string()),
+        Err(error) => (error.path().to_string(), error.inner().to_string()),
+    };
+    let path = if path == "." { String::new() } else { path };
+    let named = ["missing field `", "unknown field `"].iter().find_map(|start| {
+        let rest = error.split_once(start)?.1;
+        rest.split_once('`').map(|(name, _)| name.to_owned())
+    });
+    let field = match (path.is_empty(), named) {
+        (true, None) => "body".to_owned(),
+        (false, None) => path,
+        (true, Some(name)) => name,
+        (false, Some(name)) if path.ends_with(&name) => path,
+        (false, Some(name)) => format!("{path}.{name}"),
+    };
+    let shown: String = error.chars().take(300).collect();
+    Problem::malformed(field, shown)
+}
+
+/// A decimal as a JSON string, or as a JSON number in plain notation: exact either way.
+///
+/// # Errors
+///
+/// 400 for anything else.
+pub fn decimal_text<'a>(field: &str, raw: &'a RawValue) -> Result<&'a str, Problem> {
+    let text = raw.get();
+    if let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        return Ok(inner);
+    }
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    if is_number && !text.contains(['e', 'E']) {
+        return Ok(text);
+    }
+    Err(Problem::malformed(field, format!("{field} must be a decimal string such as \"50.00\"")))
+}
+
+/// Refuses a text that is empty, too long or has control characters.
+///
+/// # Errors
+///
+/// 422 with the field.
+pub fn plain_text(field: &str, text: &str, len_max: usize) -> Result<(), Problem> {
+    if text.is_empty() {
+        return Err(Problem::impossible(field, format!("{field} must not be empty")));
+    }
+    if text.len() > len_max {
+        return Err(Problem::impossible(
+            field,
+            format!("{field} must have at most {len_max} bytes, was {}", text.len()),
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        let message = format!("{field} must not have control characters");
+        return Err(Problem::impossible(field, message));
+    }
+    Ok(())
+}
+
+/// The `Idempotency-Key` header, if there is one.
+///
+/// # Errors
+///
+/// 422 if it is not plain text of at most 255 bytes.
+pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    plain_text("Idempotency-Key", text, 255)?;
+    Ok(Some(text))
+}

@@ -1,0 +1,81 @@
+//! The faces: JSON and status codes over one engine. No rules of their own.
+
+pub mod access;
+pub mod body;
+pub mod network;
+pub mod operator;
+pub mod problem;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+};
+
+use crate::{actors::Engine, domain::policy::Terms, replay::totals::TrialBalance};
+
+/// What every handler has.
+pub struct App {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Adds up the books.
+    pub trial_balance: Arc<TrialBalance>,
+    /// Takes snapshots.
+    pub snapshots: Arc<operator::snapshots::Snapshots>,
+    /// Whether the sandbox's conveniences are there.
+    pub is_sandbox: bool,
+    /// The most items of a batch.
+    pub batch_items_max: usize,
+    /// A part of every request id made here.
+    pub instance: u32,
+    /// How many request ids were made.
+    pub requests: AtomicU64,
+    /// Whether requests are taken: not while starting or stopping.
+    pub is_ready: std::sync::atomic::AtomicBool,
+}
+
+impl App {
+    /// The house's terms.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.engine.shared.terms
+    }
+}
+
+/// A request's id: the caller's, if it is a plain short text, else one of ours.
+pub fn request_id(request: &HttpRequest, app: &App) -> String {
+    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let plain = |text: &&str| {
+        !text.is_empty()
+            && text.len() <= 128
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    given.filter(plain).map_or_else(
+        || {
+            let count = app.requests.fetch_add(1, Ordering::Relaxed);
+            format!("req_{:08x}{count:010x}", app.instance)
+        },
+        str::to_owned,
+    )
+}
+
+/// A JSON answer.
+#[must_use]
+pub fn json(status: StatusCode, request_id: &str, body: Vec<u8>) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header(("x-request-id", request_id))
+        .body(body)
+}
+
+/// Marks an answer that an earlier request got already.
+pub fn mark_replay(response: &mut HttpResponse) {
+    response.headers_mut().insert(
+        header::HeaderName::from_static("idempotency-replayed"),
+        header::HeaderValue::from_static("true"),
+    );
+}

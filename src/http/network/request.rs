@@ -1,0 +1,307 @@
+//! What processors send, read into commands.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::super::{
+    body::{decimal_text, plain_text},
+    problem::Problem,
+};
+use crate::domain::{
+    command::{Authorize, StepAmount},
+    hold::TransactionType,
+    ids::AccountNo,
+    merchant::{Merchant, TransactionMedium},
+    money::{Currency, Decimal, LocalAmount},
+};
+
+/// `POST /v1/authorizations` and `POST /v1/clearings`.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizationRequest<'a> {
+    /// The processor's id of the authorization: the idempotency key of the request.
+    #[serde(borrow)]
+    #[schema(value_type = String, max_length = 128, example = "ctx-1")]
+    pub transaction_id: Cow<'a, str>,
+    /// The card: account URN, account id or card token.
+    #[serde(borrow)]
+    #[schema(value_type = String, example = "did:bloque:account:card:usr-…:crd-…")]
+    pub card: Cow<'a, str>,
+    /// PURCHASE, WITHDRAWAL, EXTRACASH, BALANCE_INQUIRY or PAYMENT; PURCHASE if missing.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "PURCHASE")]
+    pub transaction_type: Option<Cow<'a, str>>,
+    /// A decimal with at most as many places as ISO 4217 gives the currency.
+    #[serde(borrow, default)]
+    #[schema(value_type = String, example = "50.00")]
+    pub local_amount: Option<&'a RawValue>,
+    /// ISO 4217.
+    #[serde(borrow)]
+    #[schema(value_type = String, example = "USD")]
+    pub local_currency: Cow<'a, str>,
+    /// Who asks.
+    #[serde(borrow, default)]
+    pub merchant: Option<MerchantRequest<'a>>,
+    /// By what means: names and values, as listed in the network-face contract.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    pub medium: Option<MediumRequest<'a>>,
+    /// The network's USD settlement amount, a decimal.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "50.00")]
+    pub usd_amount: Option<&'a RawValue>,
+    /// Whether less than asked may be approved.
+    #[serde(default)]
+    pub partial_approval: Option<bool>,
+    /// Whether to hold and capture in one.
+    #[serde(default)]
+    pub capture: Option<bool>,
+}
+
+/// The merchant.
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantRequest<'a> {
+    /// The acquirer's id of the merchant.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 64)]
+    pub id: Option<Cow<'a, str>>,
+    /// As on the statement.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub name: Option<Cow<'a, str>>,
+    /// Four digits.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{4}$", example = "5411")]
+    pub mcc: Option<Cow<'a, str>>,
+    /// The city.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 128)]
+    pub city: Option<Cow<'a, str>>,
+    /// ISO 3166-1.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 64, example = "USA")]
+    pub country: Option<Cow<'a, str>>,
+    /// The street.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub address: Option<Cow<'a, str>>,
+    /// The terminal.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 64)]
+    pub terminal_id: Option<Cow<'a, str>>,
+}
+
+/// The most fields of a medium.
+const MEDIUM_FIELDS_MAX: usize = 32;
+
+/// How the card was used: names and plain values.
+#[derive(Default)]
+pub struct MediumRequest<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for MediumRequest<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = MediumRequest<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of names and plain values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(8);
+                while let Some((name, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+                    if pairs.len() == MEDIUM_FIELDS_MAX {
+                        return Err(A::Error::custom(format!(
+                            "at most {MEDIUM_FIELDS_MAX} fields are taken"
+                        )));
+                    }
+                    match plain_value(value) {
+                        Some(Some(text)) => pairs.push((name, text)),
+                        Some(None) => {}
+                        None => {
+                            let name: String = name.chars().take(64).collect();
+                            let message = format!("medium.{name} must be a string");
+                            return Err(A::Error::custom(message));
+                        }
+                    }
+                }
+                Ok(MediumRequest(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// The text of a string, number or boolean; nothing of a null; no answer for lists and objects.
+fn plain_value(raw: &RawValue) -> Option<Option<Cow<'_, str>>> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).ok().map(|text: Cow<'_, str>| Some(text)),
+        Some(b'{' | b'[') | None => None,
+        Some(b'n') => Some(None),
+        Some(_) => Some(Some(Cow::Borrowed(text))),
+    }
+}
+
+/// Whether a request may do without an amount, and with nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// An authorization.
+    Authorize,
+    /// A clearing without one.
+    Clear,
+}
+
+/// Reads a request into a command for `account`.
+///
+/// # Errors
+///
+/// 400 or 422 with the field.
+pub fn read(
+    request: &AuthorizationRequest<'_>,
+    account: AccountNo,
+    purpose: Purpose,
+) -> Result<Arc<Authorize>, Problem> {
+    plain_text("transaction_id", &request.transaction_id, 128)?;
+    let kind = transaction_type(request.transaction_type.as_deref().unwrap_or("PURCHASE"))?;
+    let currency: Currency = request
+        .local_currency
+        .parse()
+        .map_err(|error| Problem::impossible("local_currency", format!("local_currency: {error}")))?;
+    let local = local_amount(request.local_amount, currency, kind)?;
+    if purpose == Purpose::Clear && local.minor.is_zero() {
+        return Err(Problem::impossible("local_amount", "local_amount must be above zero"));
+    }
+    Ok(Arc::new(Authorize {
+        account,
+        transaction_id: request.transaction_id.as_ref().to_owned(),
+        kind,
+        local,
+        usd_amount: request.usd_amount.map(usd_amount).transpose()?,
+        merchant: request.merchant.as_ref().map(merchant).transpose()?.unwrap_or_default(),
+        medium: request.medium.as_ref().map(medium).transpose()?.unwrap_or_default(),
+        allow_partial: request.partial_approval.unwrap_or(false),
+        capture: request.capture.unwrap_or(false),
+    }))
+}
+
+fn transaction_type(word: &str) -> Result<TransactionType, Problem> {
+    if let Some(kind) = TransactionType::ALL.iter().find(|kind| kind.word() == word) {
+        return Ok(*kind);
+    }
+    match word {
+        // Money towards the cardholder, whatever a processor calls it, is one decline.
+        "REFUND" | "ORIGINAL_CREDIT" | "CREDIT_VOUCHER" | "DEPOSIT" => Ok(TransactionType::Credit),
+        _ => Err(Problem::impossible(
+            "transaction_type",
+            "transaction_type must be one of PURCHASE, WITHDRAWAL, EXTRACASH, BALANCE_INQUIRY, \
+             PAYMENT",
+        )),
+    }
+}
+
+fn local_amount(
+    raw: Option<&RawValue>,
+    currency: Currency,
+    kind: TransactionType,
+) -> Result<LocalAmount, Problem> {
+    let is_inquiry = kind == TransactionType::BalanceInquiry;
+    let text = match raw {
+        Some(raw) => decimal_text("local_amount", raw)?,
+        None if is_inquiry => "0",
+        None => return Err(Problem::malformed("local_amount", "missing field `local_amount`")),
+    };
+    let local = LocalAmount::parse(text, currency)
+        .map_err(|error| Problem::money("local_amount", &error))?;
+    if is_inquiry && !local.minor.is_zero() {
+        let message = "local_amount must be 0 in a balance inquiry, which holds nothing";
+        return Err(Problem::impossible("local_amount", message));
+    }
+    Ok(local)
+}
+
+fn usd_amount(raw: &RawValue) -> Result<Decimal, Problem> {
+    let text = decimal_text("usd_amount", raw)?;
+    let decimal: Decimal = text.parse().map_err(|error| Problem::money("usd_amount", &error))?;
+    if decimal.mantissa < 0 {
+        return Err(Problem::impossible("usd_amount", "usd_amount must not be negative"));
+    }
+    Ok(decimal.trimmed())
+}
+
+fn merchant(request: &MerchantRequest<'_>) -> Result<Merchant, Problem> {
+    let text = |field: &str, value: &Option<Cow<'_, str>>, len_max: usize| match value.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => {
+            plain_text(&format!("merchant.{field}"), text, len_max).map(|()| Some(text.to_owned()))
+        }
+    };
+    let mcc = request.mcc.as_deref().map(str::parse).transpose();
+    Ok(Merchant {
+        id: text("id", &request.id, 64)?,
+        name: text("name", &request.name, 256)?,
+        mcc: mcc.map_err(|error| Problem::impossible("merchant.mcc", format!("{error}")))?,
+        city: text("city", &request.city, 128)?,
+        country: text("country", &request.country, 64)?,
+        address: text("address", &request.address, 256)?,
+        terminal_id: text("terminal_id", &request.terminal_id, 64)?,
+    })
+}
+
+fn medium(request: &MediumRequest<'_>) -> Result<TransactionMedium, Problem> {
+    let mut pairs = Vec::with_capacity(request.0.len());
+    for (name, value) in &request.0 {
+        if name.is_empty() || name.len() > 64 || value.len() > 256 {
+            let field: String = name.chars().take(64).collect();
+            return Err(Problem::impossible(
+                format!("medium.{field}"),
+                "a name of a medium has 1 to 64 bytes, a value at most 256",
+            ));
+        }
+        pairs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+    }
+    Ok(TransactionMedium(pairs))
+}
+
+/// What follows an authorization.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepBody<'a> {
+    /// The step's own id: the idempotency key of the request.
+    #[serde(borrow)]
+    #[schema(value_type = String, max_length = 128, example = "cap-1")]
+    pub transaction_id: Cow<'a, str>,
+    /// A decimal in the authorization's currency; all that is left if missing.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "25.00")]
+    pub local_amount: Option<&'a RawValue>,
+    /// If given, must be the authorization's.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "USD")]
+    pub local_currency: Option<Cow<'a, str>>,
+    /// Of a capture: whether what is left of the hold is released.
+    #[serde(default, rename = "final")]
+    pub is_final: Option<bool>,
+}
+
+/// Reads a step's amount.
+///
+/// # Errors
+///
+/// 400 or 422 with the field.
+pub fn step_amount(body: &StepBody<'_>) -> Result<Option<StepAmount>, Problem> {
+    let currency = body.local_currency.as_deref().map(str::parse).transpose().map_err(|error| {
+        Problem::impossible("local_currency", format!("local_currency: {error}"))
+    })?;
+    let Some(raw) = body.local_amount.filter(|raw| raw.get() != "null") else { return Ok(None) };
+    let text = decimal_text("local_amount", raw)?;
+    let value = text.parse().map_err(|error| Problem::money("local_amount", &error))?;
+    Ok(Some(StepAmount { value, currency }))
+}

@@ -1,0 +1,198 @@
+//! Every error of the network and operator faces: its status, code and words.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    actors::EngineError,
+    domain::{money::MoneyError, outcome::Rejection},
+};
+
+/// An error as a caller sees it. Says which field, what is wrong, and what to do.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// Which part of the request.
+    pub field: Option<String>,
+    /// More for programs.
+    pub details: Option<Value>,
+    /// After how many seconds to try again.
+    pub retry_after_s: Option<u32>,
+    /// For a card network: the ISO 8583 response code.
+    pub response_code: Option<&'static str>,
+}
+
+impl Problem {
+    /// A problem with a status, a code and a message.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            field: None,
+            details: None,
+            retry_after_s: None,
+            response_code: None,
+        }
+    }
+
+    /// 400: a field is malformed.
+    pub fn malformed(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "malformed_request", message);
+        problem.field = Some(field.into());
+        problem
+    }
+
+    /// 422: a field is well formed and impossible.
+    pub fn impossible(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible_value", message);
+        problem.field = Some(field.into());
+        problem
+    }
+
+    /// 422 for a sum of money.
+    #[must_use]
+    pub fn money(field: &str, error: &MoneyError) -> Self {
+        Self::impossible(field, format!("{field}: {error}"))
+    }
+
+    /// 404.
+    pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// 409.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// 503: try again.
+    pub fn busy(message: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
+        problem.retry_after_s = Some(1);
+        problem
+    }
+
+    /// With details for programs.
+    #[must_use]
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// The `error` object.
+    #[must_use]
+    pub fn error(&self) -> Value {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(field), Some(object)) = (&self.field, error.as_object_mut()) {
+            object.insert("field".into(), json!(field));
+        }
+        if let (Some(details), Some(object)) = (&self.details, error.as_object_mut()) {
+            object.insert("details".into(), details.clone());
+        }
+        error
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn respond(&self, request_id: &str) -> HttpResponse {
+        let mut body = json!({ "error": self.error(), "request_id": request_id });
+        if let (Some(code), Some(object)) = (self.response_code, body.as_object_mut()) {
+            object.insert("response_code".into(), json!(code));
+        }
+        let mut builder = HttpResponse::build(self.status);
+        builder.insert_header(("x-request-id", request_id));
+        if let Some(seconds) = self.retry_after_s {
+            builder.insert_header(("retry-after", seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            builder.insert_header(("www-authenticate", "Bearer"));
+        }
+        builder.json(body)
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Rejected(rejection) => Self::from(rejection),
+            EngineError::KeyConflict => Self::conflict(
+                "idempotency_conflict",
+                "this transaction_id, reference or idempotency key was used for another request: \
+                 send the same request again, or choose a new one",
+            ),
+            EngineError::Busy(why) => Self::busy(format!("{why}: try again in a second")),
+            EngineError::Unavailable => {
+                let mut problem = Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "system_unavailable",
+                    "the decision could not be made and nothing has changed: try again",
+                );
+                problem.response_code = Some("91");
+                problem.retry_after_s = Some(1);
+                problem
+            }
+            EngineError::Halted(_) => {
+                Self::busy("the server is stopping: try again with the same id")
+            }
+            EngineError::Journal(_) | EngineError::Wire(_) => {
+                tracing::error!(%error, "the log could not be read");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "storage_fault",
+                    "stored data could not be read; the operator's log says where",
+                )
+            }
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let text = rejection.to_string();
+        match rejection {
+            Rejection::AccountNotFound => Self::not_found("account_not_found", text),
+            Rejection::LedgerNotFound => Self::not_found("ledger_account_not_found", text),
+            Rejection::AuthorizationNotFound => Self::not_found("authorization_not_found", text),
+            Rejection::RefundNotFound => Self::not_found("refund_not_found", text),
+            Rejection::TransferNotFound => Self::not_found("transfer_not_found", text),
+            Rejection::IllegalTransition { from, .. } => {
+                let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
+                let text = format!("{text}; it can become: {}", listed(&legal));
+                Self::conflict("illegal_transition", text)
+                    .with(json!({ "status": from.word(), "allowed": legal }))
+            }
+            Rejection::AccountNotOpen { status } => {
+                Self::conflict("account_not_active", text).with(json!({ "status": status.word() }))
+            }
+            Rejection::InsufficientFunds { asset, available, required } => {
+                Self::conflict("insufficient_funds", text).with(json!({
+                    "asset": asset.to_string(),
+                    "available": available.to_string(),
+                    "required": required.to_string(),
+                }))
+            }
+            Rejection::StateForbids { state, .. } => Self::conflict("invalid_state", text)
+                .with(json!({ "state": state.word(), "left": "0" })),
+            Rejection::MoreThanLeft { state, left, asked, .. } => {
+                Self::conflict("more_than_left", text)
+                    .with(json!({ "state": state.word(), "left": left, "asked": asked }))
+            }
+            Rejection::RefundAlreadyReversed => Self::conflict("already_reversed", text),
+            Rejection::OtherCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::AmountRequired => Self::impossible("local_amount", text),
+            Rejection::Money(error) => Self::money("local_amount", &error),
+            Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::SameMoney => Self::impossible("destination_account_urn", text),
+        }
+    }
+}
+
+fn listed(words: &[&str]) -> String {
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}

@@ -1,0 +1,273 @@
+//! Reads a data directory for inspection: takes no lock, changes nothing, may run beside a writer.
+
+use std::{collections::VecDeque, path::Path, sync::Arc};
+
+use crate::journal::{ItemIter, JournalError, Lsn, Record, SnapshotInfo, SnapshotStore};
+
+use super::{
+    open::{find_archived, find_segments},
+    recovery::{TailCut, judge},
+    scan::{Break, Chain, SegmentFile, SegmentScan, Step},
+    segment::{Dirs, damaged, io_failed, segment_name},
+    snapshot::Snapshots,
+    storage::{OsStorage, Storage},
+};
+
+/// One thing found in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogEntry {
+    /// A record that is whole.
+    Record {
+        /// File name of its segment.
+        segment: Arc<str>,
+        /// Byte offset of its frame in it.
+        offset: u64,
+        /// Position and payload.
+        record: Record,
+    },
+    /// What the next opening for writing would cut: an unfinished write, or stray bits. Beside a
+    /// running writer it is the batch just being written.
+    Torn(TailCut),
+}
+
+/// What is in one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// File name.
+    pub name: String,
+    /// Position of its first byte.
+    pub base: u64,
+    /// Size it was made with, bytes.
+    pub capacity: u64,
+    /// Bytes used, headers included.
+    pub bytes_used: u64,
+    /// Records in it.
+    pub records: u64,
+    /// Whether it lies in `archive/`.
+    pub is_archived: bool,
+    /// Its first record.
+    pub first: Option<Lsn>,
+    /// Its last record.
+    pub last: Option<Lsn>,
+}
+
+/// Reads the log and the snapshots of a data directory.
+pub struct WalReader {
+    storage: Arc<dyn Storage>,
+    snapshots: Snapshots,
+    segments: Vec<(SegmentFile, bool)>,
+}
+
+impl WalReader {
+    /// Finds what is in the data directory `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] if a segment is missing or its header damaged,
+    /// [`JournalError::Io`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, JournalError> {
+        Self::open_in(dir, Arc::new(OsStorage))
+    }
+
+    /// The same on another file system.
+    ///
+    /// # Errors
+    ///
+    /// As [`WalReader::open`].
+    pub fn open_in(dir: impl AsRef<Path>, storage: Arc<dyn Storage>) -> Result<Self, JournalError> {
+        let dirs = Dirs::below(dir.as_ref());
+        let (live, _) = find_segments(storage.as_ref(), &dirs.wal)?;
+        let first = live.first().map_or(0, |segment| segment.base);
+        let archived = find_archived(storage.as_ref(), &dirs.archive, first)?;
+        let archived = archived.into_iter().map(|segment| (segment, true));
+        let segments = archived
+            .chain(live.into_iter().map(|segment| (segment, false)))
+            .collect();
+        let snapshots = Snapshots::new(Arc::clone(&storage), dirs.snapshots);
+        Ok(Self {
+            storage,
+            snapshots,
+            segments,
+        })
+    }
+
+    /// Everything in the log, archive first.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.records_of(
+            self.segments
+                .iter()
+                .map(|(segment, _)| segment.clone())
+                .collect(),
+        )
+    }
+
+    /// Reads every segment and says what is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`], [`JournalError::Io`].
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>, JournalError> {
+        let mut infos: Vec<SegmentInfo> = Vec::new();
+        for (segment, is_archived) in &self.segments {
+            infos.push(SegmentInfo {
+                name: segment_name(segment.base),
+                base: segment.base,
+                capacity: segment.capacity,
+                bytes_used: 0,
+                records: 0,
+                is_archived: *is_archived,
+                first: None,
+                last: None,
+            });
+        }
+        let mut records = self.records();
+        for entry in records.by_ref() {
+            let LogEntry::Record { record, .. } = entry? else {
+                continue;
+            };
+            let at = infos.partition_point(|info| info.base <= record.lsn.get());
+            if let Some(info) = at.checked_sub(1).and_then(|at| infos.get_mut(at)) {
+                info.records += 1;
+                info.first = info.first.or(Some(record.lsn));
+                info.last = Some(record.lsn);
+            }
+        }
+        for (info, used) in infos.iter_mut().zip(records.used) {
+            info.bytes_used = used;
+        }
+        Ok(infos)
+    }
+
+    /// The finished snapshots, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`].
+    pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, JournalError> {
+        self.snapshots.list()
+    }
+
+    /// The items of the snapshot at `lsn`.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`], [`JournalError::Corrupt`], [`JournalError::Io`].
+    pub fn open_snapshot(&self, lsn: Lsn) -> Result<ItemIter, JournalError> {
+        self.snapshots.open(lsn)
+    }
+
+    fn records_of(&self, segments: Vec<SegmentFile>) -> Records {
+        Records {
+            storage: Arc::clone(&self.storage),
+            waiting: segments.into(),
+            current: None,
+            chain: Chain::default(),
+            used: Vec::new(),
+        }
+    }
+}
+
+/// What [`WalReader::records`] returns. Ends after the first error.
+pub struct Records {
+    storage: Arc<dyn Storage>,
+    waiting: VecDeque<SegmentFile>,
+    current: Option<(SegmentFile, Arc<str>, SegmentScan)>,
+    chain: Chain,
+    /// Bytes used of each segment that was read to its end.
+    used: Vec<u64>,
+}
+
+impl Records {
+    fn advance(&mut self) -> Result<Option<LogEntry>, JournalError> {
+        loop {
+            let Some((segment, name, scan)) = &mut self.current else {
+                if !self.open_next()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let position = scan.position();
+            let reading = || io_failed("reading", &segment.path);
+            let found = match scan.step().map_err(reading())? {
+                Step::Batch(header) => {
+                    let refuse =
+                        |what| damaged(&segment.path, segment.base, position - segment.base, what);
+                    self.chain.enter(&header).map_err(refuse)?;
+                    continue;
+                }
+                Step::Record {
+                    offset,
+                    lsn,
+                    payload,
+                } => {
+                    let record = Record {
+                        lsn,
+                        payload: payload.to_vec(),
+                    };
+                    self.chain.pass(lsn, scan.position());
+                    let segment = Arc::clone(name);
+                    return Ok(Some(LogEntry::Record {
+                        segment,
+                        offset,
+                        record,
+                    }));
+                }
+                Step::Unused { offset } => {
+                    self.used.push(offset);
+                    let capacity = segment.capacity;
+                    let is_end = scan.window().is_zero_between(offset, capacity);
+                    if is_end.map_err(reading())? {
+                        self.current = None;
+                        continue;
+                    }
+                    let what = "something stands behind the end of the log";
+                    Break {
+                        offset,
+                        batch: None,
+                        what,
+                    }
+                }
+                Step::Broken(found) => {
+                    self.used.push(found.offset);
+                    found
+                }
+            };
+            return self.judge(found).map(Some);
+        }
+    }
+
+    fn judge(&mut self, found: Break) -> Result<LogEntry, JournalError> {
+        let (segment, _, _) = self
+            .current
+            .take()
+            .expect("Invariant: a break is in a segment");
+        let later = self.waiting.make_contiguous();
+        let cut = judge(self.storage.as_ref(), &segment, later, 0, found)?;
+        Ok(LogEntry::Torn(cut.report))
+    }
+
+    fn open_next(&mut self) -> Result<bool, JournalError> {
+        let Some(segment) = self.waiting.pop_front() else {
+            return Ok(false);
+        };
+        let file = self.storage.open_read(&segment.path);
+        let file = file.map_err(io_failed("opening", &segment.path))?;
+        let scan = SegmentScan::new(file, segment.base, segment.capacity);
+        self.current = Some((segment.clone(), segment_name(segment.base).into(), scan));
+        Ok(true)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<LogEntry, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.advance().transpose();
+        if matches!(next, None | Some(Err(_))) {
+            self.current = None;
+            self.waiting.clear();
+        }
+        next
+    }
+}

@@ -1,0 +1,194 @@
+//! Segment files: their names, their header, and how one is made ready before it is needed.
+
+use std::{
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::journal::{JournalError, Lsn};
+
+use super::{
+    frame::Fields,
+    storage::{Storage, StorageFile, widen, write_all_at},
+};
+
+/// Size of a segment's header, bytes: a sector of its own, never written again.
+pub(super) const SEGMENT_HEADER: usize = 512;
+/// Which layout the files have.
+const FORMAT_VERSION: u32 = 1;
+const SEGMENT_MAGIC: [u8; 8] = *b"CWRTLOG\xB7";
+const SUFFIX: &str = ".wal";
+/// Suffix of files under construction; they are removed at open.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+const FILL_CHUNK_BYTES: usize = 1 << 20;
+/// How much of a new segment may be dirty at once, so that filling it does not hold up a commit.
+const FILL_SYNC_CHUNKS: u64 = 4;
+
+/// Where the parts of a journal live.
+#[derive(Clone, Debug)]
+pub(super) struct Dirs {
+    pub(super) root: PathBuf,
+    pub(super) wal: PathBuf,
+    pub(super) archive: PathBuf,
+    pub(super) snapshots: PathBuf,
+}
+
+impl Dirs {
+    pub(super) fn below(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            wal: root.join("wal"),
+            archive: root.join("archive"),
+            snapshots: root.join("snapshots"),
+        }
+    }
+}
+
+/// The name of the segment that begins at `base`.
+pub(super) fn segment_name(base: u64) -> String {
+    format!("{base:016x}{SUFFIX}")
+}
+
+/// Where the segment of this name begins; `None` if it is no segment's name.
+pub(super) fn parse_segment_name(name: &str) -> Option<u64> {
+    let base = u64::from_str_radix(name.strip_suffix(SUFFIX)?, 16).ok()?;
+    (segment_name(base) == name).then_some(base)
+}
+
+/// The first bytes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// Position of the segment's first byte in the log.
+    pub(super) base: u64,
+    /// Bytes of the file; the next segment begins at `base + capacity`.
+    pub(super) capacity: u64,
+    /// Who made it.
+    pub(super) epoch: u64,
+    /// When, Unix milliseconds.
+    pub(super) created_ms: i64,
+}
+
+impl SegmentHeader {
+    /// Its bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+        bytes.extend_from_slice(&SEGMENT_MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.base.to_le_bytes());
+        bytes.extend_from_slice(&self.capacity.to_le_bytes());
+        bytes.extend_from_slice(&self.epoch.to_le_bytes());
+        bytes.extend_from_slice(&self.created_ms.to_le_bytes());
+        bytes.resize(SEGMENT_HEADER - 4, 0);
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// The header in `bytes`, or what is wrong with it.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let (body, crc) = bytes
+            .get(..SEGMENT_HEADER)
+            .and_then(<[u8]>::split_last_chunk::<4>)
+            .ok_or("segment header is cut short")?;
+        let mut fields = Fields(body);
+        if fields.take() != SEGMENT_MAGIC {
+            return Err("segment header does not begin as one".to_owned());
+        }
+        if u32::from_le_bytes(*crc) != crc32fast::hash(body) {
+            return Err("segment header fails its checksum".to_owned());
+        }
+        let version = fields.u32();
+        if version != FORMAT_VERSION {
+            return Err(format!(
+                "segment format must be {FORMAT_VERSION}, was {version}"
+            ));
+        }
+        fields.u32();
+        Ok(Self {
+            base: fields.u64(),
+            capacity: fields.u64(),
+            epoch: fields.u64(),
+            created_ms: i64::from_le_bytes(fields.take()),
+        })
+    }
+
+    /// Position behind the segment's last byte: the base of the next.
+    pub(super) fn end(&self) -> u64 {
+        self.base.saturating_add(self.capacity)
+    }
+}
+
+/// Creates a segment, filled with zeros and durable under its final name.
+///
+/// Under a temporary name until then, so that a crash or a full disk leaves nothing half made.
+pub(super) fn create_segment(
+    storage: &dyn Storage,
+    dir: &Path,
+    header: &SegmentHeader,
+) -> io::Result<Arc<dyn StorageFile>> {
+    let name = segment_name(header.base);
+    let temporary = dir.join(format!("{name}{TEMPORARY_SUFFIX}"));
+    let made = fill_segment(storage, &temporary, header).and_then(|file| {
+        storage.rename(&temporary, &dir.join(&name))?;
+        storage.sync_dir(dir)?;
+        Ok(file)
+    });
+    if made.is_err() {
+        // Best effort: open removes leftovers as well.
+        let _ = storage.remove(&temporary);
+    }
+    made
+}
+
+fn fill_segment(
+    storage: &dyn Storage,
+    path: &Path,
+    header: &SegmentHeader,
+) -> io::Result<Arc<dyn StorageFile>> {
+    let file = storage.create(path)?;
+    fill_zeros(file.as_ref(), 0, header.capacity)?;
+    write_all_at(file.as_ref(), &header.encode(), 0)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// Writes zeros from `from` up to `to`, with a sync every few MiB and none at the end.
+pub(super) fn fill_zeros(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; FILL_CHUNK_BYTES];
+    let mut at = from;
+    let mut chunks = 0;
+    while at < to {
+        let len = (to - at).min(widen(FILL_CHUNK_BYTES));
+        write_all_at(
+            file,
+            zeros.get(..super::storage::narrow(len)).unwrap_or_default(),
+            at,
+        )?;
+        at += len;
+        chunks += 1;
+        if chunks % FILL_SYNC_CHUNKS == 0 {
+            file.sync_data()?;
+        }
+    }
+    Ok(())
+}
+
+/// Wraps a system error with what was tried on which path.
+pub(super) fn io_failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    move |source| JournalError::Io {
+        what: format!("{what} {}", path.display()),
+        source,
+    }
+}
+
+/// Damage at `offset` of the segment that begins at `base`.
+pub(super) fn damaged(file: &Path, base: u64, offset: u64, what: impl Display) -> JournalError {
+    JournalError::Corrupt {
+        file: file.display().to_string(),
+        offset,
+        lsn: Lsn::new(base.saturating_add(offset)),
+        what: what.to_string(),
+    }
+}

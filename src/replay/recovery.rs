@@ -1,0 +1,304 @@
+//! Builds everything in memory again: the newest readable snapshot, then the log behind it, in
+//! parallel by actor.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
+    thread,
+};
+
+use super::shard::{FoldError, Shard};
+use crate::{
+    actors::{directory::Directory, engine::Shared, registrar::Registrar},
+    domain::{group::Group, ids::ActorId, registry::Registry, time::Timestamp, trail::Trail},
+    journal::{JournalError, Lsn, Record},
+    wire::{self, Body, Entry, Item, KeyLife},
+};
+
+/// Why recovery stopped. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The log or a snapshot cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record does not follow from those before it.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// A thread of the recovery died.
+    #[error("a recovery thread died: {0}")]
+    Thread(String),
+}
+
+/// What recovery found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The snapshot it began from.
+    pub snapshot: Option<Lsn>,
+    /// Records applied.
+    pub applied: u64,
+    /// Records the snapshot held already.
+    pub skipped: u64,
+    /// Groups of accounts.
+    pub groups: u64,
+    /// Authorizations that hold money.
+    pub holds: u64,
+    /// Transfers in transit.
+    pub in_transit: u64,
+}
+
+/// What is handed to a shard in one go.
+const BATCH: usize = 512;
+/// How many batches may wait for a shard.
+const BATCHES_WAITING: usize = 16;
+
+enum Work {
+    Groups(Vec<Vec<u8>>),
+    Records(Vec<Record>),
+}
+
+struct Feed {
+    shards: Vec<(SyncSender<Work>, Vec<Vec<u8>>, Vec<Record>)>,
+}
+
+impl Feed {
+    fn shard(&mut self, actor: ActorId) -> &mut (SyncSender<Work>, Vec<Vec<u8>>, Vec<Record>) {
+        let count = u64::try_from(self.shards.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(actor.0 % count).unwrap_or(0);
+        self.shards
+            .get_mut(index)
+            .expect("Invariant: the index is below the number of shards")
+    }
+
+    fn group(&mut self, actor: ActorId, bytes: Vec<u8>) -> bool {
+        let (sender, groups, _) = self.shard(actor);
+        groups.push(bytes);
+        groups.len() < BATCH || sender.send(Work::Groups(std::mem::take(groups))).is_ok()
+    }
+
+    fn record(&mut self, actor: ActorId, record: Record) -> bool {
+        let (sender, _, records) = self.shard(actor);
+        records.push(record);
+        records.len() < BATCH || sender.send(Work::Records(std::mem::take(records))).is_ok()
+    }
+
+    fn flush_groups(&mut self) -> bool {
+        self.shards
+            .iter_mut()
+            .all(|(sender, groups, _)| sender.send(Work::Groups(std::mem::take(groups))).is_ok())
+    }
+
+    fn finish(self) {
+        for (sender, _, records) in self.shards {
+            // A shard that died says why itself.
+            let _ = sender.send(Work::Records(records));
+        }
+    }
+}
+
+/// Recovers into `shared` and `directory`; `key_retention_s` says how long expiring keys count.
+///
+/// # Errors
+///
+/// [`RecoveryError`] if anything is damaged: then nothing may be served.
+pub fn recover(
+    shared: &Arc<Shared>,
+    directory: &Arc<Directory>,
+    threads: usize,
+    key_retention_s: i64,
+) -> Result<(Registrar, Report), RecoveryError> {
+    let now = shared.clock.now();
+    let oldest_key = now.plus_seconds(key_retention_s.saturating_neg());
+    let (mut shards, mut handles) = (Vec::new(), Vec::new());
+    for _ in 0..threads.max(1) {
+        let (sender, receiver) = mpsc::sync_channel(BATCHES_WAITING);
+        shards.push((sender, Vec::new(), Vec::new()));
+        let (shared, directory) = (shared.clone(), directory.clone());
+        handles.push(thread::spawn(move || {
+            run_shard(&receiver, &shared, &directory, oldest_key)
+        }));
+    }
+    let mut feed = Feed { shards };
+    let mut registry = (Registry::default(), Trail::default());
+    let fed = feed_all(shared.as_ref(), &mut feed, &mut registry, now);
+    feed.finish();
+    let mut report = Report::default();
+    let mut broken = None;
+    for handle in handles {
+        match handle.join() {
+            Ok(Ok(part)) => add(&mut report, &part),
+            Ok(Err(error)) => broken = Some(error.into()),
+            Err(panic) => {
+                let text = super::shard::panic_text(panic.as_ref());
+                broken = Some(RecoveryError::Thread(text));
+            }
+        }
+    }
+    // What a shard found says more than that it stopped listening.
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    report.snapshot = fed?;
+    shared.clock.advance_to(registry.0.last_time);
+    shared.indexes.sort();
+    Ok((Registrar::new(registry.0, registry.1), report))
+}
+
+fn add(report: &mut Report, part: &Report) {
+    report.applied = report.applied.saturating_add(part.applied);
+    report.skipped = report.skipped.saturating_add(part.skipped);
+    report.groups = report.groups.saturating_add(part.groups);
+    report.holds = report.holds.saturating_add(part.holds);
+    report.in_transit = report.in_transit.saturating_add(part.in_transit);
+}
+
+fn feed_all(
+    shared: &Shared,
+    feed: &mut Feed,
+    registry: &mut (Registry, Trail),
+    now: Timestamp,
+) -> Result<Option<Lsn>, RecoveryError> {
+    let snapshot = shared
+        .journal
+        .snapshots()
+        .list()?
+        .into_iter()
+        .next()
+        .map(|info| info.lsn);
+    if let Some(lsn) = snapshot {
+        for item in shared.journal.snapshots().open(lsn)? {
+            let bytes = item?;
+            if let Ok((actor, _)) = wire::decode_group_head(&bytes)
+                && wire::is_group(&bytes)
+            {
+                if !feed.group(actor, bytes) {
+                    return Ok(snapshot);
+                }
+                continue;
+            }
+            match wire::decode_item(&bytes).map_err(FoldError::Item)? {
+                Item::Registry(known, trail) => *registry = (known, trail),
+                Item::Keys(keys) => {
+                    for (key, life, lsn) in keys {
+                        shared.keys.settle(key, life, lsn, now);
+                    }
+                }
+                Item::Group(..) => {}
+            }
+        }
+        if !feed.flush_groups() {
+            return Ok(snapshot);
+        }
+    }
+    for record in shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO))? {
+        let record = record?;
+        let lsn = record.lsn;
+        let wire = |source| FoldError::Wire { lsn, source };
+        let (_, actor, _) = wire::decode_entry_head(&record.payload).map_err(wire)?;
+        if actor == ActorId::REGISTRY {
+            fold_registry(registry, &record)?;
+        } else if !feed.record(actor, record) {
+            break;
+        }
+    }
+    Ok(snapshot)
+}
+
+/// Applies a record of the registry, unless the snapshot held it already.
+///
+/// # Errors
+///
+/// [`FoldError`] if it does not follow from those before it.
+pub fn fold_registry(registry: &mut (Registry, Trail), record: &Record) -> Result<(), FoldError> {
+    let lsn = record.lsn;
+    let entry =
+        wire::decode_entry(&record.payload).map_err(|source| FoldError::Wire { lsn, source })?;
+    let (registry, trail) = registry;
+    if entry.sequence <= trail.count() {
+        return Ok(());
+    }
+    let expected = trail.count().saturating_add(1);
+    if entry.sequence != expected {
+        return Err(FoldError::Gap {
+            lsn,
+            actor: 0,
+            found: entry.sequence,
+            expected,
+        });
+    }
+    if let Body::Registry(events) = &entry.body {
+        registry.apply(events, entry.time);
+    }
+    trail.push(lsn.get());
+    Ok(())
+}
+
+fn run_shard(
+    work: &mpsc::Receiver<Work>,
+    shared: &Shared,
+    directory: &Directory,
+    oldest_key: Timestamp,
+) -> Result<Report, FoldError> {
+    let mut shard = Shard::default();
+    while let Ok(work) = work.recv() {
+        match work {
+            Work::Groups(groups) => {
+                for bytes in groups {
+                    shard.load(bytes)?;
+                }
+            }
+            Work::Records(records) => {
+                for record in records {
+                    if let Some(entry) = shard.fold(record.lsn, &record.payload)? {
+                        settle_keys(shared, &entry, record.lsn, oldest_key);
+                    }
+                }
+            }
+        }
+    }
+    shared.clock.advance_to(shard.last_time);
+    let mut report = Report {
+        applied: shard.applied,
+        skipped: shard.skipped,
+        ..Report::default()
+    };
+    for group in shard.into_groups() {
+        let (group, trail, bytes) = group?;
+        let bytes = bytes.unwrap_or_else(|| wire::encode_group(&group, &trail).into_boxed_slice());
+        report.groups = report.groups.saturating_add(1);
+        settle_group(shared, &group, &mut report);
+        directory.insert_resting(group.id, bytes);
+    }
+    Ok(report)
+}
+
+fn settle_keys(shared: &Shared, entry: &Entry, lsn: Lsn, oldest: Timestamp) {
+    for (key, life) in &entry.keys {
+        if *life == KeyLife::Permanent || entry.time >= oldest {
+            shared.keys.settle(*key, *life, lsn.get(), entry.time);
+        }
+    }
+}
+
+/// Rebuilds the folds beside the actors from a group as it is now.
+fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
+    shared.clock.advance_to(group.last_time);
+    for account in &group.accounts {
+        shared.indexes.recovered(group.id, account);
+        shared
+            .numbers
+            .fetch_max(account.no.0, std::sync::atomic::Ordering::Relaxed);
+    }
+    for authorization in group.open.values() {
+        shared
+            .expiry
+            .schedule(group.id, authorization.id, authorization.expires_at);
+        shared.metrics.holds.inc();
+        report.holds = report.holds.saturating_add(1);
+    }
+    for id in group.outgoing.keys() {
+        shared.outgoing.insert(*id, group.id);
+        report.in_transit = report.in_transit.saturating_add(1);
+    }
+}
