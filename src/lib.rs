@@ -5,8 +5,12 @@
 //! whole, wired).
 
 pub mod actors;
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod journal;
 pub mod replay;
 pub mod telemetry;

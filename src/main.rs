@@ -1,2 +1,95 @@
-//! Cardwright.
-fn main() {}
+//! Arguments and start.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use cardwright::{
+    app::{self, SandboxOptions, ServeError},
+    cli,
+    config::Config,
+};
+use clap::{Args, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A self-hosted virtual-card engine: issues cards and authorizes their payments.
+#[derive(Parser)]
+#[command(name = "cardwright", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP until SIGTERM or SIGINT.
+    Serve(ServeArgs),
+    /// Drive real HTTP against a server and measure.
+    Bench(cli::bench::BenchArgs),
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// The settings' file; the built-in defaults are the shipped config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where everything durable is.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Make the origin `sandbox` with a key that has every scope; serve its conveniences.
+    #[arg(long)]
+    sandbox: bool,
+    /// The sandbox's key.
+    #[arg(
+        long,
+        env = "CARDWRIGHT_SANDBOX_KEY",
+        hide_env_values = true,
+        hide = true
+    )]
+    sandbox_key: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve(args),
+        Command::Bench(args) => cli::bench::run(args),
+    }
+}
+
+fn serve(args: ServeArgs) -> ExitCode {
+    let mut config = match Config::load(args.config.as_deref(), std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("cardwright: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    config.server.listen = args.listen.unwrap_or(config.server.listen);
+    config.data.dir = args.data_dir.unwrap_or(config.data.dir);
+    if let Err(error) = cardwright::telemetry::start_logging(&config.log) {
+        eprintln!("cardwright: setting log.level: {error}");
+        return ExitCode::from(2);
+    }
+    let sandbox = args.sandbox.then_some(SandboxOptions {
+        key: args.sandbox_key,
+    });
+    let served = actix_rt::System::new().block_on(app::serve(config, sandbox));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "cannot serve");
+            eprintln!("cardwright: {error}");
+            match error {
+                ServeError::Config(_) => ExitCode::from(2),
+                ServeError::Recovery(_)
+                | ServeError::Journal(_)
+                | ServeError::Engine(_)
+                | ServeError::Listen { .. }
+                | ServeError::Io { .. } => ExitCode::FAILURE,
+            }
+        }
+    }
+}

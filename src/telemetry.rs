@@ -10,6 +10,7 @@ use crate::domain::{
 };
 
 /// Everything counted, each with a handle that costs nothing to find.
+#[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
     approved: IntCounter,
@@ -235,4 +236,26 @@ fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Hi
     let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
     let histogram = Histogram::with_opts(opts).expect("Invariant: metric names are well formed");
     register(registry, histogram)
+}
+
+/// Sends logs to standard error as the settings say.
+///
+/// # Errors
+///
+/// The filter's error if the level is none.
+pub fn start_logging(
+    settings: &crate::config::Log,
+) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if settings.format == "json" {
+        builder.json().init();
+    } else {
+        builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init();
+    }
+    Ok(())
 }

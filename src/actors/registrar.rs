@@ -79,6 +79,12 @@ impl Registrar {
         self.state.lock().0.has_origin(name)
     }
 
+    /// Every origin, in the order of making.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        self.state.lock().0.origins.clone()
+    }
+
     /// Makes an origin unless it exists.
     ///
     /// # Errors

@@ -174,6 +174,19 @@ pub struct Authorize {
     pub capture: bool,
 }
 
+impl Authorize {
+    /// What the purchase needs in US dollars, as far as the request itself says.
+    #[must_use]
+    pub fn required_usd(&self) -> Option<Decimal> {
+        let is_usd = self.local.currency.code() == "USD";
+        let local = Decimal {
+            mantissa: self.local.minor.minor(),
+            scale: self.local.currency.digits(),
+        };
+        self.usd_amount.or(is_usd.then_some(local))
+    }
+}
+
 /// A step on an authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRequest {

@@ -67,6 +67,48 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The approval, if it is one.
+    #[must_use]
+    pub const fn approved(&self) -> Option<&Approved> {
+        if let Self::AuthorizationApproved(approved) = self {
+            Some(approved)
+        } else {
+            None
+        }
+    }
+
+    /// The decline, if it is one.
+    #[must_use]
+    pub const fn declined(&self) -> Option<&Declined> {
+        if let Self::AuthorizationDeclined(declined) = self {
+            Some(declined)
+        } else {
+            None
+        }
+    }
+
+    /// The step, if it is one.
+    #[must_use]
+    pub const fn stepped(&self) -> Option<&Stepped> {
+        if let Self::AuthorizationStepped(stepped) = self {
+            Some(stepped)
+        } else {
+            None
+        }
+    }
+
+    /// The authorization it is about, if any.
+    #[must_use]
+    pub fn authorization_id(&self) -> Option<AuthorizationId> {
+        let approved = self.approved().map(|approved| approved.authorization.id);
+        let declined = self.declined().map(|declined| declined.id);
+        approved
+            .or(declined)
+            .or(self.stepped().map(|stepped| stepped.authorization.id))
+    }
+}
+
 /// The money of an event: its postings, and what the accounts they touch have after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Movement {

@@ -3,11 +3,33 @@
 use actix_web::{
     HttpRequest,
     http::{StatusCode, header},
+    web::Bytes,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
+
+/// A request's body, or why it could not be read.
+pub type Body = Result<Bytes, actix_web::Error>;
+
+/// The body, if it could be read.
+///
+/// # Errors
+///
+/// 413 for one that is too large, 400 for one that broke off.
+pub fn bytes(body: Body) -> Result<Bytes, Problem> {
+    body.map_err(|error| {
+        let status = error.as_response_error().status_code();
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            let message = "the body is too large for this route";
+            let mut problem = Problem::new(status, "payload_too_large", message);
+            problem.field = Some("body".to_owned());
+            return problem;
+        }
+        Problem::malformed("body", format!("the body could not be read: {error}"))
+    })
+}
 
 /// Refuses a body that says it is something else than JSON.
 ///
@@ -15,8 +37,16 @@ use super::problem::Problem;
 ///
 /// 415.
 pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
-    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let kind = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
     {
         return Ok(());
@@ -54,10 +84,12 @@ fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8], quick: &serde_json::Error) -
         Err(error) => (error.path().to_string(), error.inner().to_string()),
     };
     let path = if path == "." { String::new() } else { path };
-    let named = ["missing field `", "unknown field `"].iter().find_map(|start| {
-        let rest = error.split_once(start)?.1;
-        rest.split_once('`').map(|(name, _)| name.to_owned())
-    });
+    let named = ["missing field `", "unknown field `"]
+        .iter()
+        .find_map(|start| {
+            let rest = error.split_once(start)?.1;
+            rest.split_once('`').map(|(name, _)| name.to_owned())
+        });
     let field = match (path.is_empty(), named) {
         (true, None) => "body".to_owned(),
         (false, None) => path,
@@ -76,14 +108,20 @@ fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8], quick: &serde_json::Error) -
 /// 400 for anything else.
 pub fn decimal_text<'a>(field: &str, raw: &'a RawValue) -> Result<&'a str, Problem> {
     let text = raw.get();
-    if let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+    if let Some(inner) = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+    {
         return Ok(inner);
     }
     let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
     if is_number && !text.contains(['e', 'E']) {
         return Ok(text);
     }
-    Err(Problem::malformed(field, format!("{field} must be a decimal string such as \"50.00\"")))
+    Err(Problem::malformed(
+        field,
+        format!("{field} must be a decimal string such as \"50.00\""),
+    ))
 }
 
 /// Refuses a text that is empty, too long or has control characters.
@@ -93,12 +131,18 @@ pub fn decimal_text<'a>(field: &str, raw: &'a RawValue) -> Result<&'a str, Probl
 /// 422 with the field.
 pub fn plain_text(field: &str, text: &str, len_max: usize) -> Result<(), Problem> {
     if text.is_empty() {
-        return Err(Problem::impossible(field, format!("{field} must not be empty")));
+        return Err(Problem::impossible(
+            field,
+            format!("{field} must not be empty"),
+        ));
     }
     if text.len() > len_max {
         return Err(Problem::impossible(
             field,
-            format!("{field} must have at most {len_max} bytes, was {}", text.len()),
+            format!(
+                "{field} must have at most {len_max} bytes, was {}",
+                text.len()
+            ),
         ));
     }
     if text.chars().any(char::is_control) {
@@ -114,7 +158,9 @@ pub fn plain_text(field: &str, text: &str, len_max: usize) -> Result<(), Problem
 ///
 /// 422 if it is not plain text of at most 255 bytes.
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
     let text = value.to_str().unwrap_or_default();
     plain_text("Idempotency-Key", text, 255)?;
     Ok(Some(text))

@@ -48,11 +48,16 @@ impl App {
 
 /// A request's id: the caller's, if it is a plain short text, else one of ours.
 pub fn request_id(request: &HttpRequest, app: &App) -> String {
-    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
     let plain = |text: &&str| {
         !text.is_empty()
             && text.len() <= 128
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
     given.filter(plain).map_or_else(
         || {
@@ -78,4 +83,11 @@ pub fn mark_replay(response: &mut HttpResponse) {
         header::HeaderName::from_static("idempotency-replayed"),
         header::HeaderValue::from_static("true"),
     );
+}
+
+/// Every route. The network face's come first: they are the hot path.
+pub fn routes(config: &mut actix_web::web::ServiceConfig) {
+    config
+        .configure(network::routes)
+        .configure(operator::routes);
 }

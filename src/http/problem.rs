@@ -50,7 +50,11 @@ impl Problem {
 
     /// 422: a field is well formed and impossible.
     pub fn impossible(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible_value", message);
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "impossible_value",
+            message,
+        );
         problem.field = Some(field.into());
         problem
     }
@@ -170,19 +174,21 @@ impl From<Rejection> for Problem {
             Rejection::AccountNotOpen { status } => {
                 Self::conflict("account_not_active", text).with(json!({ "status": status.word() }))
             }
-            Rejection::InsufficientFunds { asset, available, required } => {
-                Self::conflict("insufficient_funds", text).with(json!({
-                    "asset": asset.to_string(),
-                    "available": available.to_string(),
-                    "required": required.to_string(),
-                }))
-            }
+            Rejection::InsufficientFunds {
+                asset,
+                available,
+                required,
+            } => Self::conflict("insufficient_funds", text).with(json!({
+                "asset": asset.to_string(),
+                "available": available.to_string(),
+                "required": required.to_string(),
+            })),
             Rejection::StateForbids { state, .. } => Self::conflict("invalid_state", text)
                 .with(json!({ "state": state.word(), "left": "0" })),
-            Rejection::MoreThanLeft { state, left, asked, .. } => {
-                Self::conflict("more_than_left", text)
-                    .with(json!({ "state": state.word(), "left": left, "asked": asked }))
-            }
+            Rejection::MoreThanLeft {
+                state, left, asked, ..
+            } => Self::conflict("more_than_left", text)
+                .with(json!({ "state": state.word(), "left": left, "asked": asked })),
             Rejection::RefundAlreadyReversed => Self::conflict("already_reversed", text),
             Rejection::OtherCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::AmountRequired => Self::impossible("local_amount", text),
@@ -194,5 +200,9 @@ impl From<Rejection> for Problem {
 }
 
 fn listed(words: &[&str]) -> String {
-    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "nothing".to_owned()
+    } else {
+        words.join(", ")
+    }
 }

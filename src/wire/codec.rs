@@ -103,3 +103,14 @@ pub(super) fn decode_tagged_prefix<T: Decode<()>>(
 ) -> Result<T, WireError> {
     prefix(tagged(bytes, kind)?.1, kind)
 }
+
+/// A keyless SipHash 2-4 of the class and the encoded request: stable over restarts and versions.
+pub(super) fn fingerprint(class: &str, request: &impl Encode) -> u64 {
+    use std::hash::Hasher;
+    let mut bytes = Vec::with_capacity(256);
+    append(&class, &mut bytes);
+    append(request, &mut bytes);
+    let mut hasher = siphasher::sip::SipHasher24::new();
+    hasher.write(&bytes);
+    hasher.finish()
+}

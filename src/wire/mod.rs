@@ -125,6 +125,12 @@ pub fn decode_entry_head(bytes: &[u8]) -> Result<(Timestamp, ActorId, u64), Wire
     codec::decode_prefix(bytes, "record")
 }
 
+/// What a request is told apart by from others under the same key.
+#[must_use]
+pub fn fingerprint(class: &str, request: &impl bincode::Encode) -> u64 {
+    codec::fingerprint(class, request)
+}
+
 /// Writes a group and its trail as a snapshot holds them.
 #[must_use]
 pub fn encode_group(group: &Group, trail: &Trail) -> Vec<u8> {

@@ -24,9 +24,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(batch::post)),
         )
         .service(web::resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
-        .service(
-            web::resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)),
-        )
+        .service(web::resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
         .service(
             web::resource("/v1/refunds/{operation_id}/reverse")
                 .route(web::post().to(steps::reverse_refund)),

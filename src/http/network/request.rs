@@ -143,7 +143,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for MediumRequest<'a> {
 fn plain_value(raw: &RawValue) -> Option<Option<Cow<'_, str>>> {
     let text = raw.get();
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).ok().map(|text: Cow<'_, str>| Some(text)),
+        Some(b'"') => serde_json::from_str(text)
+            .ok()
+            .map(|text: Cow<'_, str>| Some(text)),
         Some(b'{' | b'[') | None => None,
         Some(b'n') => Some(None),
         Some(_) => Some(Some(Cow::Borrowed(text))),
@@ -171,13 +173,15 @@ pub fn read(
 ) -> Result<Arc<Authorize>, Problem> {
     plain_text("transaction_id", &request.transaction_id, 128)?;
     let kind = transaction_type(request.transaction_type.as_deref().unwrap_or("PURCHASE"))?;
-    let currency: Currency = request
-        .local_currency
-        .parse()
-        .map_err(|error| Problem::impossible("local_currency", format!("local_currency: {error}")))?;
+    let currency: Currency = request.local_currency.parse().map_err(|error| {
+        Problem::impossible("local_currency", format!("local_currency: {error}"))
+    })?;
     let local = local_amount(request.local_amount, currency, kind)?;
     if purpose == Purpose::Clear && local.minor.is_zero() {
-        return Err(Problem::impossible("local_amount", "local_amount must be above zero"));
+        return Err(Problem::impossible(
+            "local_amount",
+            "local_amount must be above zero",
+        ));
     }
     Ok(Arc::new(Authorize {
         account,
@@ -185,8 +189,18 @@ pub fn read(
         kind,
         local,
         usd_amount: request.usd_amount.map(usd_amount).transpose()?,
-        merchant: request.merchant.as_ref().map(merchant).transpose()?.unwrap_or_default(),
-        medium: request.medium.as_ref().map(medium).transpose()?.unwrap_or_default(),
+        merchant: request
+            .merchant
+            .as_ref()
+            .map(merchant)
+            .transpose()?
+            .unwrap_or_default(),
+        medium: request
+            .medium
+            .as_ref()
+            .map(medium)
+            .transpose()?
+            .unwrap_or_default(),
         allow_partial: request.partial_approval.unwrap_or(false),
         capture: request.capture.unwrap_or(false),
     }))
@@ -216,7 +230,12 @@ fn local_amount(
     let text = match raw {
         Some(raw) => decimal_text("local_amount", raw)?,
         None if is_inquiry => "0",
-        None => return Err(Problem::malformed("local_amount", "missing field `local_amount`")),
+        None => {
+            return Err(Problem::malformed(
+                "local_amount",
+                "missing field `local_amount`",
+            ));
+        }
     };
     let local = LocalAmount::parse(text, currency)
         .map_err(|error| Problem::money("local_amount", &error))?;
@@ -229,9 +248,14 @@ fn local_amount(
 
 fn usd_amount(raw: &RawValue) -> Result<Decimal, Problem> {
     let text = decimal_text("usd_amount", raw)?;
-    let decimal: Decimal = text.parse().map_err(|error| Problem::money("usd_amount", &error))?;
+    let decimal: Decimal = text
+        .parse()
+        .map_err(|error| Problem::money("usd_amount", &error))?;
     if decimal.mantissa < 0 {
-        return Err(Problem::impossible("usd_amount", "usd_amount must not be negative"));
+        return Err(Problem::impossible(
+            "usd_amount",
+            "usd_amount must not be negative",
+        ));
     }
     Ok(decimal.trimmed())
 }
@@ -297,11 +321,20 @@ pub struct StepBody<'a> {
 ///
 /// 400 or 422 with the field.
 pub fn step_amount(body: &StepBody<'_>) -> Result<Option<StepAmount>, Problem> {
-    let currency = body.local_currency.as_deref().map(str::parse).transpose().map_err(|error| {
-        Problem::impossible("local_currency", format!("local_currency: {error}"))
-    })?;
-    let Some(raw) = body.local_amount.filter(|raw| raw.get() != "null") else { return Ok(None) };
+    let currency = body
+        .local_currency
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error| {
+            Problem::impossible("local_currency", format!("local_currency: {error}"))
+        })?;
+    let Some(raw) = body.local_amount.filter(|raw| raw.get() != "null") else {
+        return Ok(None);
+    };
     let text = decimal_text("local_amount", raw)?;
-    let value = text.parse().map_err(|error| Problem::money("local_amount", &error))?;
+    let value = text
+        .parse()
+        .map_err(|error| Problem::money("local_amount", &error))?;
     Ok(Some(StepAmount { value, currency }))
 }

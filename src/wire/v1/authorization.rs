@@ -2,7 +2,7 @@
 
 use super::stored;
 use crate::domain::{
-    command::Authorize,
+    command::{Authorize, StepAmount, StepRequest},
     hold::{Authorization, FeeLine, Leg, Refund},
     merchant::{Merchant, TransactionMedium},
     money::LocalAmount,
@@ -13,6 +13,8 @@ stored! {
     Leg { account, ledger, amount, captured, released, excess, refunded }
     FeeLine { name, treasury, basis, value, amount, charged, returned }
     Refund { lsn, local, legs, fees, is_reversed }
+    StepAmount { value, currency }
+    StepRequest { authorization, transaction_id, local, is_final }
     Merchant { id, name, mcc, city, country, address, terminal_id }
     Authorize {
         account, transaction_id, kind, local, usd_amount, merchant, medium, allow_partial, capture,

@@ -1,0 +1,404 @@
+//! The whole, wired on one screen: open, recover, start, bind; and the drain, in reverse.
+
+use std::{
+    io::Write,
+    net::TcpListener,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::Actor;
+use actix_rt::Arbiter;
+use actix_web::{
+    App as WebApp, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    web::{self, Data},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    actors::{
+        Engine,
+        directory::Directory,
+        durability::Durability,
+        engine::{Decide, Shared},
+        expiry::ExpiryWheel,
+        indexes::Indexes,
+        keys::Keys,
+        supervisor::{Care, Supervisor},
+    },
+    clock::Clock,
+    config::Config,
+    domain::registry::{Scope, Scopes},
+    http::{self, operator::snapshots::Snapshots, problem::Problem},
+    journal::{
+        DurableWatcher, Journal, Lsn,
+        wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
+    },
+    replay::{recovery, totals::TrialBalance},
+    telemetry::Metrics,
+};
+
+/// Why the server cannot start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting cannot be used: the operator's to mend.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The log or a snapshot cannot be used.
+    #[error(transparent)]
+    Recovery(#[from] recovery::RecoveryError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
+    /// The engine could not do what the start needs.
+    #[error(transparent)]
+    Engine(#[from] crate::actors::EngineError),
+    /// The address cannot be had.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something of the operating system's.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The sandbox, as it was asked for.
+pub struct SandboxOptions {
+    /// The key, if it is to be a certain one.
+    pub key: Option<String>,
+}
+
+/// The journal's figures go to the metrics.
+struct Observer(Metrics);
+
+impl CommitObserver for Observer {
+    fn committed(&self, records: usize, _bytes: usize, write_us: u64, sync_us: u64) {
+        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+        let records = u32::try_from(records).unwrap_or(u32::MAX);
+        self.0.journal_batch.observe(records.into());
+        self.0.journal_write.observe(seconds(write_us));
+        self.0.journal_sync.observe(seconds(sync_us));
+    }
+}
+
+/// A log that failed is the end: the process stops, and says why.
+struct StopOnHalt;
+
+impl DurableWatcher for StopOnHalt {
+    fn durable(&self, _lsn: Lsn) {}
+
+    fn halted(&self, reason: &str) {
+        if reason == "closed" {
+            return;
+        }
+        tracing::error!(
+            reason,
+            "the journal failed: the process stops; nothing answered is lost"
+        );
+        std::process::exit(1);
+    }
+}
+
+/// Opens the log, recovers, and puts the engine together. No actor runs yet.
+///
+/// # Errors
+///
+/// [`ServeError`] if anything stored is damaged or in use.
+pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, ServeError> {
+    let begun = Instant::now();
+    let metrics = Metrics::new();
+    let options = WalOptions {
+        segment_bytes: config.journal.segment_mib << 20,
+        queue_bytes_max: config.journal.queue_mib_max << 20,
+        min_free_bytes: config.journal.min_free_mib << 20,
+        clock: FileClock::new(|| Clock::system().now().micros() / 1_000),
+        observer: Some(Arc::new(Observer(metrics.clone()))),
+        ..WalOptions::new(&config.data.dir)
+    };
+    let (journal, opened) = WalJournal::open(options, Arc::new(OsStorage))?;
+    for cut in &opened.cuts {
+        tracing::warn!(?cut, "a torn tail was cut: nothing of it was ever answered");
+    }
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    let durability = Durability::new(journal.durable());
+    journal.watch(durability.clone());
+    journal.watch(Arc::new(StopOnHalt));
+    let shared = Arc::new(Shared {
+        journal,
+        clock: Clock::system(),
+        terms: config.terms()?,
+        decide,
+        keys: Keys::default(),
+        indexes: Indexes::default(),
+        expiry: ExpiryWheel::default(),
+        outgoing: dashmap::DashMap::new(),
+        numbers: AtomicU64::new(0),
+        metrics,
+    });
+    let directory = Directory::new(shared.clone(), config.actors.mailbox_max);
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let retention_s = config.keys.retention_hours.saturating_mul(3_600);
+    let (registrar, report) = recovery::recover(&shared, &directory, threads, retention_s)?;
+    tracing::info!(
+        snapshot = report.snapshot.map(Lsn::get),
+        records = report.applied,
+        groups = report.groups,
+        holds = report.holds,
+        in_transit = report.in_transit,
+        epoch = opened.epoch,
+        elapsed_ms = begun.elapsed().as_millis(),
+        "recovered"
+    );
+    Ok(Arc::new(Engine {
+        shared,
+        directory,
+        durability,
+        registrar,
+    }))
+}
+
+/// Serves until a signal asks to stop.
+///
+/// # Errors
+///
+/// [`ServeError`] if the server cannot start.
+pub async fn serve(config: Config, sandbox: Option<SandboxOptions>) -> Result<(), ServeError> {
+    let engine = open_engine(&config, crate::domain::decide::decide)?;
+    let sandbox = match sandbox {
+        Some(options) => Some(open_sandbox(&engine, options).await?),
+        None => None,
+    };
+    let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let app = Data::new(http::App {
+        engine: engine.clone(),
+        trial_balance: Arc::new(TrialBalance::default()),
+        snapshots: snapshots.clone(),
+        is_sandbox: sandbox.is_some(),
+        batch_items_max: config.server.batch_items_max,
+        instance: random_u32(),
+        requests: AtomicU64::new(0),
+        is_ready: AtomicBool::new(false),
+    });
+    let listener =
+        TcpListener::bind(&config.server.listen).map_err(|source| ServeError::Listen {
+            listen: config.server.listen.clone(),
+            source,
+        })?;
+    let address = listener.local_addr().map_err(|source| ServeError::Io {
+        what: "reading the address listened on",
+        source,
+    })?;
+    let (server, workers) = start_http(&config, listener, app.clone())?;
+    let handle = server.handle();
+    let serving = actix_rt::spawn(server);
+    wait_for_workers(&engine, workers).await;
+    Supervisor::new(engine.clone(), care(&config)).start();
+    spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
+    app.is_ready.store(true, Ordering::Relaxed);
+    announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
+    wait_for_stop().await;
+    stop(&app, &handle, &snapshots, &config).await;
+    let _ = serving.await;
+    engine.shared.journal.close()?;
+    tracing::info!("stopped cleanly");
+    Ok(())
+}
+
+fn care(config: &Config) -> Care {
+    Care {
+        expiry_every: Duration::from_millis(config.holds.expiry_every_ms),
+        idle_s: config.actors.idle_s,
+        live_max: config.actors.live_max,
+        key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
+    }
+}
+
+fn start_http(
+    config: &Config,
+    listener: TcpListener,
+    app: Data<http::App>,
+) -> Result<(actix_web::dev::Server, usize), ServeError> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let workers = if config.server.workers == 0 {
+        cores
+    } else {
+        config.server.workers
+    };
+    let body_bytes_max = config.server.body_kib_max << 10;
+    let directory = app.engine.directory.clone();
+    let server = HttpServer::new(move || {
+        // Cards live on the threads that serve HTTP: half of the messages never leave their thread.
+        directory.add_arbiter(Arbiter::current());
+        WebApp::new()
+            .app_data(app.clone())
+            .app_data(web::PayloadConfig::new(body_bytes_max))
+            .configure(http::routes)
+            .default_service(web::to(not_found))
+    })
+    .workers(workers)
+    .backlog(4_096)
+    .max_connections(config.server.connections_max)
+    .keep_alive(Duration::from_secs(config.server.keep_alive_s))
+    .shutdown_timeout(config.server.stop_s)
+    .disable_signals()
+    .listen(listener)
+    .map_err(|source| ServeError::Listen {
+        listen: config.server.listen.clone(),
+        source,
+    })?;
+    Ok((server.run(), workers))
+}
+
+async fn not_found(request: HttpRequest, app: Data<http::App>) -> HttpResponse {
+    let id = http::request_id(&request, &app);
+    let message = "not found: there is no such route; /openapi.json lists them";
+    Problem::not_found("not_found", message).respond(&id)
+}
+
+/// Actors are spread over the workers' threads, so these come first.
+async fn wait_for_workers(engine: &Engine, workers: usize) {
+    while engine.directory.arbiters() < workers {
+        actix_rt::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn random_u32() -> u32 {
+    getrandom::u32().unwrap_or_default()
+}
+
+async fn open_sandbox(
+    engine: &Engine,
+    options: SandboxOptions,
+) -> Result<serde_json::Value, ServeError> {
+    let (shared, durability) = (&engine.shared, &engine.durability);
+    engine
+        .registrar
+        .open_origin("sandbox", shared, durability)
+        .await?;
+    let key = options
+        .key
+        .unwrap_or_else(|| format!("sk_sandbox_{}", random_hex()));
+    let scopes = Scopes::of(&Scope::ALL);
+    engine
+        .registrar
+        .issue_key("sandbox", "sandbox key", (&key, scopes), shared, durability)
+        .await?;
+    Ok(serde_json::json!({
+        "origin": "sandbox",
+        "api_key": key,
+        "holder_urn": "did:bloque:sandbox:demo",
+    }))
+}
+
+fn random_hex() -> String {
+    let mut random = [0_u8; 24];
+    if let Err(error) = getrandom::fill(&mut random) {
+        tracing::error!(%error, "the system gave no randomness");
+        std::process::exit(1);
+    }
+    crate::actors::registrar::hex(&random)
+}
+
+/// Takes a snapshot each time the log has grown by `every` bytes.
+fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
+    if every == 0 {
+        return;
+    }
+    let (snapshots, engine) = (snapshots.clone(), engine.clone());
+    std::thread::spawn(move || {
+        let newest = engine.shared.journal.snapshots().list().ok();
+        let newest = newest.and_then(|list| list.first().map(|info| info.lsn.get()));
+        let mut last = newest.unwrap_or(0);
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = engine.durability.durable();
+            if now.saturating_sub(last) < every {
+                continue;
+            }
+            last = now;
+            if let Err(error) = snapshots.take() {
+                tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
+            }
+        }
+    });
+}
+
+/// One JSON line for programs on standard output, a few hints for people on standard error.
+fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_json::Value>) {
+    let mut line = serde_json::json!({
+        "listening": listening,
+        "version": env!("CARGO_PKG_VERSION"),
+        "data_dir": PathBuf::from(data_dir).display().to_string(),
+    });
+    if let (Some(sandbox), Some(object)) = (sandbox, line.as_object_mut()) {
+        object.insert("sandbox".to_owned(), sandbox.clone());
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+    let Some(key) = sandbox.and_then(|sandbox| sandbox.get("api_key")?.as_str()) else {
+        return;
+    };
+    eprintln!(
+        "\nThe sandbox is ready. Try, in another terminal:\n\n  \
+         export KEY={key}\n  \
+         curl -s http://{listening}/api/mediums/card -H \"Authorization: Bearer $KEY\" \\\n    \
+         -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"holder_urn\":\"did:bloque:sandbox:demo\",\"input\":{{\"create\":\
+         {{\"card_type\":\"VIRTUAL\"}}}},\"metadata\":{{\"name\":\"First card\"}}}}'\n\n\
+         README.md goes on from there; http://{listening}/docs/ has every route.\n"
+    );
+}
+
+async fn wait_for_stop() {
+    let (terminate, interrupt) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be listened to; stop with SIGKILL, it is safe");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Stops taking requests, lets those under way end, takes a snapshot.
+async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>, config: &Config) {
+    tracing::info!("stopping: requests under way end first");
+    app.is_ready.store(false, Ordering::Relaxed);
+    if config.snapshots.on_stop {
+        // Actors live on the server's threads: the snapshot comes before these end. What is decided
+        // after it is in the log.
+        let snapshots = snapshots.clone();
+        let taken = actix_rt::task::spawn_blocking(move || snapshots.take()).await;
+        match taken {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "no snapshot was taken; the log has it all"),
+            Err(error) => tracing::error!(%error, "no snapshot was taken; the log has it all"),
+        }
+    }
+    handle.stop(true).await;
+}

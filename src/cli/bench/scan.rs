@@ -1,0 +1,204 @@
+//! Finds the few fields the driver needs in a body, without parsing it.
+
+/// Searches one fixed needle. Source: Horspool, "Practical fast searching in strings".
+#[derive(Clone, Debug)]
+pub(super) struct Finder {
+    needle: &'static [u8],
+    skips: [u8; 256],
+}
+
+impl Finder {
+    pub(super) fn new(needle: &'static [u8]) -> Self {
+        let len = u8::try_from(needle.len()).unwrap_or(u8::MAX);
+        let mut skips = [len; 256];
+        for (left, byte) in (1..len).rev().zip(needle) {
+            if let Some(skip) = skips.get_mut(usize::from(*byte)) {
+                *skip = left;
+            }
+        }
+        Self { needle, skips }
+    }
+
+    /// Where the first needle at or after `from` ends.
+    pub(super) fn end_of_next(&self, text: &[u8], from: usize) -> Option<usize> {
+        let mut end = from + self.needle.len();
+        while let Some(window) = text.get(end - self.needle.len()..end) {
+            if window == self.needle {
+                return Some(end);
+            }
+            let last = window.last().copied().unwrap_or(0);
+            end += usize::from(self.skips.get(usize::from(last)).copied().unwrap_or(1));
+        }
+        None
+    }
+}
+
+/// What an answer says about an authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Approved,
+    Declined,
+    Unclear,
+}
+
+/// Counts over the items of a batch answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatchTally {
+    pub(super) answered: u64,
+    pub(super) approved: u64,
+    pub(super) declined: u64,
+    pub(super) busy: u64,
+}
+
+/// The searches a connection does.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner {
+    status: Finder,
+    id: Finder,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            status: Finder::new(b"\"status\":"),
+            id: Finder::new(b"\"id\":"),
+        }
+    }
+
+    /// Reads the decision of a single authorization.
+    pub(super) fn decision(&self, body: &[u8]) -> Decision {
+        match self.status.end_of_next(body, 0) {
+            Some(end) => decision_at(value(body, end)),
+            None => Decision::Unclear,
+        }
+    }
+
+    /// Reads the `auth_` id of an authorization.
+    pub(super) fn authorization_id<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        let mut from = 0;
+        while let Some(end) = self.id.end_of_next(body, from) {
+            from = end;
+            let text = value(body, end);
+            if text.starts_with(b"\"auth_") {
+                let text = text.get(1..)?;
+                return text.split(|byte| *byte == b'"').next();
+            }
+        }
+        None
+    }
+
+    /// Counts the items of a batch answer: each has a numeric status, and a decision if decided.
+    pub(super) fn batch(&self, body: &[u8]) -> BatchTally {
+        let mut tally = BatchTally::default();
+        let mut from = 0;
+        while let Some(end) = self.status.end_of_next(body, from) {
+            from = end;
+            let text = value(body, end);
+            match (text.first(), decision_at(text)) {
+                (_, Decision::Approved) => tally.approved += 1,
+                (_, Decision::Declined) => tally.declined += 1,
+                (Some(b'0'..=b'9'), Decision::Unclear) => {
+                    tally.answered += 1;
+                    tally.busy += u64::from(text.starts_with(b"503"));
+                }
+                (_, Decision::Unclear) => {}
+            }
+        }
+        tally
+    }
+}
+
+/// The text of the string field `name`, for messages: not for the hot path.
+pub(super) fn string_field(body: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let (_, rest) = text.split_once(&format!("\"{name}\":"))?;
+    let (field, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+    Some(field.to_owned())
+}
+
+fn value(body: &[u8], from: usize) -> &[u8] {
+    body.get(from..).unwrap_or_default().trim_ascii_start()
+}
+
+fn decision_at(text: &[u8]) -> Decision {
+    if text.starts_with(b"\"approved\"") || text.starts_with(b"\"partially_approved\"") {
+        Decision::Approved
+    } else if text.starts_with(b"\"declined\"") {
+        Decision::Declined
+    } else {
+        Decision::Unclear
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finder_agrees_with_a_plain_search() {
+        let text = br#"{"stat":1,"status":2,"s"status":"status":,"tatus":"status"#;
+        for needle in [
+            &b"\"status\":"[..],
+            b"s",
+            b"\"",
+            b"tatus\":\"",
+            b"zz",
+            b"\"status\":2,",
+        ] {
+            let finder = Finder::new(needle);
+            for from in 0..=text.len() {
+                let plain = text[from..]
+                    .windows(needle.len())
+                    .position(|window| window == needle)
+                    .map(|at| from + at + needle.len());
+                assert_eq!(
+                    finder.end_of_next(text, from),
+                    plain,
+                    "{needle:?} from {from}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn reads_decisions_and_ids() {
+        let scanner = Scanner::new();
+        let approved = br#"{"id":"auth_1a","transaction_id":"t","status":"approved"}"#;
+        assert_eq!(scanner.decision(approved), Decision::Approved);
+        assert_eq!(scanner.authorization_id(approved), Some(&b"auth_1a"[..]));
+        let spaced = br#"{ "operation": {"id": "op_9"}, "id": "auth_2", "status": "declined" }"#;
+        assert_eq!(scanner.decision(spaced), Decision::Declined);
+        assert_eq!(scanner.authorization_id(spaced), Some(&b"auth_2"[..]));
+        assert_eq!(
+            scanner.decision(br#"{"error":{"code":"x"}}"#),
+            Decision::Unclear
+        );
+        assert_eq!(scanner.authorization_id(b"{}"), None);
+    }
+
+    #[test]
+    fn counts_batch_items() {
+        let body = br#"[{"status":200,"body":{"id":"auth_1","status":"approved"}},
+            {"status":200,"body":{"status":"declined"}},
+            {"status":404,"error":{"code":"card_not_found"}},{"status":503,"error":{}}]"#;
+        let tally = Scanner::new().batch(body);
+        assert_eq!(
+            tally,
+            BatchTally {
+                answered: 4,
+                approved: 1,
+                declined: 1,
+                busy: 1
+            }
+        );
+    }
+
+    #[test]
+    fn reads_a_string_field() {
+        assert_eq!(
+            string_field(br#"{"code": "busy"}"#, "code").as_deref(),
+            Some("busy")
+        );
+        assert_eq!(string_field(br#"{"code":null}"#, "code"), None);
+    }
+}

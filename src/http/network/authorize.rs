@@ -1,0 +1,178 @@
+//! `POST /v1/authorizations`, `POST /v1/clearings`.
+
+use std::{sync::Arc, time::Instant};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+
+use super::{
+    super::{
+        App, access,
+        body::{self, Body},
+        json, mark_replay,
+        problem::Problem,
+        request_id,
+    },
+    request::{AuthorizationRequest, Purpose, read},
+    view,
+};
+use crate::{
+    actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
+    domain::{command::Command, ids::AccountNo, registry::Scope},
+    wire::{self, KeyLife},
+};
+
+/// Asks for money to be held.
+#[utoipa::path(
+    post, path = "/v1/authorizations", tag = "network",
+    request_body = AuthorizationRequest,
+    responses(
+        (status = 200, description = "approved or declined", body = serde_json::Value),
+        (status = 400, description = "malformed: the field is named"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 404, description = "no such card"),
+        (status = 409, description = "the transaction_id was used for another request"),
+        (status = 413, description = "the body is too large"),
+        (status = 415, description = "the body is not JSON"),
+        (status = 422, description = "an impossible value: the field is named"),
+        (status = 503, description = "busy: try again"),
+    ),
+)]
+pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    respond(&request, body, &app, Purpose::Authorize).await
+}
+
+/// Posts a clearing that has no authorization. It cannot be declined.
+#[utoipa::path(
+    post, path = "/v1/clearings", tag = "network",
+    request_body = AuthorizationRequest,
+    responses(
+        (status = 200, description = "posted", body = serde_json::Value),
+        (status = 400, description = "malformed: the field is named"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 404, description = "no such card"),
+        (status = 409, description = "the transaction_id was used for another request"),
+        (status = 415, description = "the body is not JSON"),
+        (status = 422, description = "an impossible value: the field is named"),
+        (status = 503, description = "busy: try again"),
+    ),
+)]
+pub async fn post_clearing(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    respond(&request, body, &app, Purpose::Clear).await
+}
+
+async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose) -> HttpResponse {
+    let begun = Instant::now();
+    let id = request_id(request, app);
+    let answered = decide(request, body, app, purpose).await;
+    app.engine
+        .shared
+        .metrics
+        .http_request
+        .observe(begun.elapsed().as_secs_f64());
+    match answered {
+        Ok(answer) => show(&answer, &id),
+        Err(problem) => refuse(&problem, app, &id),
+    }
+}
+
+/// An error's answer; load is counted.
+pub fn refuse(problem: &Problem, app: &App, request_id: &str) -> HttpResponse {
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        app.engine.shared.metrics.busy.inc();
+    }
+    problem.respond(request_id)
+}
+
+/// An authorization's answer.
+pub fn show(answer: &Answer, request_id: &str) -> HttpResponse {
+    let Some(rendered) = view::render(answer) else {
+        let what = "the record of this id is not an authorization's";
+        return Problem::conflict("idempotency_conflict", what).respond(request_id);
+    };
+    let mut response = json(StatusCode::OK, request_id, rendered);
+    if answer.is_replay {
+        mark_replay(&mut response);
+    }
+    response
+}
+
+async fn decide(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+    purpose: Purpose,
+) -> Result<Answer, Problem> {
+    let principal = access::require(request, app, Scope::Network)?;
+    body::require_json(request)?;
+    let bytes = body::bytes(bytes)?;
+    let parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
+    let header_key = body::idempotency_key(request)?;
+    let request = engine_request(&parsed, &principal, header_key, purpose)?;
+    app.engine.execute(request).await.map_err(card_problem)
+}
+
+/// What is not found here is a card.
+pub fn card_problem(error: impl Into<Problem>) -> Problem {
+    let mut problem = error.into();
+    if problem.code == "account_not_found" {
+        problem = Problem::not_found("card_not_found", "card not found");
+        problem.field = Some("card".to_owned());
+        problem.response_code = Some("14");
+    }
+    problem
+}
+
+/// The engine's request for a processor's.
+///
+/// # Errors
+///
+/// 4xx with the field.
+pub fn engine_request(
+    parsed: &AuthorizationRequest<'_>,
+    principal: &Principal,
+    header_key: Option<&str>,
+    purpose: Purpose,
+) -> Result<Request, Problem> {
+    let (target, account) = card_target(&parsed.card)?;
+    let command = read(parsed, account, purpose)?;
+    let (class, command_of): (_, fn(Arc<_>) -> Command) = match purpose {
+        Purpose::Authorize => ("authorization", Command::Authorize),
+        Purpose::Clear => ("clearing", Command::ForcePost),
+    };
+    let fingerprint = wire::fingerprint(class, &*command);
+    let mut keys = Vec::with_capacity(1);
+    let own = key_of(&principal.origin, class, &command.transaction_id);
+    keys.push((own, KeyLife::Permanent));
+    keys.extend(header_key.map(|text| {
+        (
+            key_of(&principal.origin, "idempotency", text),
+            KeyLife::Expiring,
+        )
+    }));
+    Ok(Request {
+        target,
+        origin: Some(principal.origin.clone()),
+        command: command_of(command),
+        keys,
+        fingerprint,
+        recalled: None,
+    })
+}
+
+/// Whom a card's name is for.
+///
+/// # Errors
+///
+/// 404 for a name that is none of ours.
+pub fn card_target(card: &str) -> Result<(Target, AccountNo), Problem> {
+    let unknown = || card_problem(Problem::not_found("account_not_found", "card not found"));
+    let no: AccountNo = card.parse().map_err(|_| unknown())?;
+    let user = match card.strip_prefix("did:bloque:account:") {
+        Some(rest) => Some(rest.split(':').nth(1).ok_or_else(unknown)?.to_owned()),
+        None if card.contains(':') => return Err(unknown()),
+        None => None,
+    };
+    Ok((Target::Account { no, user }, no))
+}

@@ -1,0 +1,202 @@
+//! `POST /v1/authorizations/batch`: many in one request, each with its own result.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
+use serde_json::value::RawValue;
+
+use super::{
+    super::{
+        App, access,
+        body::{self, Body},
+        problem::Problem,
+        request_id,
+    },
+    authorize::{card_problem, engine_request, refuse},
+    request::{AuthorizationRequest, Purpose},
+    view,
+};
+use crate::{
+    actors::{Answer, Request, registrar::Principal},
+    domain::registry::Scope,
+};
+
+/// The largest body: 10,000 items of about 1.6 kB.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Array,
+    Lines,
+}
+
+/// Asks for many authorizations. One failing item never fails its neighbours.
+#[utoipa::path(
+    post, path = "/v1/authorizations/batch", tag = "network",
+    request_body(
+        content = Vec<AuthorizationRequest>,
+        description = "a JSON array, or one object a line with Content-Type application/x-ndjson",
+    ),
+    responses(
+        (status = 200, description = "one result an item, in order", body = serde_json::Value),
+        (status = 400, description = "the body is no list, or an empty one"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 413, description = "too many items, or too large a body"),
+        (status = 415, description = "the body is neither JSON nor NDJSON"),
+    ),
+)]
+pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    let id = request_id(&request, &app);
+    match run(&request, body, &app, &id).await {
+        Ok(response) => response,
+        Err(problem) => refuse(&problem, &app, &id),
+    }
+}
+
+async fn run(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+    id: &str,
+) -> Result<HttpResponse, Problem> {
+    let principal = access::require(request, app, Scope::Network)?;
+    let form = form_of(request)?;
+    let bytes = body::bytes(bytes)?;
+    let items = split(&bytes, form)?;
+    if items.is_empty() {
+        return Err(Problem::malformed("body", "the batch has no items"));
+    }
+    if items.len() > app.batch_items_max {
+        let message = format!(
+            "a batch has at most {} items, was {}",
+            app.batch_items_max,
+            items.len()
+        );
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "batch_too_large",
+            message,
+        ));
+    }
+    let results = decide(&items, app, &principal).await;
+    Ok(show(&results, form, id))
+}
+
+fn form_of(request: &HttpRequest) -> Result<Form, Problem> {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let kind = kind
+        .unwrap_or("application/json")
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    match kind.to_ascii_lowercase().as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
+        "application/json" | "" => Ok(Form::Array),
+        _ => Err(body::unsupported(
+            "application/json or application/x-ndjson",
+        )),
+    }
+}
+
+fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
+    match form {
+        Form::Lines => Ok(bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+            .collect()),
+        Form::Array => {
+            let items: Vec<&RawValue> = body::parse(bytes)?;
+            Ok(items
+                .into_iter()
+                .map(|item| item.get().as_bytes())
+                .collect())
+        }
+    }
+}
+
+async fn decide(items: &[&[u8]], app: &App, principal: &Principal) -> Vec<Result<Answer, Problem>> {
+    let read = |item: &&[u8]| -> Result<Request, Problem> {
+        let parsed: AuthorizationRequest<'_> = body::parse(item)?;
+        engine_request(&parsed, principal, None, Purpose::Authorize)
+    };
+    let mut results: Vec<Option<Problem>> = Vec::with_capacity(items.len());
+    let mut requests = Vec::with_capacity(items.len());
+    for item in items {
+        match read(item) {
+            Ok(request) => {
+                requests.push(request);
+                results.push(None);
+            }
+            Err(problem) => results.push(Some(problem)),
+        }
+    }
+    let mut answers = app.engine.execute_batch(requests).await.into_iter();
+    let missing = || Err(Problem::busy("the item was not decided: try again"));
+    results
+        .into_iter()
+        .map(|refused| match refused {
+            Some(problem) => Err(problem),
+            None => answers
+                .next()
+                .map_or_else(missing, |answer| answer.map_err(card_problem)),
+        })
+        .collect()
+}
+
+fn show(results: &[Result<Answer, Problem>], form: Form, id: &str) -> HttpResponse {
+    let mut out = Vec::with_capacity(results.len().saturating_mul(1_024));
+    let (open, between, close): (&[u8], &[u8], &[u8]) = match form {
+        Form::Array => (b"[", b",", b"]"),
+        Form::Lines => (b"", b"\n", b"\n"),
+    };
+    out.extend_from_slice(open);
+    for (place, result) in results.iter().enumerate() {
+        if place > 0 {
+            out.extend_from_slice(between);
+        }
+        show_one(result, &mut out);
+    }
+    out.extend_from_slice(close);
+    let kind = match form {
+        Form::Array => "application/json",
+        Form::Lines => "application/x-ndjson",
+    };
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, kind))
+        .insert_header(("x-request-id", id))
+        .body(out)
+}
+
+fn show_one(result: &Result<Answer, Problem>, out: &mut Vec<u8>) {
+    let failure = match result {
+        Ok(answer) => match view::render(answer) {
+            Some(body) => {
+                out.extend_from_slice(br#"{"status":200,"#);
+                if answer.is_replay {
+                    out.extend_from_slice(br#""replayed":true,"#);
+                }
+                out.extend_from_slice(br#""body":"#);
+                out.extend_from_slice(&body);
+                out.push(b'}');
+                return;
+            }
+            None => Problem::conflict("idempotency_conflict", "the id is not an authorization's"),
+        },
+        Err(problem) => problem.clone(),
+    };
+    let mut item = serde_json::json!({
+        "status": failure.status.as_u16(),
+        "error": failure.error(),
+    });
+    if let (Some(code), Some(object)) = (failure.response_code, item.as_object_mut()) {
+        object.insert("response_code".into(), code.into());
+    }
+    out.extend_from_slice(item.to_string().as_bytes());
+}

@@ -1,0 +1,306 @@
+//! `GET /v1/authorizations/{id}` and the list of a card's authorizations, newest first.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Data, Path, Query},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    super::{App, access, json, problem::Problem, request_id},
+    authorize::{card_problem, card_target, refuse},
+    steps, view,
+};
+use crate::{
+    actors::{Answer, Target, engine::authorization_in, registrar::Principal},
+    domain::{
+        event::Event,
+        group::Group,
+        hold::State,
+        ids::{AccountNo, AuthorizationId},
+        registry::Scope,
+        time::Timestamp,
+    },
+};
+
+/// Shows one authorization as it is now.
+#[utoipa::path(
+    get, path = "/v1/authorizations/{id}", tag = "network",
+    params(("id" = String, Path, description = "the auth_ id, or its transaction_id")),
+    responses(
+        (status = 200, description = "the authorization", body = serde_json::Value),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 404, description = "no such authorization"),
+    ),
+)]
+pub async fn one(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
+    let id = request_id(&request, &app);
+    match find_one(&request, &path, &app).await {
+        Ok(body) => json(StatusCode::OK, &id, body),
+        Err(problem) => refuse(&problem, &app, &id),
+    }
+}
+
+async fn find_one(request: &HttpRequest, name: &str, app: &App) -> Result<Vec<u8>, Problem> {
+    let principal = access::require(request, app, Scope::Network)?;
+    let id = steps::find(app, &principal, name).await?;
+    let unknown = || Problem::not_found("authorization_not_found", "authorization not found");
+    let target = Target::Authorization(id);
+    let place = app
+        .engine
+        .read(target, Some(principal.origin.clone()), move |hosted| {
+            place_of(&hosted.group, id)
+        })
+        .await
+        .map_err(|_| unknown())?;
+    let answer = current(app, place.ok_or_else(unknown)?).await?;
+    view::render(&answer).ok_or_else(unknown)
+}
+
+fn place_of(group: &Group, id: AuthorizationId) -> Option<u64> {
+    let open = group
+        .open
+        .get(&id)
+        .map(|authorization| authorization.last_lsn);
+    open.or_else(|| group.closed.get(&id).copied())
+}
+
+/// The last record of an authorization, as an answer about it and no operation.
+async fn current(app: &App, lsn: u64) -> Result<Answer, Problem> {
+    let mut answer = app.engine.past(lsn).await?;
+    let movement = answer
+        .events
+        .iter()
+        .rev()
+        .find_map(Event::movement)
+        .cloned();
+    if let (Some(authorization), Some(movement)) = (authorization_in(&answer.events, lsn), movement)
+    {
+        // The balance shown is the one after the authorization's last step.
+        let request = first_request(app, &authorization, &answer)?;
+        answer.events = vec![Event::AuthorizationApproved(Box::new(
+            crate::domain::event::Approved {
+                request,
+                authorization,
+                movement,
+            },
+        ))];
+    }
+    Ok(answer)
+}
+
+fn first_request(
+    app: &App,
+    authorization: &crate::domain::hold::Authorization,
+    answer: &Answer,
+) -> Result<std::sync::Arc<crate::domain::command::Authorize>, Problem> {
+    let in_events = |events: &[Event]| {
+        events
+            .iter()
+            .find_map(|event| event.approved().map(|approved| approved.request.clone()))
+    };
+    if let Some(request) = in_events(&answer.events) {
+        return Ok(request);
+    }
+    let first = app.engine.entry(authorization.first_lsn)?;
+    let found = match &first.body {
+        crate::wire::Body::Group(events) => in_events(events),
+        crate::wire::Body::Registry(_) => None,
+    };
+    found.ok_or_else(|| Problem::not_found("authorization_not_found", "authorization not found"))
+}
+
+/// The list's filters.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// The card: URN, id or card token.
+    card: Option<String>,
+    /// Only those in this state.
+    state: Option<String>,
+    /// Only those made after this moment, RFC 3339.
+    after: Option<String>,
+    /// Only those made before this moment, RFC 3339.
+    before: Option<String>,
+    /// How many at the most, 1 to 500; 50 if missing.
+    limit: Option<u32>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+struct Filter {
+    state: Option<State>,
+    after: Option<Timestamp>,
+    before: Option<Timestamp>,
+    limit: usize,
+    cursor: Option<AuthorizationId>,
+}
+
+/// How many authorizations are looked at for one page.
+const LOOKED_AT_MAX: usize = 5_000;
+
+/// Lists a card's authorizations, newest first.
+#[utoipa::path(
+    get, path = "/v1/authorizations", tag = "network",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "a page", body = serde_json::Value),
+        (status = 400, description = "a wrong parameter: it is named"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 404, description = "no such card"),
+        (status = 422, description = "an impossible parameter: it is named"),
+    ),
+)]
+pub async fn list(
+    request: HttpRequest,
+    query: Result<Query<ListQuery>, actix_web::Error>,
+    app: Data<App>,
+) -> HttpResponse {
+    let id = request_id(&request, &app);
+    let listed = async {
+        let principal = access::require(&request, &app, Scope::Network)?;
+        let query = query.map_err(|error| Problem::malformed("query", error.to_string()))?;
+        page(&query, &app, &principal).await
+    };
+    match listed.await {
+        Ok(body) => json(StatusCode::OK, &id, body),
+        Err(problem) => refuse(&problem, &app, &id),
+    }
+}
+
+fn filter_of(query: &ListQuery) -> Result<Filter, Problem> {
+    let time = |field: &str, text: &Option<String>| {
+        let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
+        parsed.map_err(|error| Problem::malformed(field, format!("{field} {error}")))
+    };
+    let state = query.state.as_deref().map(|word| {
+        let known = State::ALL.iter().find(|state| state.word() == word);
+        known.copied().ok_or_else(|| {
+            let words: Vec<_> = State::ALL.iter().map(|state| state.word()).collect();
+            Problem::impossible(
+                "state",
+                format!("state must be one of {}", words.join(", ")),
+            )
+        })
+    });
+    let cursor = query.cursor.as_deref().map(|text| {
+        text.parse()
+            .map_err(|_| Problem::malformed("cursor", "cursor is not one of ours"))
+    });
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=500).contains(&limit) {
+        return Err(Problem::impossible("limit", "limit must be 1 to 500"));
+    }
+    Ok(Filter {
+        state: state.transpose()?,
+        after: time("after", &query.after)?,
+        before: time("before", &query.before)?,
+        limit: usize::try_from(limit).unwrap_or(50),
+        cursor: cursor.transpose()?,
+    })
+}
+
+async fn page(query: &ListQuery, app: &App, principal: &Principal) -> Result<Vec<u8>, Problem> {
+    let card = query.card.as_deref();
+    let card = card.ok_or_else(|| Problem::malformed("card", "card must name the card"))?;
+    let filter = filter_of(query)?;
+    let (target, account) = card_target(card)?;
+    let cursor = filter.cursor;
+    let origin = Some(principal.origin.clone());
+    let places = app
+        .engine
+        .read(target, origin, move |hosted| {
+            hosted
+                .group
+                .account(account)
+                .map(|_| places_before(&hosted.group, cursor))
+        })
+        .await
+        .map_err(card_problem)?;
+    let places = places
+        .ok_or_else(|| card_problem(Problem::not_found("account_not_found", "card not found")))?;
+    collect(app, account, &filter, places).await
+}
+
+/// The newest authorizations of a group that come before `cursor`, one more than are looked at.
+fn places_before(group: &Group, cursor: Option<AuthorizationId>) -> Vec<(AuthorizationId, u64)> {
+    let end = cursor.unwrap_or(AuthorizationId {
+        actor: group.id,
+        number: u32::MAX,
+    });
+    let open = group
+        .open
+        .range(..end)
+        .rev()
+        .map(|(id, known)| (*id, known.last_lsn));
+    let closed = group.closed.range(..end).rev().map(|(id, lsn)| (*id, *lsn));
+    let most = LOOKED_AT_MAX.saturating_add(1);
+    let mut places: Vec<_> = open.take(most).chain(closed.take(most)).collect();
+    places.sort_unstable_by(|a, b| b.cmp(a));
+    places.truncate(most);
+    places
+}
+
+async fn collect(
+    app: &App,
+    account: AccountNo,
+    filter: &Filter,
+    places: Vec<(AuthorizationId, u64)>,
+) -> Result<Vec<u8>, Problem> {
+    let mut data: Vec<Box<RawValue>> = Vec::new();
+    let mut last = None;
+    let mut has_more = false;
+    for (looked_at, (id, lsn)) in places.into_iter().enumerate() {
+        if data.len() == filter.limit || looked_at == LOOKED_AT_MAX {
+            has_more = true;
+            break;
+        }
+        last = Some(id);
+        let answer = current(app, lsn).await?;
+        let Some((created_at, state, card)) = facts(&answer) else {
+            continue;
+        };
+        if filter.after.is_some_and(|after| created_at <= after) {
+            break;
+        }
+        let fits = card == account
+            && filter.before.is_none_or(|before| created_at < before)
+            && filter.state.is_none_or(|wanted| wanted == state);
+        if fits && let Some(body) = view::render(&answer) {
+            let text = String::from_utf8(body).unwrap_or_default();
+            data.extend(RawValue::from_string(text).ok());
+        }
+    }
+    let next_cursor = last.filter(|_| has_more).map(|id| id.to_string());
+    let view = ListView {
+        data,
+        has_more,
+        next_cursor,
+    };
+    serde_json::to_vec(&view).map_err(|error| Problem::malformed("body", error.to_string()))
+}
+
+#[derive(Serialize)]
+struct ListView {
+    data: Vec<Box<RawValue>>,
+    has_more: bool,
+    next_cursor: Option<String>,
+}
+
+fn facts(answer: &Answer) -> Option<(Timestamp, State, AccountNo)> {
+    answer.events.iter().rev().find_map(|event| {
+        if let Some(declined) = event.declined() {
+            return Some((answer.time, State::Declined, declined.request.account));
+        }
+        let authorization = &event.approved()?.authorization;
+        Some((
+            authorization.created_at,
+            authorization.state(),
+            authorization.account,
+        ))
+    })
+}

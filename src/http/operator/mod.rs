@@ -1,0 +1,40 @@
+//! The operator's face: health, metrics, the books, snapshots, origins and keys, the sandbox.
+
+pub mod books;
+pub mod health;
+pub mod keys;
+pub mod sandbox;
+pub mod snapshots;
+
+use actix_web::web;
+
+/// Adds the face's routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/healthz").route(web::get().to(health::live)))
+        .service(web::resource("/readyz").route(web::get().to(health::ready)))
+        .service(web::resource("/metrics").route(web::get().to(health::metrics)))
+        .service(web::resource("/v1/trial-balance").route(web::get().to(books::trial_balance)))
+        .service(
+            web::resource("/v1/snapshots")
+                .route(web::post().to(snapshots::take))
+                .route(web::get().to(snapshots::list)),
+        )
+        .service(
+            web::resource("/v1/origins")
+                .route(web::post().to(keys::open_origin))
+                .route(web::get().to(keys::list_origins)),
+        )
+        .service(
+            web::resource("/v1/api-keys")
+                .route(web::post().to(keys::issue))
+                .route(web::get().to(keys::list)),
+        )
+        .service(web::resource("/v1/api-keys/{id}").route(web::delete().to(keys::revoke)))
+        .service(web::resource("/v1/sandbox/seed").route(web::post().to(sandbox::seed)))
+        .service(
+            web::resource("/v1/bench/echo")
+                .app_data(web::PayloadConfig::new(sandbox::ECHO_BYTES_MAX))
+                .route(web::post().to(sandbox::echo)),
+        );
+}
