@@ -243,8 +243,8 @@ impl Config {
             return Err(wrong("money.default_asset", "must be one of money.assets"));
         }
         let interchange = FeeTerm {
-            name: "interchange".to_owned(),
-            treasury: self.fees.interchange_account_urn.clone(),
+            name: "interchange".into(),
+            treasury: self.fees.interchange_account_urn.as_str().into(),
             fraction: fraction("fees.interchange", &self.fees.interchange)?,
         };
         Ok(Terms {

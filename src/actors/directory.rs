@@ -131,7 +131,7 @@ impl Directory {
         };
         if let Slot::Resting(bytes) = &*slot {
             let (group, trail) = wire::decode_group(bytes)?;
-            *slot = self.start(actor, Hosted { group, trail });
+            *slot = self.start(actor, Hosted::from_parts(group, trail));
         }
         Ok(true)
     }

@@ -362,22 +362,11 @@ impl Engine {
 /// The authorization that a record's events leave behind, as the state or a reader knows it.
 #[must_use]
 pub fn authorization_in(events: &[Event], lsn: u64) -> Option<Authorization> {
-    events.iter().rev().find_map(|event| match event {
-        Event::AuthorizationApproved(approved) => {
-            Some(settle_own_lsn(approved.authorization.clone(), lsn))
-        }
-        Event::AuthorizationStepped(stepped) => {
-            Some(settle_own_lsn(stepped.authorization.clone(), lsn))
-        }
-        Event::AccountOpened(_)
-        | Event::AccountChanged { .. }
-        | Event::Deposited(..)
-        | Event::Withdrawn(..)
-        | Event::TransferredWithin(..)
-        | Event::TransferSent(..)
-        | Event::TransferReceived(..)
-        | Event::TransferSettled(_)
-        | Event::TransferReturned(..)
-        | Event::AuthorizationDeclined(_) => None,
-    })
+    let left = events.iter().rev().find_map(|event| {
+        let approved = event.approved().map(|approved| &approved.authorization);
+        approved.or(event.stepped().map(|stepped| &stepped.authorization))
+    });
+    let mut authorization = (**left?).clone();
+    settle_own_lsn(&mut authorization, lsn);
+    Some(authorization)
 }

@@ -71,7 +71,7 @@ pub struct Answer {
     /// What happened.
     pub events: Vec<Event>,
     /// The URNs of the accounts in it.
-    pub urns: Vec<(AccountNo, String)>,
+    pub urns: Vec<(AccountNo, Arc<str>)>,
     /// Whether it was recorded by an earlier request under the same key.
     pub is_replay: bool,
 }
@@ -140,15 +140,32 @@ pub struct Hosted {
     pub group: Group,
     /// Where its records are.
     pub trail: Trail,
+    /// The URNs of its accounts: derived, kept because every answer names them.
+    urns: Vec<(AccountNo, Arc<str>)>,
 }
 
 impl Hosted {
     /// A group without accounts.
     #[must_use]
     pub fn new(id: ActorId) -> Self {
-        Self {
-            group: Group::new(id),
-            trail: Trail::default(),
+        Self::from_parts(Group::new(id), Trail::default())
+    }
+
+    /// A group as it was stored.
+    #[must_use]
+    pub fn from_parts(group: Group, trail: Trail) -> Self {
+        let urns = group
+            .accounts
+            .iter()
+            .map(|account| (account.no, account.urn().into()));
+        let urns = urns.collect();
+        Self { group, trail, urns }
+    }
+
+    /// Remembers the URNs of accounts that were just opened.
+    fn learn_urns(&mut self) {
+        for account in self.group.accounts.iter().skip(self.urns.len()) {
+            self.urns.push((account.no, account.urn().into()));
         }
     }
 
@@ -218,6 +235,7 @@ impl Hosted {
         let guard = AbortOnPanic("apply");
         apply::apply(&mut self.group, &events, Stamp { lsn, time });
         self.trail.push(lsn);
+        self.learn_urns();
         for (key, life) in &request.keys {
             shared.keys.settle(*key, *life, lsn, time);
         }
@@ -297,13 +315,13 @@ impl Hosted {
 
     /// The URNs of the accounts that the events name.
     #[must_use]
-    pub fn urns(&self, events: &[Event]) -> Vec<(AccountNo, String)> {
-        let mut urns: Vec<(AccountNo, String)> = Vec::with_capacity(1);
+    pub fn urns(&self, events: &[Event]) -> Vec<(AccountNo, Arc<str>)> {
+        let mut urns: Vec<(AccountNo, Arc<str>)> = Vec::with_capacity(1);
         let mut add = |no: AccountNo| {
             if urns.iter().all(|(known, _)| *known != no)
-                && let Some(account) = self.group.account(no)
+                && let Some(known) = self.urns.iter().find(|(known, _)| *known == no)
             {
-                urns.push((no, account.urn()));
+                urns.push(known.clone());
             }
         };
         for event in events {

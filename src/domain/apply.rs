@@ -1,10 +1,12 @@
 //! The only place where state changes: each fact, once decided, is applied and cannot be refused.
 
+use std::sync::Arc;
+
 use super::{
     event::{Approved, Event, Movement, Stepped},
     funds::{self, LedgerAccount},
     group::Group,
-    hold::Authorization,
+    hold::{Authorization, OpenAuthorization},
     time::Timestamp,
 };
 
@@ -95,33 +97,28 @@ fn apply_one(group: &mut Group, event: &Event, stamp: Stamp) {
 fn apply_approved(group: &mut Group, approved: &Approved, stamp: Stamp) {
     count_authorization(group, approved.authorization.id.number);
     move_money(group, &approved.movement);
-    let mut authorization = approved.authorization.clone();
-    authorization.first_lsn = stamp.lsn;
-    file(group, authorization, stamp);
+    file(group, approved.authorization.clone(), stamp);
 }
 
 fn apply_stepped(group: &mut Group, stepped: &Stepped, stamp: Stamp) {
     move_money(group, &stepped.movement);
-    file(
-        group,
-        settle_own_lsn(stepped.authorization.clone(), stamp.lsn),
-        stamp,
-    );
+    file(group, stepped.authorization.clone(), stamp);
 }
 
-/// A refund knows its own record only now.
-#[must_use]
-pub fn settle_own_lsn(mut authorization: Authorization, lsn: u64) -> Authorization {
-    for refund in &mut authorization.refunds {
-        if refund.lsn == 0 {
-            refund.lsn = lsn;
-        }
+/// Fills in what an authorization can know only once its record has a place: the place itself, and
+/// that of a refund in it.
+pub fn settle_own_lsn(authorization: &mut Authorization, lsn: u64) {
+    for refund in authorization
+        .refunds
+        .iter_mut()
+        .filter(|refund| refund.lsn == 0)
+    {
+        refund.lsn = lsn;
     }
     if authorization.first_lsn == 0 {
         authorization.first_lsn = lsn;
     }
     authorization.last_lsn = lsn;
-    authorization
 }
 
 fn count_authorization(group: &mut Group, number: u32) {
@@ -135,15 +132,26 @@ fn count_authorization(group: &mut Group, number: u32) {
 }
 
 /// An authorization that holds money stays in memory; of any other only its place in the log.
-fn file(group: &mut Group, mut authorization: Authorization, stamp: Stamp) {
-    authorization.last_lsn = stamp.lsn;
+fn file(group: &mut Group, mut authorization: Arc<Authorization>, stamp: Stamp) {
     let id = authorization.id;
-    if authorization.is_open() {
-        group.open.insert(id, authorization);
-    } else {
+    if !authorization.is_open() {
         group.open.remove(&id);
         group.closed.insert(id, stamp.lsn);
+        return;
     }
+    if authorization.refunds.iter().any(|refund| refund.lsn == 0) {
+        settle_own_lsn(Arc::make_mut(&mut authorization), stamp.lsn);
+    }
+    let first_lsn = match authorization.first_lsn {
+        0 => stamp.lsn,
+        known => known,
+    };
+    let open = OpenAuthorization {
+        authorization,
+        first_lsn,
+        last_lsn: stamp.lsn,
+    };
+    group.open.insert(id, open);
 }
 
 /// Moves the money, then holds the result against what the decision said it would be.

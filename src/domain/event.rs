@@ -133,7 +133,7 @@ pub struct Approved {
     /// As asked.
     pub request: Arc<Authorize>,
     /// As decided.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// The money.
     pub movement: Movement,
 }
@@ -205,7 +205,7 @@ pub struct Stepped {
     /// What went to the suspense account because an account is gone.
     pub suspended: Amount,
     /// The authorization after it.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// The money.
     pub movement: Movement,
 }

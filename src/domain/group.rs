@@ -6,7 +6,7 @@ use super::{
     account::{Account, Status},
     command::Transfer,
     funds::LedgerAccount,
-    hold::Authorization,
+    hold::OpenAuthorization,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     time::Timestamp,
 };
@@ -27,7 +27,7 @@ pub struct Group {
     /// How many authorizations were decided here.
     pub authorizations: u32,
     /// Authorizations that hold money.
-    pub open: BTreeMap<AuthorizationId, Authorization>,
+    pub open: BTreeMap<AuthorizationId, OpenAuthorization>,
     /// The others: where the last record of each stands in the log.
     pub closed: BTreeMap<AuthorizationId, u64>,
     /// Money sent to other actors and not yet known to have arrived.

@@ -1,5 +1,7 @@
 //! An authorization and all that became of it: held, captured, released, refunded.
 
+use std::sync::Arc;
+
 use super::{
     ids::{AccountNo, AuthorizationId, LedgerNo},
     money::{Amount, Asset, Currency, Decimal, LocalAmount},
@@ -98,9 +100,9 @@ pub enum FeeBasis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeeLine {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Who earns it.
-    pub treasury: String,
+    pub treasury: Arc<str>,
     /// How `value` is meant.
     pub basis: FeeBasis,
     /// The fraction, or the flat amount.
@@ -212,6 +214,29 @@ pub struct Authorization {
     pub first_lsn: u64,
     /// Where its last record stands in the log; inside a record, the one before.
     pub last_lsn: u64,
+}
+
+/// An authorization that holds money, as the state keeps it: shared with the answer that is on its
+/// way, with what only its place in the log says beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAuthorization {
+    /// As its last record has it.
+    pub authorization: Arc<Authorization>,
+    /// Where its first record stands in the log.
+    pub first_lsn: u64,
+    /// Where its last record stands in the log.
+    pub last_lsn: u64,
+}
+
+impl OpenAuthorization {
+    /// The authorization with its places filled in, to be changed by a step.
+    #[must_use]
+    pub fn current(&self) -> Authorization {
+        let mut authorization = (*self.authorization).clone();
+        authorization.first_lsn = self.first_lsn;
+        authorization.last_lsn = self.last_lsn;
+        authorization
+    }
 }
 
 /// One refund, so that it can be reversed exactly.

@@ -1,5 +1,7 @@
 //! Double entry: one movement of money, balanced because it has a source and a destination.
 
+use std::sync::Arc;
+
 use super::{
     ids::LedgerNo,
     money::{Amount, Asset},
@@ -13,7 +15,7 @@ pub enum House {
     /// What merchants are owed by way of the network.
     Settlement,
     /// Who earns a fee, by the fee's account URN.
-    Treasury(String),
+    Treasury(Arc<str>),
     /// Money between two actors.
     Transit,
     /// Money whose account is gone.

@@ -290,7 +290,8 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
             .numbers
             .fetch_max(account.no.0, std::sync::atomic::Ordering::Relaxed);
     }
-    for authorization in group.open.values() {
+    for open in group.open.values() {
+        let authorization = &open.authorization;
         shared
             .expiry
             .schedule(group.id, authorization.id, authorization.expires_at);

@@ -106,7 +106,7 @@ fn approve(
     }
     Ok(Event::AuthorizationApproved(Box::new(Approved {
         request: request.clone(),
-        authorization,
+        authorization: Arc::new(authorization),
         movement: draft.finish(),
     })))
 }

@@ -1,5 +1,7 @@
 //! Takes held money: the merchant's part to the network, each fee to who earns it.
 
+use std::sync::Arc;
+
 use super::{draft::Draft, step};
 use crate::domain::{
     command::{Context, StepRequest},
@@ -58,7 +60,7 @@ pub(super) fn decide(
             .collect(),
         suspended: Amount::ZERO,
         movement: draft.finish(),
-        authorization,
+        authorization: Arc::new(authorization),
     })))
 }
 

@@ -40,7 +40,7 @@ pub(super) fn decide(
     super::capture::take_all(&mut authorization, &mut draft)?;
     Ok(Event::AuthorizationApproved(Box::new(Approved {
         request: request.clone(),
-        authorization,
+        authorization: Arc::new(authorization),
         movement: draft.finish(),
     })))
 }

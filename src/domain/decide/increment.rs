@@ -1,5 +1,7 @@
 //! More is wanted for an authorization that still holds money.
 
+use std::sync::Arc;
+
 use super::{draft::Draft, step};
 use crate::domain::{
     account::Status,
@@ -94,6 +96,6 @@ fn stepped(
         fees: Vec::new(),
         suspended: Amount::ZERO,
         movement,
-        authorization,
+        authorization: Arc::new(authorization),
     }))
 }

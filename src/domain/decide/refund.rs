@@ -1,5 +1,7 @@
 //! Captured money comes back to those who paid, in proportion; and a refund undone exactly.
 
+use std::sync::Arc;
+
 use super::{draft::Draft, step};
 use crate::domain::{
     command::{Context, StepRequest},
@@ -212,6 +214,6 @@ fn stepped(
         fees: change.fees,
         suspended: change.suspended,
         movement,
-        authorization,
+        authorization: Arc::new(authorization),
     }))
 }

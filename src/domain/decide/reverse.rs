@@ -1,5 +1,7 @@
 //! Lets held money go: on request, or because its time ran out.
 
+use std::sync::Arc;
+
 use super::{draft::Draft, step};
 use crate::domain::{
     command::{Context, StepRequest},
@@ -45,7 +47,7 @@ pub(super) fn expire(
         .open
         .get(&id)
         .ok_or(Rejection::AuthorizationNotFound)?
-        .clone();
+        .current();
     if authorization.expires_at > context.now {
         return Err(Rejection::StateForbids {
             state: authorization.state(),
@@ -83,7 +85,7 @@ fn stepped(
         fees: Vec::new(),
         suspended: Amount::ZERO,
         movement: draft.finish(),
-        authorization,
+        authorization: Arc::new(authorization),
     })))
 }
 

@@ -16,7 +16,7 @@ pub(super) fn find(
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {
     if let Some(open) = group.open.get(&id) {
-        return Ok(open.clone());
+        return Ok(open.current());
     }
     let place = group
         .closed

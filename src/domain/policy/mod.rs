@@ -4,6 +4,8 @@ pub mod fees;
 pub mod metadata;
 pub mod route;
 
+use std::sync::Arc;
+
 use super::{
     merchant::Mcc,
     money::{Asset, Currency, Decimal},
@@ -33,9 +35,9 @@ pub struct AssetTerm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeeTerm {
     /// Its name; a later layer replaces a fee of the same name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Who earns it.
-    pub treasury: String,
+    pub treasury: Arc<str>,
     /// A fraction of the debit.
     pub fraction: Decimal,
 }

@@ -84,7 +84,7 @@ async fn current(app: &App, lsn: u64) -> Result<Answer, Problem> {
         answer.events = vec![Event::AuthorizationApproved(Box::new(
             crate::domain::event::Approved {
                 request,
-                authorization,
+                authorization: std::sync::Arc::new(authorization),
                 movement,
             },
         ))];

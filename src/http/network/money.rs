@@ -221,7 +221,7 @@ fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
     let view = MoneyView {
         id: RecordId(answer.lsn).text(prefix),
         status: "completed",
-        account_urn: urn.map_or("", |(_, urn)| urn.as_str()),
+        account_urn: urn.map_or("", |(_, urn)| &**urn),
         asset: Text(moved.asset),
         amount: Text(moved.amount),
         reference: &moved.reference,

@@ -173,7 +173,7 @@ fn view_of<'a>(event: &'a Event, answer: &'a Answer) -> Option<AuthorizationView
 
 fn urn(answer: &Answer, no: AccountNo) -> &str {
     let known = answer.urns.iter().find(|(known, _)| *known == no);
-    known.map_or("", |(_, urn)| urn.as_str())
+    known.map_or("", |(_, urn)| &**urn)
 }
 
 fn balances(movement: &Movement) -> Balances<'_> {

@@ -101,7 +101,7 @@ pub fn house_name(house: &House) -> String {
     match house {
         House::World => "world".to_owned(),
         House::Settlement => "settlement".to_owned(),
-        House::Treasury(urn) => urn.clone(),
+        House::Treasury(urn) => urn.to_string(),
         House::Transit => "transit".to_owned(),
         House::Suspense => "suspense".to_owned(),
     }

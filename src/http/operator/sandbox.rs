@@ -70,12 +70,16 @@ pub async fn seed(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
     match make_cards(&request, body, &app).await {
         Ok(cards) => HttpResponse::Created()
             .insert_header(("x-request-id", id))
-            .json(json!({ "cards": cards })),
+            .json(json!({ "cards": cards.iter().map(|urn| &**urn).collect::<Vec<_>>() })),
         Err(problem) => refuse(&problem, &app, &id),
     }
 }
 
-async fn make_cards(request: &HttpRequest, bytes: Body, app: &App) -> Result<Vec<String>, Problem> {
+async fn make_cards(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+) -> Result<Vec<std::sync::Arc<str>>, Problem> {
     let principal = access::require(request, app, Scope::Operator)?;
     if !app.is_sandbox {
         let message = "not found: this server was not started with --sandbox";
@@ -125,7 +129,7 @@ async fn open_all(
     app: &App,
     holder_urn: &str,
     count: usize,
-) -> Result<Vec<(AccountNo, String)>, Problem> {
+) -> Result<Vec<(AccountNo, std::sync::Arc<str>)>, Problem> {
     let shared = &app.engine.shared;
     let expiry = shared.clock.now().month().plus_years(5);
     let mut random = vec![0_u8; count.saturating_mul(4)];
@@ -164,7 +168,7 @@ async fn open_all(
 async fn fund_all(
     app: &App,
     origin: &str,
-    opened: &[(AccountNo, String)],
+    opened: &[(AccountNo, std::sync::Arc<str>)],
     (asset, amount): (Asset, Amount),
 ) -> Result<(), Problem> {
     let requests = opened.iter().map(|(no, _)| {

@@ -10,8 +10,8 @@ use std::{
 use crate::journal::Lsn;
 
 use super::{
-    core::{Core, HaltOnPanic},
     queue::{Before, InFlight},
+    shared::{Core, HaltOnPanic},
     storage::{StorageFile, widen, write_all_at},
 };
 

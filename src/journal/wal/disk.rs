@@ -15,9 +15,9 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
 use super::{
-    core::{Core, HaltOnPanic},
     options::Clock,
     segment::{Dirs, SegmentHeader, create_segment},
+    shared::{Core, HaltOnPanic},
     storage::{Storage, StorageFile, is_out_of_space},
 };
 
@@ -162,22 +162,35 @@ impl Steward {
         }
     }
 
-    /// Measures the free space and makes the segments that are due. One look at start, before any
-    /// reservation, makes the first answer right.
-    pub(super) fn look(&self) -> Result<(), String> {
+    /// Measures the free space; true if it is too little. Done once before the first reservation,
+    /// so that its answer is right.
+    pub(super) fn measure(&self) -> bool {
         let ready = &self.core.ready;
-        let mut is_low = false;
         match self.storage.free_bytes(&self.dirs.wal) {
             Ok(free) => {
                 ready.free_bytes.store(free, Ordering::Relaxed);
-                is_low = free < self.min_free_bytes;
+                let is_low = free < self.min_free_bytes;
+                if is_low {
+                    ready.is_low.store(true, Ordering::Release);
+                }
+                is_low
             }
-            Err(error) => warn!(%error, "free space could not be measured"),
+            Err(error) => {
+                warn!(%error, "free space could not be measured");
+                false
+            }
         }
+    }
+
+    /// Measures the free space and makes the segments that are due.
+    fn look(&self) -> Result<(), String> {
+        let ready = &self.core.ready;
+        let was_low = ready.is_low();
+        let mut is_low = self.measure();
         while !is_low && !ready.is_stopped() && self.is_segment_due() {
             is_low = self.make_segment()?;
         }
-        let was_low = ready.is_low.swap(is_low, Ordering::AcqRel);
+        ready.is_low.store(is_low, Ordering::Release);
         let free_bytes = ready.free_bytes();
         if is_low && !was_low {
             warn!(

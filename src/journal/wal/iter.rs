@@ -32,7 +32,8 @@ impl LogIter {
             return Err(JournalError::NotFound { lsn: after });
         }
         let next_segment = catalog.containing(after.get()).or_else(|| catalog.first());
-        let (current, chain) = (None, Chain::default());
+        let first = next_segment.as_ref().map_or(0, |segment| segment.base);
+        let (current, chain) = (None, Chain::from_segment(first));
         Ok(Self {
             catalog,
             next_segment,

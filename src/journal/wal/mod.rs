@@ -8,9 +8,9 @@
 
 mod catalog;
 mod committer;
-mod core;
 mod disk;
 pub mod faulty;
+mod faulty_disk;
 mod frame;
 mod iter;
 mod lock;
@@ -22,6 +22,7 @@ mod recovery;
 mod running;
 mod scan;
 mod segment;
+mod shared;
 mod snapshot;
 mod snapshot_read;
 mod storage;
@@ -32,18 +33,18 @@ use parking_lot::Mutex;
 
 pub use self::{
     committer::CommitObserver,
-    core::WalStats,
     open::Recovered,
     options::{Clock, WalOptions},
     reader::{LogEntry, Records, SegmentInfo, WalReader},
     recovery::TailCut,
+    shared::WalStats,
     storage::{LockGuard, OsStorage, Storage, StorageFile},
 };
 use self::{
-    core::Core,
     iter::{LogIter, read_one},
     queue::{Lookup, read_in_flight},
     running::Running,
+    shared::Core,
     snapshot::Snapshots,
     storage::widen,
 };

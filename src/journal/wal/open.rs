@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,7 +16,6 @@ use super::{
     WalJournal,
     catalog::Catalog,
     committer::Committer,
-    core::Core,
     disk::{Ready, ReadySegment, Steward},
     iter::read_prefix,
     lock::{lock, read_epoch, write_epoch},
@@ -28,6 +28,7 @@ use super::{
         Dirs, SEGMENT_HEADER, SegmentHeader, TEMPORARY_SUFFIX, create_segment, damaged, io_failed,
         parse_segment_name,
     },
+    shared::Core,
     snapshot::Snapshots,
     storage::{Storage, StorageFile},
 };
@@ -153,6 +154,12 @@ fn start(
         poll: options.disk_poll,
         clock: options.clock.clone(),
     };
+    if steward.measure() {
+        warn!(
+            required = options.min_free_bytes,
+            "disk is low: refusing appends"
+        );
+    }
     let marked_end = state.is_closed.then_some(end);
     let running = Running::start(committer, steward, guard, marked_end)?;
     let snapshots = snapshots.up_to(core.durable_cell(), options.snapshot_sync_bytes);
@@ -258,11 +265,19 @@ pub(super) fn find_segments(
 }
 
 fn bases_in(storage: &dyn Storage, dir: &Path) -> Result<Vec<(u64, PathBuf)>, JournalError> {
-    let names = storage.list(dir).map_err(io_failed("listing", dir))?;
+    let names = list_or_none(storage, dir)?;
     let base_of = |name: &String| Some((parse_segment_name(name)?, dir.join(name)));
     let mut bases: Vec<_> = names.iter().filter_map(base_of).collect();
     bases.sort();
     Ok(bases)
+}
+
+/// The names in `dir`; none if there is no such directory, as where an archive was never begun.
+pub(super) fn list_or_none(storage: &dyn Storage, dir: &Path) -> Result<Vec<String>, JournalError> {
+    match storage.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(io_failed("listing", dir)),
+    }
 }
 
 fn read_header(

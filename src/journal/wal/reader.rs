@@ -7,10 +7,10 @@ use crate::journal::{ItemIter, JournalError, Lsn, Record, SnapshotInfo, Snapshot
 use super::{
     open::{find_archived, find_segments},
     recovery::{TailCut, judge},
-    scan::{Break, Chain, SegmentFile, SegmentScan, Step},
-    segment::{Dirs, damaged, io_failed, segment_name},
+    scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
+    segment::{Dirs, SEGMENT_HEADER, damaged, io_failed, segment_name},
     snapshot::Snapshots,
-    storage::{OsStorage, Storage},
+    storage::{OsStorage, Storage, widen},
 };
 
 /// One thing found in the log.
@@ -114,7 +114,7 @@ impl WalReader {
                 name: segment_name(segment.base),
                 base: segment.base,
                 capacity: segment.capacity,
-                bytes_used: 0,
+                bytes_used: widen(SEGMENT_HEADER),
                 records: 0,
                 is_archived: *is_archived,
                 first: None,
@@ -160,36 +160,58 @@ impl WalReader {
     fn records_of(&self, segments: Vec<SegmentFile>) -> Records {
         Records {
             storage: Arc::clone(&self.storage),
+            chain: Chain::from_segment(segments.first().map_or(0, |segment| segment.base)),
             waiting: segments.into(),
             current: None,
-            chain: Chain::default(),
             used: Vec::new(),
         }
     }
+}
+
+/// How often what looks like the end, or like damage, is read again: a writer may be at work there.
+const LOOKS_MAX: u32 = 4;
+
+struct Current {
+    segment: SegmentFile,
+    name: Arc<str>,
+    scan: SegmentScan,
+    /// Where the last doubt was, and how often it was looked at.
+    doubt: (u64, u32),
 }
 
 /// What [`WalReader::records`] returns. Ends after the first error.
 pub struct Records {
     storage: Arc<dyn Storage>,
     waiting: VecDeque<SegmentFile>,
-    current: Option<(SegmentFile, Arc<str>, SegmentScan)>,
+    current: Option<Current>,
     chain: Chain,
     /// Bytes used of each segment that was read to its end.
     used: Vec<u64>,
 }
 
+enum End {
+    /// Zeros from here to the end of the segment.
+    Clean(u64),
+    Broken(Break),
+}
+
 impl Records {
     fn advance(&mut self) -> Result<Option<LogEntry>, JournalError> {
         loop {
-            let Some((segment, name, scan)) = &mut self.current else {
+            let Some(current) = &mut self.current else {
                 if !self.open_next()? {
                     return Ok(None);
                 }
                 continue;
             };
+            let Current {
+                segment,
+                name,
+                scan,
+                ..
+            } = current;
             let position = scan.position();
-            let reading = || io_failed("reading", &segment.path);
-            let found = match scan.step().map_err(reading())? {
+            let end = match scan.step().map_err(io_failed("reading", &segment.path))? {
                 Step::Batch(header) => {
                     let refuse =
                         |what| damaged(&segment.path, segment.base, position - segment.base, what);
@@ -205,46 +227,69 @@ impl Records {
                         lsn,
                         payload: payload.to_vec(),
                     };
-                    self.chain.pass(lsn, scan.position());
                     let segment = Arc::clone(name);
+                    self.chain.pass(lsn, scan.position());
                     return Ok(Some(LogEntry::Record {
                         segment,
                         offset,
                         record,
                     }));
                 }
-                Step::Unused { offset } => {
-                    self.used.push(offset);
-                    let capacity = segment.capacity;
-                    let is_end = scan.window().is_zero_between(offset, capacity);
-                    if is_end.map_err(reading())? {
-                        self.current = None;
-                        continue;
-                    }
-                    let what = "something stands behind the end of the log";
-                    Break {
-                        offset,
-                        batch: None,
-                        what,
-                    }
-                }
-                Step::Broken(found) => {
-                    self.used.push(found.offset);
-                    found
-                }
+                Step::Unused { offset } => current.clean_or_broken(offset)?,
+                Step::Broken(found) => End::Broken(found),
             };
-            return self.judge(found).map(Some);
+            if let Some(entry) = self.conclude(end)? {
+                return Ok(Some(entry));
+            }
         }
     }
 
-    fn judge(&mut self, found: Break) -> Result<LogEntry, JournalError> {
-        let (segment, _, _) = self
+    /// Decides about the end of a segment, unless looking again shows more.
+    fn conclude(&mut self, end: End) -> Result<Option<LogEntry>, JournalError> {
+        let is_rest_unused = self.is_rest_unused()?;
+        let current = self
             .current
-            .take()
-            .expect("Invariant: a break is in a segment");
-        let later = self.waiting.make_contiguous();
-        let cut = judge(self.storage.as_ref(), &segment, later, 0, found)?;
-        Ok(LogEntry::Torn(cut.report))
+            .as_mut()
+            .expect("Invariant: a segment is being read");
+        let is_settled = is_rest_unused && matches!(end, End::Clean(_));
+        let looks = current.look();
+        if !is_settled && looks < 2 {
+            return Ok(None);
+        }
+        let (used, torn) = match end {
+            End::Clean(used) => (used, None),
+            End::Broken(found) => {
+                let later = self.waiting.make_contiguous();
+                let used = found.offset;
+                match judge(self.storage.as_ref(), &current.segment, later, 0, found) {
+                    Ok(cut) => (used, Some(LogEntry::Torn(cut.report))),
+                    Err(_) if looks < LOOKS_MAX => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        self.used.push(used);
+        self.current = None;
+        if is_rest_unused {
+            // A writer that reaches the next segment only now has also added to this one.
+            self.waiting.clear();
+        }
+        Ok(torn)
+    }
+
+    fn is_rest_unused(&self) -> Result<bool, JournalError> {
+        for segment in &self.waiting {
+            let is_unused = self
+                .storage
+                .open_read(&segment.path)
+                .map(Window::new)
+                .and_then(|mut it| it.is_zero_between(widen(SEGMENT_HEADER), segment.capacity))
+                .map_err(io_failed("reading", &segment.path))?;
+            if !is_unused {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn open_next(&mut self) -> Result<bool, JournalError> {
@@ -254,8 +299,45 @@ impl Records {
         let file = self.storage.open_read(&segment.path);
         let file = file.map_err(io_failed("opening", &segment.path))?;
         let scan = SegmentScan::new(file, segment.base, segment.capacity);
-        self.current = Some((segment.clone(), segment_name(segment.base).into(), scan));
+        let name = segment_name(segment.base).into();
+        self.current = Some(Current {
+            segment,
+            name,
+            scan,
+            doubt: (0, 0),
+        });
         Ok(true)
+    }
+}
+
+impl Current {
+    fn clean_or_broken(&mut self, offset: u64) -> Result<End, JournalError> {
+        let is_clean = self
+            .scan
+            .window()
+            .is_zero_between(offset, self.segment.capacity);
+        if is_clean.map_err(io_failed("reading", &self.segment.path))? {
+            return Ok(End::Clean(offset));
+        }
+        let what = "something stands behind the end of the log";
+        Ok(End::Broken(Break {
+            offset,
+            batch: None,
+            what,
+        }))
+    }
+
+    /// Counts the looks at this place; the next step reads it anew.
+    fn look(&mut self) -> u32 {
+        let position = self.scan.position();
+        let looks = if self.doubt.0 == position {
+            self.doubt.1 + 1
+        } else {
+            1
+        };
+        self.doubt = (position, looks);
+        self.scan.refresh();
+        looks
     }
 }
 

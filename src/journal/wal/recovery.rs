@@ -89,16 +89,14 @@ pub(super) fn examine(
             .map_err(io_failed("opening", &segment.path))?;
         if index == 0 {
             state.end = segment.base + widen(SEGMENT_HEADER);
+            state.chain = Chain::from_segment(segment.base);
         }
         if let Some(found) = examine_segment(&mut state, index, segment, file)? {
             let later = segments.get(index + 1..).unwrap_or_default();
             let cut = judge(storage, segment, later, index, found)?;
-            let kept_to = if cut.keeps.is_some() {
-                cut.report.offset
-            } else {
-                0
-            };
-            state.end = state.end.max(segment.base + kept_to);
+            if cut.keeps.is_some() {
+                state.end = cut.report.lsn.get();
+            }
             state.cuts.push(cut);
         }
     }

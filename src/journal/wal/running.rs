@@ -7,7 +7,7 @@ use std::{
 
 use crate::journal::JournalError;
 
-use super::{committer::Committer, core::Core, disk::Steward, storage::LockGuard};
+use super::{committer::Committer, disk::Steward, shared::Core, storage::LockGuard};
 
 /// What lives while the journal is open.
 pub(super) struct Running {

@@ -165,6 +165,11 @@ impl SegmentScan {
         self.batch.as_ref().is_some_and(|batch| batch.left > 0)
     }
 
+    /// Forgets what was read, so that the next step sees what is in the file now.
+    pub(super) fn refresh(&mut self) {
+        self.window.filled = 0;
+    }
+
     /// The file as seen by the scan.
     pub(super) fn window(&mut self) -> &mut Window {
         &mut self.window
@@ -264,15 +269,29 @@ impl SegmentScan {
 /// Checks that each batch follows the one before it, across segments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chain {
+    /// Where the first batch must stand.
+    start: u64,
     end: Option<u64>,
     last: Option<Lsn>,
     epoch: u64,
 }
 
 impl Chain {
+    /// A log read from the segment at `base` on.
+    pub(super) fn from_segment(base: u64) -> Self {
+        Self {
+            start: base + widen(SEGMENT_HEADER),
+            ..Self::default()
+        }
+    }
+
     /// Checks that `header` continues the log.
     pub(super) fn enter(&mut self, header: &BatchHeader) -> Result<(), &'static str> {
-        if self.end.is_some_and(|end| end != header.synced_to) {
+        let is_next = match self.end {
+            Some(end) => end == header.synced_to,
+            None => self.start == header.position,
+        };
+        if !is_next {
             return Err("batches before this one are missing");
         }
         if self.last.is_some_and(|last| last != header.prev_lsn) {

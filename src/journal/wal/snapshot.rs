@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::journal::{ItemIter, JournalError, Lsn, SnapshotInfo, SnapshotSink, SnapshotStore};
 
 use super::{
+    open::list_or_none,
     segment::{TEMPORARY_SUFFIX, damaged, io_failed},
     snapshot_read::{
         encode_footer, encode_header, item_header, open_snapshot, parse_snapshot_name,
@@ -71,10 +72,7 @@ impl Snapshots {
 
     /// Positions of the snapshots, newest first.
     fn lsns(&self) -> Result<Vec<Lsn>, JournalError> {
-        let names = self
-            .storage
-            .list(&self.dir)
-            .map_err(io_failed("listing", &self.dir))?;
+        let names = list_or_none(self.storage.as_ref(), &self.dir)?;
         let mut lsns: Vec<_> = names
             .iter()
             .filter_map(|name| parse_snapshot_name(name))

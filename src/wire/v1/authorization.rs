@@ -3,7 +3,7 @@
 use super::stored;
 use crate::domain::{
     command::{Authorize, StepAmount, StepRequest},
-    hold::{Authorization, FeeLine, Leg, Refund},
+    hold::{Authorization, FeeLine, Leg, OpenAuthorization, Refund},
     merchant::{Merchant, TransactionMedium},
     money::LocalAmount,
 };
@@ -19,6 +19,7 @@ stored! {
     Authorize {
         account, transaction_id, kind, local, usd_amount, merchant, medium, allow_partial, capture,
     }
+    OpenAuthorization { authorization, first_lsn, last_lsn }
     Authorization {
         id, account, transaction_id, kind, currency, requested, local, local_captured,
         local_released, local_excess, local_refunded, asset, rate, legs, fees, is_partial,

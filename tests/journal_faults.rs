@@ -1,0 +1,408 @@
+//! Failing writes, failing syncs, a full disk, lost power: what was acknowledged is there after.
+#![allow(clippy::indexing_slicing, reason = "a test may stop at a wrong index")]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use cardwright::journal::{
+    DurableWatcher, Journal, JournalError, Lsn,
+    wal::{
+        CommitObserver, WalJournal, WalOptions, WalReader,
+        faulty::{Faults, FaultyStorage},
+    },
+};
+use common::{
+    append, append_durably, append_until_halt, check_found, open_in, payload, scan, small, tiny,
+    wait_until,
+};
+
+fn options() -> WalOptions {
+    tiny("/d")
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+struct Heard {
+    durable: AtomicU64,
+    halted: AtomicUsize,
+    reasons: Mutex<Vec<String>>,
+}
+
+impl DurableWatcher for Heard {
+    fn durable(&self, lsn: Lsn) {
+        assert_eq!(
+            self.halted.load(Ordering::SeqCst),
+            0,
+            "durable after the halt"
+        );
+        self.durable.store(lsn.get(), Ordering::SeqCst);
+    }
+
+    fn halted(&self, reason: &str) {
+        self.reasons.lock().expect("ok").push(reason.to_owned());
+        self.halted.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn halts_and_keeps(faults: Faults, power_goes: bool, what: &str) -> bool {
+    let disk = Arc::new(FaultyStorage::new());
+    let Ok((journal, _)) = open_in(options(), &disk) else {
+        panic!("{what}: must open")
+    };
+    let heard = Arc::new(Heard::default());
+    journal.watch(heard.clone());
+    disk.plan(faults);
+    let appended = append_until_halt(&journal, 5, 60);
+    let closed = journal.close();
+    let is_halted = closed.is_err();
+    assert_eq!(
+        heard.halted.load(Ordering::SeqCst),
+        usize::from(is_halted),
+        "{what}"
+    );
+    assert_eq!(journal.failure().is_some(), is_halted, "{what}");
+    let before = disk.contents();
+    assert!(
+        matches!(journal.reserve(), Err(JournalError::Halted { .. })),
+        "{what}"
+    );
+    assert_eq!(journal.close().is_err(), is_halted, "{what}");
+    assert_eq!(disk.contents(), before, "{what}: written after the halt");
+    let late = Arc::new(Heard::default());
+    journal.watch(late.clone());
+    assert_eq!(
+        late.halted.load(Ordering::SeqCst),
+        usize::from(is_halted),
+        "{what}: told late"
+    );
+    let acknowledged = journal.durable();
+    assert!(
+        heard.durable.load(Ordering::SeqCst) <= acknowledged.get(),
+        "{what}"
+    );
+    drop(journal);
+    disk.plan(Faults::default());
+    let disk = if power_goes {
+        Arc::new(disk.crash(3))
+    } else {
+        disk
+    };
+    let (journal, recovered) =
+        open_in(options(), &disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = scan(&journal, Lsn::ZERO).expect("scans");
+    check_found(&found, &appended, acknowledged, what);
+    // What recovery reported is durable now, even if a failed sync had left it in the cache only.
+    drop(journal);
+    let disk = Arc::new(disk.crash(0));
+    let (journal, _) = open_in(options(), &disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let kept = scan(&journal, Lsn::ZERO).expect("scans");
+    assert_eq!(kept, found, "{what}: {recovered:?}");
+    is_halted
+}
+
+#[test]
+fn each_failing_write_halts_for_good_and_keeps_what_was_acknowledged() {
+    let mut halted = 0;
+    for nth in 1..=80 {
+        for power_goes in [false, true] {
+            let faults = Faults {
+                fail_write: Some(nth),
+                ..Faults::default()
+            };
+            let what = format!("write {nth} fails, power goes: {power_goes}");
+            halted += usize::from(halts_and_keeps(faults, power_goes, &what));
+        }
+    }
+    assert!(halted > 80, "{halted} halted");
+}
+
+#[test]
+fn each_failing_sync_halts_for_good_and_keeps_what_was_acknowledged() {
+    let mut halted = 0;
+    for nth in 1..=80 {
+        for power_goes in [false, true] {
+            let faults = Faults {
+                fail_sync: Some(nth),
+                ..Faults::default()
+            };
+            let what = format!("sync {nth} fails, power goes: {power_goes}");
+            halted += usize::from(halts_and_keeps(faults, power_goes, &what));
+        }
+    }
+    assert!(halted > 80, "{halted} halted");
+}
+
+#[test]
+fn a_short_write_is_continued() {
+    for nth in 1..=20 {
+        let faults = Faults {
+            short_write: Some(nth),
+            ..Faults::default()
+        };
+        assert!(!halts_and_keeps(
+            faults,
+            true,
+            &format!("write {nth} is short")
+        ));
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_takes_again_what_it_took_is_kept() {
+    let disk = Arc::new(FaultyStorage::new());
+    let (journal, _) = open_in(options(), &disk).expect("opens");
+    let heard = Arc::new(Heard::default());
+    journal.watch(heard.clone());
+    append_durably(&journal, b"first");
+    wait_until("a segment ahead", || disk.used_bytes() >= 8192);
+    let mut appended: BTreeMap<Lsn, Vec<u8>> = scan(&journal, Lsn::ZERO)
+        .expect("scans")
+        .into_iter()
+        .map(|it| (it.lsn, it.payload))
+        .collect();
+    for round in 0..3 {
+        disk.set_capacity(Some(disk.used_bytes() + 100));
+        let mut refused = false;
+        wait_until("the disk is low", || {
+            match journal.reserve() {
+                Ok(place) => {
+                    let payload = payload(round, 900);
+                    appended.insert(journal.append(place, &payload), payload);
+                }
+                Err(JournalError::Busy { .. }) => thread::yield_now(),
+                Err(JournalError::DiskLow { .. }) => refused = true,
+                Err(error) => panic!("{error}"),
+            }
+            refused
+        });
+        wait_until("what was taken is durable", || {
+            journal.durable() == journal.appended()
+        });
+        assert!(journal.is_disk_low());
+        disk.set_capacity(None);
+        wait_until("space is back", || journal.reserve().is_ok());
+    }
+    assert_eq!(heard.halted.load(Ordering::SeqCst), 0);
+    disk.set_capacity(Some(disk.used_bytes()));
+    let last = *appended.keys().last().expect("some");
+    journal.close().expect("closes on a full disk");
+    drop(journal);
+    let disk = Arc::new(disk.crash(0));
+    disk.set_capacity(None);
+    let (journal, _) = open_in(options(), &disk).expect("opens");
+    check_found(
+        &scan(&journal, Lsn::ZERO).expect("scans"),
+        &appended,
+        last,
+        "full disk",
+    );
+}
+
+#[test]
+fn little_free_space_refuses_before_anything_is_taken() {
+    let disk = Arc::new(FaultyStorage::new());
+    disk.set_capacity(Some(100_000));
+    let options = || WalOptions {
+        min_free_bytes: 50_000,
+        ..options()
+    };
+    let (journal, _) = open_in(options(), &disk).expect("opens");
+    append_durably(&journal, b"first");
+    disk.set_capacity(Some(55_000));
+    wait_until("refused", || {
+        matches!(
+            journal.reserve(),
+            Err(JournalError::DiskLow {
+                required_bytes: 50_000,
+                ..
+            })
+        )
+    });
+    disk.set_capacity(Some(100_000));
+    append_after_low(&journal);
+}
+
+#[test]
+fn a_low_disk_refuses_the_very_first_append() {
+    let disk = Arc::new(FaultyStorage::new());
+    disk.set_capacity(Some(100_000));
+    let options = WalOptions {
+        min_free_bytes: 99_000,
+        ..options()
+    };
+    let (journal, _) = open_in(options, &disk).expect("opens");
+    assert!(matches!(
+        journal.reserve(),
+        Err(JournalError::DiskLow { .. })
+    ));
+}
+
+fn append_after_low(journal: &WalJournal) {
+    wait_until("taken again", || journal.reserve().is_ok());
+    append_durably(journal, b"second");
+    assert_eq!(scan(journal, Lsn::ZERO).expect("scans").len(), 2);
+}
+
+#[test]
+fn a_second_opener_is_refused_until_the_first_closes() {
+    let dir = tempfile::tempdir().expect("makes a directory");
+    let (first, _) = common::open(small(dir.path())).expect("opens");
+    let second = common::open(small(dir.path())).map(|_| ());
+    assert!(
+        matches!(second, Err(JournalError::Locked { .. })),
+        "{second:?}"
+    );
+    let pid = std::fs::read_to_string(dir.path().join("LOCK")).expect("reads");
+    assert_eq!(pid.trim(), std::process::id().to_string());
+    first.close().expect("closes");
+    let (third, recovered) = common::open(small(dir.path())).expect("opens after the close");
+    assert!(recovered.is_clean);
+    assert_eq!(third.epoch(), 2);
+}
+
+#[derive(Default)]
+struct Counted(AtomicUsize, AtomicUsize);
+
+impl CommitObserver for Counted {
+    fn committed(&self, records: usize, bytes: usize, _: u64, _: u64) {
+        self.0.fetch_add(records, Ordering::SeqCst);
+        self.1.fetch_add(bytes, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_full_queue_is_busy_and_the_observer_counts() {
+    let counted = Arc::new(Counted::default());
+    let disk = Arc::new(FaultyStorage::new());
+    let observed = WalOptions {
+        observer: Some(counted.clone()),
+        queue_bytes_max: 1,
+        ..options()
+    };
+    let (journal, _) = open_in(observed, &disk).expect("opens");
+    for n in 0..50 {
+        append(&journal, &payload(n, 100));
+        assert!(journal.queued_bytes() <= 200 + 4096, "bounded");
+    }
+    wait_until("durable", || journal.durable() == journal.appended());
+    assert_eq!(journal.queued_bytes(), 0);
+    wait_until("counted", || counted.0.load(Ordering::SeqCst) == 50);
+    wait_until("counted", || journal.stats().records == 50);
+    assert_eq!(
+        u64::try_from(counted.1.load(Ordering::SeqCst)).ok(),
+        Some(journal.stats().bytes)
+    );
+}
+
+fn check_retired(journal: &WalJournal, lsns: &[Lsn], keep_archive: bool) {
+    assert_eq!(scan(journal, lsns[20]).expect("scans").len(), 9);
+    let (all, first) = (scan(journal, Lsn::ZERO), journal.read(lsns[0]));
+    if keep_archive {
+        assert_eq!(all.expect("scans").len(), 30);
+        assert_eq!(first.expect("reads"), payload(0, 600));
+    } else {
+        assert!(matches!(all, Err(JournalError::NotFound { .. })));
+        assert!(matches!(first, Err(JournalError::NotFound { .. })));
+    }
+}
+
+#[test]
+fn retired_segments_are_read_from_the_archive_or_gone() {
+    for keep_archive in [true, false] {
+        let disk = Arc::new(FaultyStorage::new());
+        let options = || WalOptions {
+            keep_archive,
+            ..options()
+        };
+        let (journal, _) = open_in(options(), &disk).expect("opens");
+        let lsns: Vec<_> = (0..30)
+            .map(|n| append_durably(&journal, &payload(n, 600)))
+            .collect();
+        let running = journal.scan(Lsn::ZERO).expect("scans");
+        assert!(journal.retire(lsns[20]).expect("retires") >= 3);
+        check_retired(&journal, &lsns, keep_archive);
+        let is_whole = running.filter(Result::is_ok).count() == 30;
+        assert_eq!(
+            is_whole, keep_archive,
+            "a scan under way follows into the archive"
+        );
+        journal.close().expect("closes");
+        drop(journal);
+        let (journal, _) = open_in(options(), &disk).expect("opens");
+        check_retired(&journal, &lsns, keep_archive);
+        let reader = WalReader::open_in("/d", disk.clone()).expect("opens beside");
+        let infos = reader.segments().expect("reads");
+        assert_eq!(infos.iter().any(|info| info.is_archived), keep_archive);
+        let records: u64 = infos.iter().map(|info| info.records).sum();
+        assert_eq!(records == 30, keep_archive);
+        assert_eq!(
+            infos.iter().filter_map(|info| info.last).max(),
+            Some(lsns[29])
+        );
+    }
+}
+
+#[test]
+fn both_threads_may_fail_but_the_halt_is_told_once() {
+    for at in 1..120 {
+        let disk = Arc::new(FaultyStorage::new());
+        let (journal, _) = open_in(options(), &disk).expect("opens");
+        let heard = Arc::new(Heard::default());
+        journal.watch(heard.clone());
+        disk.plan(Faults {
+            power_loss: Some(at),
+            ..Faults::default()
+        });
+        append_until_halt(&journal, at, 1000);
+        drop(journal);
+        assert_eq!(heard.halted.load(Ordering::SeqCst), 1, "power lost at {at}");
+    }
+}
+
+#[test]
+fn each_opening_has_its_own_epoch() {
+    let disk = Arc::new(FaultyStorage::new());
+    for epoch in 1..5 {
+        let (journal, recovered) = open_in(options(), &disk).expect("opens");
+        assert_eq!((journal.epoch(), recovered.epoch), (epoch, epoch));
+    }
+}
+
+#[test]
+fn the_last_durable_record_is_never_retired_even_while_the_next_segment_begins() {
+    for fail_write in 1..4 {
+        let disk = Arc::new(FaultyStorage::new());
+        let options = || WalOptions {
+            keep_archive: false,
+            ..options()
+        };
+        let (journal, _) = open_in(options(), &disk).expect("opens");
+        for n in 0..3 {
+            append_durably(&journal, &payload(n, 1000));
+        }
+        wait_until("a segment ahead", || disk.used_bytes() >= 8192);
+        disk.plan(Faults {
+            fail_write: Some(fail_write),
+            ..Faults::default()
+        });
+        append_until_halt(&journal, 1, 1000);
+        let durable = journal.durable();
+        journal.retire(Lsn::new(u64::MAX)).expect("retires");
+        drop(journal);
+        let disk = Arc::new(disk.crash(0));
+        let (journal, recovered) = open_in(options(), &disk).expect("opens");
+        assert!(
+            recovered.last >= durable && recovered.records > 0,
+            "{recovered:?}"
+        );
+        assert!(journal.read(recovered.last).is_ok(), "{recovered:?}");
+    }
+}
