@@ -156,9 +156,17 @@ impl FromStr for AccountNo {
     }
 }
 
+impl LedgerNo {
+    /// The id on the wire: `ldg_…`.
+    #[must_use]
+    pub fn text(self) -> String {
+        encode("ldg_", self.0, SALT_LEDGER)
+    }
+}
+
 impl fmt::Display for LedgerNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode("ldg_", self.0, SALT_LEDGER))
+        f.write_str(&self.text())
     }
 }
 
@@ -176,15 +184,23 @@ impl fmt::Display for TransferId {
     }
 }
 
-impl fmt::Display for AuthorizationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AuthorizationId {
+    /// The id on the wire: `auth_…`.
+    #[must_use]
+    pub fn text(self) -> String {
         let mixed = scramble(self.actor.0, SALT_AUTHORIZATION);
         let low = u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or(0);
         let mut out = String::with_capacity(25);
         out.push_str("auth_");
         push_digits(&mut out, mixed, DIGITS_OF_U64);
         push_digits(&mut out, u64::from(self.number ^ low), DIGITS_OF_U32);
-        f.write_str(&out)
+        out
+    }
+}
+
+impl fmt::Display for AuthorizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

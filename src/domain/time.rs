@@ -40,26 +40,99 @@ impl Timestamp {
     /// The calendar month, UTC.
     #[must_use]
     pub fn month(self) -> Month {
-        let date = self.civil();
-        let year = u16::try_from(date.year()).unwrap_or(9999);
+        let (year, month, _) = civil_from_days(self.0.div_euclid(MICROS_PER_DAY));
         Month {
-            year,
-            month: u8::try_from(date.month()).unwrap_or(12),
+            year: u16::try_from(year).unwrap_or(9999),
+            month: u8::try_from(month).unwrap_or(12),
         }
-    }
-
-    fn civil(self) -> jiff::civil::Date {
-        let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        instant.to_zoned(jiff::tz::TimeZone::UTC).date()
     }
 }
 
 /// RFC 3339, UTC, with microseconds: `2026-11-21T07:34:56.000001Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{instant:.6}")
+        f.write_str(self.text().as_str())
     }
+}
+
+/// A moment's text, without an allocation: every answer has two or three.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeText([u8; 27]);
+
+impl TimeText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl Timestamp {
+    /// RFC 3339, UTC, with microseconds; years 0000 to 9999.
+    #[must_use]
+    pub fn text(self) -> TimeText {
+        let (year, month, day) = civil_from_days(self.0.div_euclid(MICROS_PER_DAY));
+        let in_day = self.0.rem_euclid(MICROS_PER_DAY);
+        let (seconds, micros) = (in_day.div_euclid(1_000_000), in_day.rem_euclid(1_000_000));
+        let (minutes, second) = (seconds.div_euclid(60), seconds.rem_euclid(60));
+        let (hour, minute) = (minutes.div_euclid(60), minutes.rem_euclid(60));
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (end, digits, number) in [
+            (4, 4, year),
+            (7, 2, month),
+            (10, 2, day),
+            (13, 2, hour),
+            (16, 2, minute),
+            (19, 2, second),
+            (26, 6, micros),
+        ] {
+            put_digits(&mut text, end, digits, number);
+        }
+        TimeText(text)
+    }
+}
+
+/// Writes the last `digits` decimal digits of `number` so that they end before `end`.
+fn put_digits(text: &mut [u8; 27], end: usize, digits: usize, number: i64) {
+    let mut rest = number;
+    for place in text.iter_mut().take(end).rev().take(digits) {
+        *place = b'0'.saturating_add(u8::try_from(rest.rem_euclid(10)).unwrap_or(0));
+        rest = rest.div_euclid(10);
+    }
+}
+
+/// The calendar date of a count of days since 1970-01-01, in the proleptic Gregorian calendar.
+///
+/// Counts in eras of 400 years (146,097 days) that begin on a first of March, so that the leap day
+/// is the last of its year.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days.saturating_add(719_468);
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = day_of_era
+        .saturating_sub(day_of_era.div_euclid(1_460))
+        .saturating_add(day_of_era.div_euclid(36_524))
+        .saturating_sub(day_of_era.div_euclid(146_096))
+        .div_euclid(365);
+    let leap_days = year_of_era
+        .div_euclid(4)
+        .saturating_sub(year_of_era.div_euclid(100));
+    let day_of_year = day_of_era
+        .saturating_sub(year_of_era.saturating_mul(365))
+        .saturating_sub(leap_days);
+    let march_month = day_of_year
+        .saturating_mul(5)
+        .saturating_add(2)
+        .div_euclid(153);
+    let days_before = march_month
+        .saturating_mul(153)
+        .saturating_add(2)
+        .div_euclid(5);
+    let day = day_of_year.saturating_sub(days_before).saturating_add(1);
+    let month = march_month.saturating_add(if march_month < 10 { 3 } else { -9 });
+    let year = era.saturating_mul(400).saturating_add(year_of_era);
+    (year.saturating_add(i64::from(month <= 2)), month, day)
 }
 
 /// Text that is no RFC 3339 moment.
@@ -104,5 +177,22 @@ impl Month {
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_a_library() {
+        let mut micros = -62_135_596_800_000_000_i64;
+        while micros < 253_402_300_799_999_999 {
+            let ours = Timestamp::from_micros(micros);
+            let theirs = jiff::Timestamp::from_microsecond(micros).unwrap();
+            assert_eq!(ours.to_string(), format!("{theirs:.6}"));
+            assert_eq!(ours.to_string().parse(), Ok(ours));
+            micros += 86_400_000_000 * 3 + 12_345_678_901;
+        }
     }
 }

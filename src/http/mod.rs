@@ -3,6 +3,7 @@
 pub mod access;
 pub mod body;
 pub mod network;
+pub mod openapi;
 pub mod operator;
 pub mod problem;
 

@@ -15,7 +15,7 @@ use super::{
         request_id,
     },
     authorize::refuse,
-    view::{Balances, Text},
+    view::{Balances, Int, Text, Time},
 };
 use crate::{
     actors::{Answer, Request, Target, keys::key_of},
@@ -25,7 +25,6 @@ use crate::{
         ids::{AccountNo, RecordId},
         money::{Amount, Asset},
         registry::Scope,
-        time::Timestamp,
     },
     wire::{self, KeyLife},
 };
@@ -65,11 +64,11 @@ struct MoneyView<'a> {
     status: &'static str,
     account_urn: &'a str,
     asset: Text<Asset>,
-    amount: Text<Amount>,
+    amount: Int,
     reference: &'a str,
     metadata: &'a RawValue,
     balance: Balances<'a>,
-    created_at: Text<Timestamp>,
+    created_at: Time,
 }
 
 /// Puts money into an account.
@@ -223,7 +222,7 @@ fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
         status: "completed",
         account_urn: urn.map_or("", |(_, urn)| &**urn),
         asset: Text(moved.asset),
-        amount: Text(moved.amount),
+        amount: Int(moved.amount.minor()),
         reference: &moved.reference,
         metadata: &metadata,
         balance: Balances(
@@ -233,7 +232,7 @@ fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
                 .map(|after| after.balances.as_slice())
                 .unwrap_or_default(),
         ),
-        created_at: Text(answer.time),
+        created_at: Time(answer.time),
     };
     let rendered = serde_json::to_vec(&view).map_err(|_| conflict())?;
     let mut response = json(StatusCode::CREATED, request_id, rendered);

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         event::{Approved, Declined, Event, Movement, StepKind, Stepped},
         hold::{Authorization, FeeLine, Leg, State},
-        ids::{AccountNo, LedgerNo, RecordId},
+        ids::{AccountNo, RecordId},
         money::{Amount, Asset, Decimal, LocalAmount},
         outcome::DeclineReason,
         time::Timestamp,
@@ -27,12 +27,67 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
+/// An integer as a JSON string. Every answer has a dozen of them, so these do not go through the
+/// formatting machinery; nor do the texts below.
+pub struct Int(pub i128);
+
+impl Serialize for Int {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Half the digits of an i128 make for half the work, and nearly every amount fits.
+        match i64::try_from(self.0) {
+            Ok(small) => serializer.serialize_str(itoa::Buffer::new().format(small)),
+            Err(_) => serializer.serialize_str(itoa::Buffer::new().format(self.0)),
+        }
+    }
+}
+
+/// An amount as a JSON string.
+const fn units(amount: Amount) -> Int {
+    Int(amount.minor())
+}
+
+/// A moment as a JSON string.
+pub struct Time(pub Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.text().as_str())
+    }
+}
+
+/// A local amount as a decimal JSON string.
+struct Local(LocalAmount);
+
+impl Serialize for Local {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(self.0.minor.minor());
+        let places = usize::from(self.0.currency.digits());
+        if places == 0 {
+            return serializer.serialize_str(digits);
+        }
+        let (whole, rest) = digits.split_at(digits.len().saturating_sub(places));
+        let mut text = String::with_capacity(digits.len().saturating_add(3));
+        text.push_str(if whole.is_empty() { "0" } else { whole });
+        text.push('.');
+        text.extend(std::iter::repeat_n('0', places.saturating_sub(rest.len())));
+        text.push_str(rest);
+        serializer.serialize_str(&text)
+    }
+}
+
 /// A decimal as a JSON number: for reading only, money is always text.
 pub struct Number(pub Decimal);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0.to_string().parse().unwrap_or_default())
+        // Both are exact, so their quotient is the float nearest to the decimal.
+        let exact = i32::try_from(self.0.mantissa)
+            .ok()
+            .filter(|_| self.0.scale <= 15);
+        let float = exact.map(|mantissa| f64::from(mantissa) / 10_f64.powi(self.0.scale.into()));
+        serializer
+            .serialize_f64(float.unwrap_or_else(|| self.0.to_string().parse().unwrap_or_default()))
     }
 }
 
@@ -41,12 +96,12 @@ pub struct Balances<'a>(pub &'a [(Asset, Balance)]);
 
 #[derive(Serialize)]
 struct BalanceView {
-    current: Text<i128>,
-    pending: Text<i128>,
+    current: Int,
+    pending: Int,
     #[serde(rename = "in")]
-    incoming: Text<i128>,
+    incoming: Int,
     #[serde(rename = "out")]
-    outgoing: Text<i128>,
+    outgoing: Int,
 }
 
 impl Serialize for Balances<'_> {
@@ -54,10 +109,10 @@ impl Serialize for Balances<'_> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (asset, balance) in self.0 {
             let view = BalanceView {
-                current: Text(balance.current),
-                pending: Text(balance.pending),
-                incoming: Text(balance.incoming),
-                outgoing: Text(balance.outgoing),
+                current: Int(balance.current),
+                pending: Int(balance.pending),
+                incoming: Int(balance.incoming),
+                outgoing: Int(balance.outgoing),
             };
             map.serialize_entry(&Text(asset), &view)?;
         }
@@ -68,23 +123,23 @@ impl Serialize for Balances<'_> {
 #[derive(Serialize)]
 struct LegView<'a> {
     account_urn: &'a str,
-    ledger_account_id: Text<LedgerNo>,
+    ledger_account_id: String,
     asset: Text<Asset>,
-    amount: Text<Amount>,
+    amount: Int,
 }
 
 #[derive(Serialize)]
 struct FeeView<'a> {
     fee_name: &'a str,
-    amount: Text<Amount>,
+    amount: Int,
     rate: Number,
 }
 
 #[derive(Serialize)]
 struct FeeBreakdown<'a> {
-    total_fees: Text<Amount>,
+    total_fees: Int,
     fees: Vec<FeeView<'a>>,
-    settlement: Text<Amount>,
+    settlement: Int,
 }
 
 #[derive(Serialize)]
@@ -96,22 +151,22 @@ struct OperationView<'a> {
     decline_reason: Option<&'static str>,
     response_code: &'static str,
     transaction_id: &'a str,
-    amount: Text<Amount>,
-    local_amount: Text<LocalAmount>,
+    amount: Int,
+    local_amount: Local,
     #[serde(skip_serializing_if = "Option::is_none")]
     fee_breakdown: Option<FeeBreakdown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    over_capture: Option<Text<Amount>>,
+    over_capture: Option<Int>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    adjustment: Option<Text<Amount>>,
+    adjustment: Option<Int>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    suspended: Option<Text<Amount>>,
-    created_at: Text<Timestamp>,
+    suspended: Option<Int>,
+    created_at: Time,
 }
 
 #[derive(Serialize)]
 struct AuthorizationView<'a> {
-    id: Text<crate::domain::ids::AuthorizationId>,
+    id: String,
     transaction_id: &'a str,
     card: &'a str,
     transaction_type: &'static str,
@@ -120,25 +175,25 @@ struct AuthorizationView<'a> {
     decline_reason: Option<&'static str>,
     response_code: &'static str,
     asset: Option<Text<Asset>>,
-    amount: Option<Text<Amount>>,
-    local_amount: Text<LocalAmount>,
-    approved_local_amount: Option<Text<LocalAmount>>,
+    amount: Option<Int>,
+    local_amount: Local,
+    approved_local_amount: Option<Local>,
     local_currency: &'a str,
     exchange_rate: Option<Text<Decimal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     required_usd: Option<Text<Decimal>>,
     legs: Vec<LegView<'a>>,
     fee_breakdown: Option<FeeBreakdown<'a>>,
-    captured_amount: Text<Amount>,
-    reversed_amount: Text<Amount>,
-    refunded_amount: Text<Amount>,
-    held_amount: Text<Amount>,
+    captured_amount: Int,
+    reversed_amount: Int,
+    refunded_amount: Int,
+    held_amount: Int,
     forced: bool,
     balance: Balances<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<OperationView<'a>>,
-    expires_at: Option<Text<Timestamp>>,
-    created_at: Text<Timestamp>,
+    expires_at: Option<Time>,
+    created_at: Time,
 }
 
 /// The JSON of an answer about an authorization, and nothing for any other.
@@ -203,14 +258,14 @@ fn authorization_view<'a>(
 ) -> AuthorizationView<'a> {
     let leg = |leg: &Leg| LegView {
         account_urn: urn(answer, leg.account),
-        ledger_account_id: Text(leg.ledger),
+        ledger_account_id: leg.ledger.text(),
         asset: Text(authorization.asset),
-        amount: Text(leg.amount),
+        amount: units(leg.amount),
     };
     let amount = authorization.amount();
     let currency = authorization.currency;
     AuthorizationView {
-        id: Text(authorization.id),
+        id: authorization.id.text(),
         transaction_id: &authorization.transaction_id,
         card: urn(answer, authorization.account),
         transaction_type: authorization.kind.word(),
@@ -224,12 +279,12 @@ fn authorization_view<'a>(
         // 10 is partial approval. Source: ISO 8583 field 39.
         response_code: if authorization.is_partial { "10" } else { "00" },
         asset: Some(Text(authorization.asset)),
-        amount: Some(Text(amount)),
-        local_amount: Text(LocalAmount {
+        amount: Some(units(amount)),
+        local_amount: Local(LocalAmount {
             minor: authorization.requested,
             currency,
         }),
-        approved_local_amount: Some(Text(authorization.local_amount())),
+        approved_local_amount: Some(Local(authorization.local_amount())),
         local_currency: authorization.currency.code(),
         exchange_rate: Some(Text(authorization.rate)),
         required_usd: None,
@@ -238,15 +293,15 @@ fn authorization_view<'a>(
             authorization.fees.iter().map(|fee| (fee, fee.amount)),
             amount,
         )),
-        captured_amount: Text(authorization.captured()),
-        reversed_amount: Text(authorization.released()),
-        refunded_amount: Text(authorization.refunded()),
-        held_amount: Text(authorization.held()),
+        captured_amount: units(authorization.captured()),
+        reversed_amount: units(authorization.released()),
+        refunded_amount: units(authorization.refunded()),
+        held_amount: units(authorization.held()),
         forced: authorization.is_forced,
         balance: balances(movement),
         operation: None,
-        expires_at: Some(Text(authorization.expires_at)),
-        created_at: Text(authorization.created_at),
+        expires_at: Some(Time(authorization.expires_at)),
+        created_at: Time(authorization.created_at),
     }
 }
 
@@ -254,7 +309,7 @@ fn declined_view<'a>(declined: &'a Declined, answer: &'a Answer) -> Authorizatio
     let request = &declined.request;
     let lacks_funds = declined.reason == DeclineReason::InsufficientFunds;
     AuthorizationView {
-        id: Text(declined.id),
+        id: declined.id.text(),
         transaction_id: &request.transaction_id,
         card: urn(answer, request.account),
         transaction_type: request.kind.word(),
@@ -264,22 +319,22 @@ fn declined_view<'a>(declined: &'a Declined, answer: &'a Answer) -> Authorizatio
         response_code: declined.reason.response_code(),
         asset: None,
         amount: None,
-        local_amount: Text(request.local),
+        local_amount: Local(request.local),
         approved_local_amount: None,
         local_currency: request.local.currency.code(),
         exchange_rate: None,
         required_usd: request.required_usd().filter(|_| lacks_funds).map(Text),
         legs: Vec::new(),
         fee_breakdown: None,
-        captured_amount: Text(Amount::ZERO),
-        reversed_amount: Text(Amount::ZERO),
-        refunded_amount: Text(Amount::ZERO),
-        held_amount: Text(Amount::ZERO),
+        captured_amount: units(Amount::ZERO),
+        reversed_amount: units(Amount::ZERO),
+        refunded_amount: units(Amount::ZERO),
+        held_amount: units(Amount::ZERO),
         forced: false,
         balance: balances(&declined.movement),
         operation: None,
         expires_at: None,
-        created_at: Text(answer.time),
+        created_at: Time(answer.time),
     }
 }
 
@@ -293,15 +348,15 @@ fn breakdown<'a>(
             total = total.saturating_plus(part);
             FeeView {
                 fee_name: &fee.name,
-                amount: Text(part),
+                amount: units(part),
                 rate: Number(fee.value),
             }
         })
         .collect();
     FeeBreakdown {
-        total_fees: Text(total),
+        total_fees: units(total),
         fees,
-        settlement: Text(amount.minus_or_zero(total)),
+        settlement: units(amount.minus_or_zero(total)),
     }
 }
 
@@ -320,7 +375,7 @@ fn operation_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> OperationView
         .fees
         .iter()
         .zip(stepped.fees.iter().copied());
-    let above_zero = |amount: Amount| (!amount.is_zero()).then_some(Text(amount));
+    let above_zero = |amount: Amount| (!amount.is_zero()).then(|| units(amount));
     let currency = stepped.authorization.currency;
     OperationView {
         id: RecordId(answer.lsn).text("op_"),
@@ -333,8 +388,8 @@ fn operation_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> OperationView
         decline_reason: declined.map(DeclineReason::word),
         response_code: declined.map_or("00", DeclineReason::response_code),
         transaction_id: &stepped.transaction_id,
-        amount: Text(stepped.amount),
-        local_amount: Text(LocalAmount {
+        amount: units(stepped.amount),
+        local_amount: Local(LocalAmount {
             minor: stepped.local,
             currency,
         }),
@@ -342,6 +397,6 @@ fn operation_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> OperationView
         over_capture: above_zero(stepped.over.tolerated),
         adjustment: above_zero(stepped.over.adjusted),
         suspended: above_zero(stepped.suspended),
-        created_at: Text(answer.time),
+        created_at: Time(answer.time),
     }
 }

@@ -1,0 +1,106 @@
+//! The OpenAPI document, generated from the handlers, and the page that shows it.
+
+use actix_web::{HttpResponse, web};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+};
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{network, operator};
+
+/// Every route.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Cardwright",
+        description = "Issues virtual cards and authorizes their payments. Amounts of an asset \
+                       are strings of an integer in its smallest unit; local amounts are decimal \
+                       strings; times are RFC 3339, UTC.",
+    ),
+    paths(
+        network::authorize::post,
+        network::authorize::post_clearing,
+        network::batch::post,
+        network::find::list,
+        network::find::one,
+        network::steps::post,
+        network::steps::reverse_refund,
+        network::money::deposit,
+        network::money::withdraw,
+        operator::books::trial_balance,
+        operator::snapshots::take,
+        operator::snapshots::list,
+        operator::keys::open_origin,
+        operator::keys::list_origins,
+        operator::keys::issue,
+        operator::keys::list,
+        operator::keys::revoke,
+        operator::health::live,
+        operator::health::ready,
+        operator::health::metrics,
+        operator::sandbox::seed,
+        operator::sandbox::echo,
+    ),
+    modifiers(&Security),
+    tags(
+        (name = "network", description = "Authorizations and what follows them; scope network"),
+        (name = "operator", description = "Money in and out, books, snapshots; scope operator"),
+        (name = "sandbox", description = "Only with serve --sandbox"),
+    ),
+)]
+pub struct Document;
+
+struct Security;
+
+/// Routes that need no key.
+const OPEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/bench/echo"];
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document
+            .components
+            .get_or_insert_with(Default::default)
+            .add_security_scheme("key", scheme);
+        let required = || vec![SecurityRequirement::new("key", Vec::<String>::new())];
+        for (path, item) in &mut document.paths.paths {
+            if OPEN.contains(&path.as_str()) {
+                continue;
+            }
+            let operations = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.patch,
+                &mut item.delete,
+            ];
+            for operation in operations.into_iter().flatten() {
+                operation.security = Some(required());
+            }
+        }
+    }
+}
+
+/// Adds `/openapi.json` and the reading page under `/docs/`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::redirect("/docs", "/docs/"))
+        .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()));
+}
+
+/// The document as JSON, for those who want it without a server.
+#[must_use]
+pub fn json() -> String {
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Says where the document is.
+pub async fn index() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({
+        "name": "cardwright",
+        "version": env!("CARGO_PKG_VERSION"),
+        "openapi": "/openapi.json",
+        "docs": "/docs/",
+    }))
+}
