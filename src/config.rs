@@ -86,7 +86,7 @@ section! {
         stop_s: u64,
     }
     Data { dir: PathBuf }
-    JournalSettings { segment_mib: u64, queue_mib_max: usize, min_free_mib: u64 }
+    JournalSettings { segment_mib: u64, commit_pause_us: u64, queue_mib_max: usize, min_free_mib: u64 }
     SnapshotSettings { keep: usize, every_mib: u64, on_stop: bool }
     Actors { mailbox_max: u32, idle_s: u32, live_max: usize }
     Keys { retention_hours: i64 }
@@ -185,6 +185,12 @@ impl Config {
             wide(self.journal.queue_mib_max),
             1,
             4_096,
+        )?;
+        range(
+            "journal.commit_pause_us",
+            self.journal.commit_pause_us,
+            0,
+            100_000,
         )?;
         range("snapshots.keep", wide(self.snapshots.keep), 1, 1_000)?;
         range(

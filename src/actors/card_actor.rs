@@ -63,11 +63,11 @@ impl CardActor {
     ///
     /// Messages can wait behind the one that retired it, but none can come after: the directory's
     /// slot was replaced under a lock that every sender holds.
-    fn execute(&mut self, request: Request) -> Outcome {
+    fn execute(&mut self, mut request: Request) -> Outcome {
         if self.has_retired {
             return (request, Err(Refusal::Moved));
         }
-        let outcome = self.hosted.execute(&request, &self.shared);
+        let outcome = self.hosted.execute(&mut request, &self.shared);
         (request, outcome)
     }
 

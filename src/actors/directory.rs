@@ -18,6 +18,7 @@ use super::{
     card_actor::{CardActor, Execute, ExecuteMany, Outcome, Pulse, Retire, View},
     engine::{EngineError, Shared},
     hosted::{Hosted, Request, Target},
+    number_hash::NumberHash,
 };
 use crate::{
     domain::{ids::ActorId, outcome::Rejection},
@@ -32,7 +33,7 @@ enum Slot {
 
 /// Finds actors, starts them when first needed, puts idle ones to rest.
 pub struct Directory {
-    slots: DashMap<ActorId, Slot>,
+    slots: DashMap<ActorId, Slot, NumberHash>,
     arbiters: RwLock<Vec<ArbiterHandle>>,
     shared: Arc<Shared>,
     mailbox_max: u32,
@@ -55,7 +56,7 @@ impl Directory {
     #[must_use]
     pub fn new(shared: Arc<Shared>, mailbox_max: u32) -> Arc<Self> {
         Arc::new(Self {
-            slots: DashMap::new(),
+            slots: DashMap::default(),
             arbiters: RwLock::new(Vec::new()),
             shared,
             mailbox_max,

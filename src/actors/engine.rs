@@ -254,7 +254,7 @@ impl Engine {
             }
             Refusal::Known { lsn } => {
                 let answer = self.past(lsn).await?;
-                if answer.fingerprint != request.fingerprint {
+                if !is_same(request, &answer) {
                     return Err(EngineError::KeyConflict);
                 }
                 Ok(Some(answer))
@@ -356,6 +356,40 @@ impl Engine {
             Target::Authorization(id) => id.actor,
             Target::Actor(actor) => *actor,
         }
+    }
+}
+
+/// Whether the record was made by the same request. A purchase stands in its record as it was asked,
+/// so the two are compared themselves; of other requests the fingerprints.
+fn is_same(request: &Request, answer: &Answer) -> bool {
+    let recorded = |is_forced: bool| {
+        answer.events.iter().find_map(|event| {
+            let approved = event
+                .approved()
+                .filter(|known| known.authorization.is_forced == is_forced);
+            let declined = event.declined().filter(|_| !is_forced);
+            approved
+                .map(|known| &known.request)
+                .or(declined.map(|known| &known.request))
+        })
+    };
+    match &request.command {
+        Command::Authorize(asked) => recorded(false) == Some(asked),
+        Command::ForcePost(asked) => recorded(true) == Some(asked),
+        Command::OpenAccount(_)
+        | Command::ChangeAccount(_)
+        | Command::Deposit(_)
+        | Command::Withdraw(_)
+        | Command::SendTransfer(_)
+        | Command::ReceiveTransfer(_)
+        | Command::SettleTransfer(_)
+        | Command::ReturnTransfer(_)
+        | Command::Increment(_)
+        | Command::Capture(_)
+        | Command::Reverse(_)
+        | Command::Expire(_)
+        | Command::Refund(_)
+        | Command::ReverseRefund { .. } => answer.fingerprint == request.fingerprint,
     }
 }
 

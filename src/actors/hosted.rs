@@ -198,7 +198,7 @@ impl Hosted {
     /// A [`Refusal`]; then nothing has changed and nothing is recorded.
     pub fn execute(
         &mut self,
-        request: &Request,
+        request: &mut Request,
         shared: &Shared,
     ) -> Result<Undurable<Answer>, Refusal> {
         if !self.admits(&request.target, request.origin.as_deref()) {
@@ -220,7 +220,7 @@ impl Hosted {
             actor: self.group.id,
             sequence: self.trail.count().saturating_add(1),
             links: self.trail.next_links(),
-            keys: request.keys.clone(),
+            keys: std::mem::take(&mut request.keys),
             fingerprint: request.fingerprint,
             body: Body::Group(events),
         };
@@ -229,6 +229,7 @@ impl Hosted {
             shared.journal.append(reservation, scratch)
         })
         .get();
+        let keys = entry.keys;
         let Body::Group(events) = entry.body else {
             return Err(Refusal::Unavailable);
         };
@@ -236,7 +237,7 @@ impl Hosted {
         apply::apply(&mut self.group, &events, Stamp { lsn, time });
         self.trail.push(lsn);
         self.learn_urns();
-        for (key, life) in &request.keys {
+        for (key, life) in &keys {
             shared.keys.settle(*key, *life, lsn, time);
         }
         shared.follow(self.group.id, &events);

@@ -3,6 +3,7 @@
 
 use dashmap::DashMap;
 
+use super::number_hash::NumberHash;
 use crate::domain::{
     account::Account,
     ids::{AccountNo, ActorId, LedgerNo},
@@ -12,7 +13,7 @@ use crate::domain::{
 #[derive(Debug, Default)]
 pub struct Indexes {
     /// Accounts that joined another's money.
-    relocated: DashMap<AccountNo, ActorId>,
+    relocated: DashMap<AccountNo, ActorId, NumberHash>,
     /// By holder, in the order of making.
     by_holder: DashMap<Box<str>, Vec<AccountNo>>,
     /// By origin, in the order of making.

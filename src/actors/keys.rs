@@ -1,15 +1,12 @@
 //! The keys of past requests: same key, same answer.
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, Hasher},
-    num::NonZeroU64,
-};
+use std::{collections::VecDeque, num::NonZeroU64};
 
 use dashmap::{DashMap, Entry};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::number_hash::NumberHash;
 use crate::{
     domain::time::Timestamp,
     wire::{Key, KeyLife},
@@ -26,40 +23,10 @@ pub enum Claim {
     Contested,
 }
 
-/// A key is a hash already: its first half serves as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KeyHash(u64);
-
-impl BuildHasher for KeyHash {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        Self(0)
-    }
-}
-
-impl Hasher for KeyHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // A key hashes as two numbers; should it ever hash as bytes, these serve as well.
-        let first = bytes.get(..8).and_then(|bytes| bytes.try_into().ok());
-        self.0 = first.map_or(0, u64::from_le_bytes);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn write_usize(&mut self, _: usize) {}
-}
-
 /// Which record stands for which key. 0 stands for a claim in progress.
 #[derive(Debug, Default)]
 pub struct Keys {
-    records: DashMap<Key, u64, KeyHash>,
+    records: DashMap<Key, u64, NumberHash>,
     /// Expiring keys in the order of their time, seconds.
     expiring: Mutex<VecDeque<(i64, Key)>>,
 }

@@ -14,6 +14,7 @@ pub mod expiry;
 pub mod hosted;
 pub mod indexes;
 pub mod keys;
+pub mod number_hash;
 pub mod registrar;
 pub mod snapshots;
 pub mod supervisor;

@@ -6,6 +6,7 @@ pub mod network;
 pub mod openapi;
 pub mod operator;
 pub mod problem;
+pub mod write;
 
 use std::sync::{
     Arc,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
     domain::{command::Command, ids::AccountNo, registry::Scope},
-    wire::{self, KeyLife},
+    wire::KeyLife,
 };
 
 /// Asks for money to be held.
@@ -141,7 +141,6 @@ pub fn engine_request(
         Purpose::Authorize => ("authorization", Command::Authorize),
         Purpose::Clear => ("clearing", Command::ForcePost),
     };
-    let fingerprint = wire::fingerprint(class, &*command);
     let mut keys = Vec::with_capacity(1);
     let own = key_of(&principal.origin, class, &command.transaction_id);
     keys.push((own, KeyLife::Permanent));
@@ -156,7 +155,8 @@ pub fn engine_request(
         origin: Some(principal.origin.clone()),
         command: command_of(command),
         keys,
-        fingerprint,
+        // The record has the whole request: a retry is compared with that.
+        fingerprint: 0,
         recalled: None,
     })
 }

@@ -176,19 +176,20 @@ fn show(results: &[Result<Answer, Problem>], form: Form, id: &str) -> HttpRespon
 
 fn show_one(result: &Result<Answer, Problem>, out: &mut Vec<u8>) {
     let failure = match result {
-        Ok(answer) => match view::render(answer) {
-            Some(body) => {
-                out.extend_from_slice(br#"{"status":200,"#);
-                if answer.is_replay {
-                    out.extend_from_slice(br#""replayed":true,"#);
-                }
-                out.extend_from_slice(br#""body":"#);
-                out.extend_from_slice(&body);
+        Ok(answer) => {
+            let before = out.len();
+            out.extend_from_slice(br#"{"status":200,"#);
+            if answer.is_replay {
+                out.extend_from_slice(br#""replayed":true,"#);
+            }
+            out.extend_from_slice(br#""body":"#);
+            if view::render_into(answer, out) {
                 out.push(b'}');
                 return;
             }
-            None => Problem::conflict("idempotency_conflict", "the id is not an authorization's"),
-        },
+            out.truncate(before);
+            Problem::conflict("idempotency_conflict", "the id is not an authorization's")
+        }
         Err(problem) => problem.clone(),
     };
     let mut item = serde_json::json!({

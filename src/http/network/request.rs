@@ -35,7 +35,7 @@ pub struct AuthorizationRequest<'a> {
     /// PURCHASE, WITHDRAWAL, EXTRACASH, BALANCE_INQUIRY or PAYMENT; PURCHASE if missing.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "PURCHASE")]
-    pub transaction_type: Option<Cow<'a, str>>,
+    pub transaction_type: Option<Lend<'a>>,
     /// A decimal with at most as many places as ISO 4217 gives the currency.
     #[serde(borrow, default)]
     #[schema(value_type = String, example = "50.00")]
@@ -70,31 +70,64 @@ pub struct MerchantRequest<'a> {
     /// The acquirer's id of the merchant.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 64)]
-    pub id: Option<Cow<'a, str>>,
+    pub id: Option<Lend<'a>>,
     /// As on the statement.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 256)]
-    pub name: Option<Cow<'a, str>>,
+    pub name: Option<Lend<'a>>,
     /// Four digits.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, pattern = "^[0-9]{4}$", example = "5411")]
-    pub mcc: Option<Cow<'a, str>>,
+    pub mcc: Option<Lend<'a>>,
     /// The city.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 128)]
-    pub city: Option<Cow<'a, str>>,
+    pub city: Option<Lend<'a>>,
     /// ISO 3166-1.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 64, example = "USA")]
-    pub country: Option<Cow<'a, str>>,
+    pub country: Option<Lend<'a>>,
     /// The street.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 256)]
-    pub address: Option<Cow<'a, str>>,
+    pub address: Option<Lend<'a>>,
     /// The terminal.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, max_length = 64)]
-    pub terminal_id: Option<Cow<'a, str>>,
+    pub terminal_id: Option<Lend<'a>>,
+}
+
+/// A text that is borrowed from the body wherever it has no escapes, also inside an `Option`.
+pub struct Lend<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lend<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Lender;
+        impl<'de> Visitor<'de> for Lender {
+            type Value = Lend<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Lend(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Lend(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Lender)
+    }
+}
+
+impl std::ops::Deref for Lend<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The most fields of a medium.
@@ -261,21 +294,19 @@ fn usd_amount(raw: &RawValue) -> Result<Decimal, Problem> {
 }
 
 fn merchant(request: &MerchantRequest<'_>) -> Result<Merchant, Problem> {
-    let text = |field: &str, value: &Option<Cow<'_, str>>, len_max: usize| match value.as_deref() {
+    let text = |field: &str, value: &Option<Lend<'_>>, len_max: usize| match value.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => {
-            plain_text(&format!("merchant.{field}"), text, len_max).map(|()| Some(text.to_owned()))
-        }
+        Some(text) => plain_text(field, text, len_max).map(|()| Some(text.to_owned())),
     };
     let mcc = request.mcc.as_deref().map(str::parse).transpose();
     Ok(Merchant {
-        id: text("id", &request.id, 64)?,
-        name: text("name", &request.name, 256)?,
+        id: text("merchant.id", &request.id, 64)?,
+        name: text("merchant.name", &request.name, 256)?,
         mcc: mcc.map_err(|error| Problem::impossible("merchant.mcc", format!("{error}")))?,
-        city: text("city", &request.city, 128)?,
-        country: text("country", &request.country, 64)?,
-        address: text("address", &request.address, 256)?,
-        terminal_id: text("terminal_id", &request.terminal_id, 64)?,
+        city: text("merchant.city", &request.city, 128)?,
+        country: text("merchant.country", &request.country, 64)?,
+        address: text("merchant.address", &request.address, 256)?,
+        terminal_id: text("merchant.terminal_id", &request.terminal_id, 64)?,
     })
 }
 
@@ -309,7 +340,7 @@ pub struct StepBody<'a> {
     /// If given, must be the authorization's.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "USD")]
-    pub local_currency: Option<Cow<'a, str>>,
+    pub local_currency: Option<Lend<'a>>,
     /// Of a capture: whether what is left of the hold is released.
     #[serde(default, rename = "final")]
     pub is_final: Option<bool>,

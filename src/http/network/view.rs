@@ -1,16 +1,17 @@
 //! What processors are told: an authorization, rendered from its record alone, so that a retry reads
 //! the same as the first answer.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use super::super::write::Object;
 use crate::{
     actors::Answer,
-    domain::funds::Balance,
     domain::{
-        event::{Approved, Declined, Event, Movement, StepKind, Stepped},
-        hold::{Authorization, FeeLine, Leg, State},
+        event::{Declined, Event, Movement, StepKind, Stepped},
+        funds::Balance,
+        hold::{Authorization, FeeLine, State},
         ids::{AccountNo, RecordId},
         money::{Amount, Asset, Decimal, LocalAmount},
         outcome::DeclineReason,
@@ -27,23 +28,13 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
-/// An integer as a JSON string. Every answer has a dozen of them, so these do not go through the
-/// formatting machinery; nor do the texts below.
+/// An integer as a JSON string.
 pub struct Int(pub i128);
 
 impl Serialize for Int {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Half the digits of an i128 make for half the work, and nearly every amount fits.
-        match i64::try_from(self.0) {
-            Ok(small) => serializer.serialize_str(itoa::Buffer::new().format(small)),
-            Err(_) => serializer.serialize_str(itoa::Buffer::new().format(self.0)),
-        }
+        serializer.serialize_str(itoa::Buffer::new().format(self.0))
     }
-}
-
-/// An amount as a JSON string.
-const fn units(amount: Amount) -> Int {
-    Int(amount.minor())
 }
 
 /// A moment as a JSON string.
@@ -52,42 +43,6 @@ pub struct Time(pub Timestamp);
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.text().as_str())
-    }
-}
-
-/// A local amount as a decimal JSON string.
-struct Local(LocalAmount);
-
-impl Serialize for Local {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(self.0.minor.minor());
-        let places = usize::from(self.0.currency.digits());
-        if places == 0 {
-            return serializer.serialize_str(digits);
-        }
-        let (whole, rest) = digits.split_at(digits.len().saturating_sub(places));
-        let mut text = String::with_capacity(digits.len().saturating_add(3));
-        text.push_str(if whole.is_empty() { "0" } else { whole });
-        text.push('.');
-        text.extend(std::iter::repeat_n('0', places.saturating_sub(rest.len())));
-        text.push_str(rest);
-        serializer.serialize_str(&text)
-    }
-}
-
-/// A decimal as a JSON number: for reading only, money is always text.
-pub struct Number(pub Decimal);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Both are exact, so their quotient is the float nearest to the decimal.
-        let exact = i32::try_from(self.0.mantissa)
-            .ok()
-            .filter(|_| self.0.scale <= 15);
-        let float = exact.map(|mantissa| f64::from(mantissa) / 10_f64.powi(self.0.scale.into()));
-        serializer
-            .serialize_f64(float.unwrap_or_else(|| self.0.to_string().parse().unwrap_or_default()))
     }
 }
 
@@ -120,110 +75,38 @@ impl Serialize for Balances<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct LegView<'a> {
-    account_urn: &'a str,
-    ledger_account_id: String,
-    asset: Text<Asset>,
-    amount: Int,
-}
-
-#[derive(Serialize)]
-struct FeeView<'a> {
-    fee_name: &'a str,
-    amount: Int,
-    rate: Number,
-}
-
-#[derive(Serialize)]
-struct FeeBreakdown<'a> {
-    total_fees: Int,
-    fees: Vec<FeeView<'a>>,
-    settlement: Int,
-}
-
-#[derive(Serialize)]
-struct OperationView<'a> {
-    id: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    status: &'static str,
-    decline_reason: Option<&'static str>,
-    response_code: &'static str,
-    transaction_id: &'a str,
-    amount: Int,
-    local_amount: Local,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fee_breakdown: Option<FeeBreakdown<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    over_capture: Option<Int>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adjustment: Option<Int>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suspended: Option<Int>,
-    created_at: Time,
-}
-
-#[derive(Serialize)]
-struct AuthorizationView<'a> {
-    id: String,
-    transaction_id: &'a str,
-    card: &'a str,
-    transaction_type: &'static str,
-    status: &'static str,
-    state: &'static str,
-    decline_reason: Option<&'static str>,
-    response_code: &'static str,
-    asset: Option<Text<Asset>>,
-    amount: Option<Int>,
-    local_amount: Local,
-    approved_local_amount: Option<Local>,
-    local_currency: &'a str,
-    exchange_rate: Option<Text<Decimal>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    required_usd: Option<Text<Decimal>>,
-    legs: Vec<LegView<'a>>,
-    fee_breakdown: Option<FeeBreakdown<'a>>,
-    captured_amount: Int,
-    reversed_amount: Int,
-    refunded_amount: Int,
-    held_amount: Int,
-    forced: bool,
-    balance: Balances<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<OperationView<'a>>,
-    expires_at: Option<Time>,
-    created_at: Time,
-}
+/// The usual size of an answer, so that its buffer grows once at the most.
+const ANSWER_BYTES: usize = 1_280;
 
 /// The JSON of an answer about an authorization, and nothing for any other.
 #[must_use]
 pub fn render(answer: &Answer) -> Option<Vec<u8>> {
-    let view = answer
-        .events
-        .iter()
-        .rev()
-        .find_map(|event| view_of(event, answer))?;
-    let mut out = Vec::with_capacity(1_280);
-    serde_json::to_writer(&mut out, &view).ok()?;
-    Some(out)
+    let mut out = Vec::with_capacity(ANSWER_BYTES);
+    render_into(answer, &mut out).then_some(out)
 }
 
-fn view_of<'a>(event: &'a Event, answer: &'a Answer) -> Option<AuthorizationView<'a>> {
-    match event {
-        Event::AuthorizationApproved(approved) => Some(approved_view(approved, answer)),
-        Event::AuthorizationDeclined(declined) => Some(declined_view(declined, answer)),
-        Event::AuthorizationStepped(stepped) => Some(stepped_view(stepped, answer)),
-        Event::AccountOpened(_)
-        | Event::AccountChanged { .. }
-        | Event::Deposited(..)
-        | Event::Withdrawn(..)
-        | Event::TransferredWithin(..)
-        | Event::TransferSent(..)
-        | Event::TransferReceived(..)
-        | Event::TransferSettled(_)
-        | Event::TransferReturned(..) => None,
+/// Writes the answer at the end of `out`; `false`, and nothing written, if it is about something
+/// else than an authorization.
+pub fn render_into(answer: &Answer, out: &mut Vec<u8>) -> bool {
+    let about = |event: &&Event| event.authorization_id().is_some();
+    let Some(event) = answer.events.iter().rev().find(about) else {
+        return false;
+    };
+    let mut object = Object::begin(out);
+    if let Some(approved) = event.approved() {
+        authorization(&mut object, &approved.authorization, answer);
+        balances(&mut object, &approved.movement);
+        times(&mut object, &approved.authorization);
+    } else if let Some(stepped) = event.stepped() {
+        authorization(&mut object, &stepped.authorization, answer);
+        balances(&mut object, &stepped.movement);
+        object.object("operation", |inner| operation(inner, stepped, answer));
+        times(&mut object, &stepped.authorization);
+    } else if let Some(declined) = event.declined() {
+        decline(&mut object, declined, answer);
     }
+    object.end();
+    true
 }
 
 fn urn(answer: &Answer, no: AccountNo) -> &str {
@@ -231,136 +114,136 @@ fn urn(answer: &Answer, no: AccountNo) -> &str {
     known.map_or("", |(_, urn)| &**urn)
 }
 
-fn balances(movement: &Movement) -> Balances<'_> {
-    Balances(
-        movement
-            .after
-            .first()
-            .map(|after| after.balances.as_slice())
-            .unwrap_or_default(),
-    )
-}
-
-fn approved_view<'a>(approved: &'a Approved, answer: &'a Answer) -> AuthorizationView<'a> {
-    authorization_view(&approved.authorization, &approved.movement, answer)
-}
-
-fn stepped_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> AuthorizationView<'a> {
-    let mut view = authorization_view(&stepped.authorization, &stepped.movement, answer);
-    view.operation = Some(operation_view(stepped, answer));
-    view
-}
-
-fn authorization_view<'a>(
-    authorization: &'a Authorization,
-    movement: &'a Movement,
-    answer: &'a Answer,
-) -> AuthorizationView<'a> {
-    let leg = |leg: &Leg| LegView {
-        account_urn: urn(answer, leg.account),
-        ledger_account_id: leg.ledger.text(),
-        asset: Text(authorization.asset),
-        amount: units(leg.amount),
-    };
+fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer: &Answer) {
+    let asset = AssetText::new(authorization.asset);
     let amount = authorization.amount();
     let currency = authorization.currency;
-    AuthorizationView {
-        id: authorization.id.text(),
-        transaction_id: &authorization.transaction_id,
-        card: urn(answer, authorization.account),
-        transaction_type: authorization.kind.word(),
-        status: if authorization.is_partial {
+    let requested = LocalAmount {
+        minor: authorization.requested,
+        currency,
+    };
+    let is_partial = authorization.is_partial;
+    object.plain("id", &authorization.id.text());
+    object.text("transaction_id", &authorization.transaction_id);
+    object.plain("card", urn(answer, authorization.account));
+    object.plain("transaction_type", authorization.kind.word());
+    object.plain(
+        "status",
+        if is_partial {
             "partially_approved"
         } else {
             "approved"
         },
-        state: authorization.state().word(),
-        decline_reason: None,
-        // 10 is partial approval. Source: ISO 8583 field 39.
-        response_code: if authorization.is_partial { "10" } else { "00" },
-        asset: Some(Text(authorization.asset)),
-        amount: Some(units(amount)),
-        local_amount: Local(LocalAmount {
-            minor: authorization.requested,
-            currency,
-        }),
-        approved_local_amount: Some(Local(authorization.local_amount())),
-        local_currency: authorization.currency.code(),
-        exchange_rate: Some(Text(authorization.rate)),
-        required_usd: None,
-        legs: authorization.legs.iter().map(leg).collect(),
-        fee_breakdown: Some(breakdown(
-            authorization.fees.iter().map(|fee| (fee, fee.amount)),
-            amount,
-        )),
-        captured_amount: units(authorization.captured()),
-        reversed_amount: units(authorization.released()),
-        refunded_amount: units(authorization.refunded()),
-        held_amount: units(authorization.held()),
-        forced: authorization.is_forced,
-        balance: balances(movement),
-        operation: None,
-        expires_at: Some(Time(authorization.expires_at)),
-        created_at: Time(authorization.created_at),
-    }
+    );
+    object.plain("state", authorization.state().word());
+    object.null("decline_reason");
+    // 10 is partial approval. Source: ISO 8583 field 39.
+    object.plain("response_code", if is_partial { "10" } else { "00" });
+    object.plain("asset", asset.as_str());
+    object.int("amount", amount.minor());
+    object.plain("local_amount", &local_text(requested));
+    object.plain(
+        "approved_local_amount",
+        &local_text(authorization.local_amount()),
+    );
+    object.plain("local_currency", currency.code());
+    object.plain("exchange_rate", &decimal_text(authorization.rate));
+    object.objects("legs", authorization.legs.iter(), |object, leg| {
+        object.plain("account_urn", urn(answer, leg.account));
+        object.plain("ledger_account_id", &leg.ledger.text());
+        object.plain("asset", asset.as_str());
+        object.int("amount", leg.amount.minor());
+    });
+    breakdown(
+        object,
+        authorization.fees.iter().map(|fee| (fee, fee.amount)),
+        amount,
+    );
+    object.int("captured_amount", authorization.captured().minor());
+    object.int("reversed_amount", authorization.released().minor());
+    object.int("refunded_amount", authorization.refunded().minor());
+    object.int("held_amount", authorization.held().minor());
+    object.boolean("forced", authorization.is_forced);
 }
 
-fn declined_view<'a>(declined: &'a Declined, answer: &'a Answer) -> AuthorizationView<'a> {
+fn times(object: &mut Object<'_>, authorization: &Authorization) {
+    object.plain("expires_at", authorization.expires_at.text().as_str());
+    object.plain("created_at", authorization.created_at.text().as_str());
+}
+
+fn balances(object: &mut Object<'_>, movement: &Movement) {
+    let after = movement
+        .after
+        .first()
+        .map(|after| after.balances.as_slice());
+    object.object("balance", |object| {
+        for (asset, balance) in after.unwrap_or_default() {
+            object.object(AssetText::new(*asset).as_str(), |object| {
+                object.int("current", balance.current);
+                object.int("pending", balance.pending);
+                object.int("in", balance.incoming);
+                object.int("out", balance.outgoing);
+            });
+        }
+    });
+}
+
+fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
     let request = &declined.request;
-    let lacks_funds = declined.reason == DeclineReason::InsufficientFunds;
-    AuthorizationView {
-        id: declined.id.text(),
-        transaction_id: &request.transaction_id,
-        card: urn(answer, request.account),
-        transaction_type: request.kind.word(),
-        status: "declined",
-        state: State::Declined.word(),
-        decline_reason: Some(declined.reason.word()),
-        response_code: declined.reason.response_code(),
-        asset: None,
-        amount: None,
-        local_amount: Local(request.local),
-        approved_local_amount: None,
-        local_currency: request.local.currency.code(),
-        exchange_rate: None,
-        required_usd: request.required_usd().filter(|_| lacks_funds).map(Text),
-        legs: Vec::new(),
-        fee_breakdown: None,
-        captured_amount: units(Amount::ZERO),
-        reversed_amount: units(Amount::ZERO),
-        refunded_amount: units(Amount::ZERO),
-        held_amount: units(Amount::ZERO),
-        forced: false,
-        balance: balances(&declined.movement),
-        operation: None,
-        expires_at: None,
-        created_at: Time(answer.time),
+    object.plain("id", &declined.id.text());
+    object.text("transaction_id", &request.transaction_id);
+    object.plain("card", urn(answer, request.account));
+    object.plain("transaction_type", request.kind.word());
+    object.plain("status", "declined");
+    object.plain("state", State::Declined.word());
+    object.plain("decline_reason", declined.reason.word());
+    object.plain("response_code", declined.reason.response_code());
+    object.null("asset");
+    object.null("amount");
+    object.plain("local_amount", &local_text(request.local));
+    object.null("approved_local_amount");
+    object.plain("local_currency", request.local.currency.code());
+    object.null("exchange_rate");
+    if declined.reason == DeclineReason::InsufficientFunds
+        && let Some(required) = request.required_usd()
+    {
+        object.plain("required_usd", &decimal_text(required));
     }
+    object.objects("legs", std::iter::empty::<()>(), |_, ()| {});
+    object.null("fee_breakdown");
+    for name in [
+        "captured_amount",
+        "reversed_amount",
+        "refunded_amount",
+        "held_amount",
+    ] {
+        object.int(name, 0);
+    }
+    object.boolean("forced", false);
+    balances(object, &declined.movement);
+    object.null("expires_at");
+    object.plain("created_at", answer.time.text().as_str());
 }
 
 fn breakdown<'a>(
-    fees: impl Iterator<Item = (&'a FeeLine, Amount)>,
+    object: &mut Object<'_>,
+    fees: impl Iterator<Item = (&'a FeeLine, Amount)> + Clone,
     amount: Amount,
-) -> FeeBreakdown<'a> {
-    let mut total = Amount::ZERO;
-    let fees = fees
-        .map(|(fee, part)| {
-            total = total.saturating_plus(part);
-            FeeView {
-                fee_name: &fee.name,
-                amount: units(part),
-                rate: Number(fee.value),
-            }
-        })
-        .collect();
-    FeeBreakdown {
-        total_fees: units(total),
-        fees,
-        settlement: units(amount.minus_or_zero(total)),
-    }
+) {
+    let add = |total: Amount, (_, part): (_, Amount)| total.saturating_plus(part);
+    let total = fees.clone().fold(Amount::ZERO, add);
+    object.object("fee_breakdown", |object| {
+        object.int("total_fees", total.minor());
+        object.objects("fees", fees, |object, (fee, part)| {
+            object.text("fee_name", &fee.name);
+            object.int("amount", part.minor());
+            object.json("rate", &decimal_text(fee.value));
+        });
+        object.int("settlement", amount.minus_or_zero(total).minor());
+    });
 }
 
-fn operation_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> OperationView<'a> {
+fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
     let declined = match stepped.kind {
         StepKind::IncrementDeclined(reason) => Some(reason),
         StepKind::Increment
@@ -370,33 +253,90 @@ fn operation_view<'a>(stepped: &'a Stepped, answer: &'a Answer) -> OperationView
         | StepKind::Refund
         | StepKind::RefundReversal => None,
     };
-    let fees = stepped
-        .authorization
-        .fees
-        .iter()
-        .zip(stepped.fees.iter().copied());
-    let above_zero = |amount: Amount| (!amount.is_zero()).then(|| units(amount));
     let currency = stepped.authorization.currency;
-    OperationView {
-        id: RecordId(answer.lsn).text("op_"),
-        kind: stepped.kind.word(),
-        status: if declined.is_some() {
+    object.plain("id", &RecordId(answer.lsn).text("op_"));
+    object.plain("type", stepped.kind.word());
+    object.plain(
+        "status",
+        if declined.is_some() {
             "declined"
         } else {
             "approved"
         },
-        decline_reason: declined.map(DeclineReason::word),
-        response_code: declined.map_or("00", DeclineReason::response_code),
-        transaction_id: &stepped.transaction_id,
-        amount: units(stepped.amount),
-        local_amount: Local(LocalAmount {
+    );
+    object.plain_or_null("decline_reason", declined.map(DeclineReason::word));
+    object.plain(
+        "response_code",
+        declined.map_or("00", DeclineReason::response_code),
+    );
+    object.text("transaction_id", &stepped.transaction_id);
+    object.int("amount", stepped.amount.minor());
+    object.plain(
+        "local_amount",
+        &local_text(LocalAmount {
             minor: stepped.local,
             currency,
         }),
-        fee_breakdown: (!stepped.fees.is_empty()).then(|| breakdown(fees, stepped.amount)),
-        over_capture: above_zero(stepped.over.tolerated),
-        adjustment: above_zero(stepped.over.adjusted),
-        suspended: above_zero(stepped.suspended),
-        created_at: Time(answer.time),
+    );
+    if !stepped.fees.is_empty() {
+        let fees = stepped
+            .authorization
+            .fees
+            .iter()
+            .zip(stepped.fees.iter().copied());
+        breakdown(object, fees, stepped.amount);
     }
+    let extras = [
+        ("over_capture", stepped.over.tolerated),
+        ("adjustment", stepped.over.adjusted),
+        ("suspended", stepped.suspended),
+    ];
+    for (name, amount) in extras {
+        if !amount.is_zero() {
+            object.int(name, amount.minor());
+        }
+    }
+    object.plain("created_at", answer.time.text().as_str());
+}
+
+/// An asset's text, written once for all its places in an answer.
+struct AssetText(String);
+
+impl AssetText {
+    fn new(asset: Asset) -> Self {
+        let mut text = String::with_capacity(Asset::SYMBOL_MAX.saturating_add(3));
+        text.push_str(asset.symbol());
+        text.push('/');
+        text.push_str(itoa::Buffer::new().format(asset.decimals()));
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn decimal_text(decimal: Decimal) -> String {
+    if decimal == Decimal::ONE {
+        return "1".to_owned();
+    }
+    let mut text = String::with_capacity(16);
+    let _ = write!(text, "{decimal}");
+    text
+}
+
+fn local_text(local: LocalAmount) -> String {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(local.minor.minor());
+    let places = usize::from(local.currency.digits());
+    if places == 0 {
+        return digits.to_owned();
+    }
+    let (whole, rest) = digits.split_at(digits.len().saturating_sub(places));
+    let mut text = String::with_capacity(digits.len().saturating_add(3));
+    text.push_str(if whole.is_empty() { "0" } else { whole });
+    text.push('.');
+    text.extend(std::iter::repeat_n('0', places.saturating_sub(rest.len())));
+    text.push_str(rest);
+    text
 }

@@ -4,12 +4,13 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::journal::Lsn;
 
 use super::{
+    options::PAUSE_RECORDS_MIN,
     queue::{Before, InFlight},
     shared::{Core, HaltOnPanic},
     storage::{StorageFile, widen, write_all_at},
@@ -29,6 +30,7 @@ pub(super) struct Committer {
     pub(super) last: Lsn,
     pub(super) end: u64,
     pub(super) observer: Option<Arc<dyn CommitObserver>>,
+    pub(super) pause: Duration,
 }
 
 impl Committer {
@@ -46,6 +48,9 @@ impl Committer {
             if let Err(reason) = self.commit(&batch) {
                 self.core.halt(&reason);
                 return;
+            }
+            if !self.pause.is_zero() && batch.read().count >= PAUSE_RECORDS_MIN {
+                thread::sleep(self.pause);
             }
             done = Some(batch);
         }

@@ -144,6 +144,7 @@ fn start(
         last,
         end,
         observer: options.observer.clone(),
+        pause: options.commit_pause,
     };
     let steward = Steward {
         core: Arc::clone(&core),
