@@ -142,6 +142,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
     journal.watch(Arc::new(StopOnHalt));
     let shared = Arc::new(Shared {
         journal,
+        durability: durability.clone(),
         clock: Clock::system(),
         terms: config.terms()?,
         decide,
@@ -149,6 +150,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         indexes: Indexes::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,
     });

@@ -14,8 +14,12 @@ use super::{
     hosted::{Answer, Hosted, Refusal, Request, Undurable},
 };
 
-/// What came of a request, with the request, so that it can be tried again.
-pub type Outcome = (Request, Result<Undurable<Answer>, Refusal>);
+/// What came of a request, with the request, so that it can be tried again. An answer in it is on
+/// disk.
+pub type Outcome = (Request, Result<Answer, Refusal>);
+
+/// What came of a request a moment ago, not yet on disk.
+type Fresh = (Request, Result<Undurable<Answer>, Refusal>);
 
 /// Owns one group of accounts.
 pub struct CardActor {
@@ -63,7 +67,7 @@ impl CardActor {
     ///
     /// Messages can wait behind the one that retired it, but none can come after: the directory's
     /// slot was replaced under a lock that every sender holds.
-    fn execute(&mut self, mut request: Request) -> Outcome {
+    fn execute(&mut self, mut request: Request) -> Fresh {
         if self.has_retired {
             return (request, Err(Refusal::Moved));
         }
@@ -82,6 +86,15 @@ impl Actor for CardActor {
     type Context = Context<Self>;
 }
 
+fn lsn_of((_, result): &Fresh) -> u64 {
+    result.as_ref().map_or(0, Undurable::lsn)
+}
+
+fn open((request, result): Fresh, is_durable: bool) -> Outcome {
+    let result = result.and_then(|undurable| undurable.open(is_durable).ok_or(Refusal::Halted));
+    (request, result)
+}
+
 /// Decide, record, apply.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -97,8 +110,12 @@ impl Handler<Execute> for CardActor {
 
     fn handle(&mut self, message: Execute, context: &mut Context<Self>) {
         self.take();
+        let (fresh, reply) = (self.execute(message.request), message.reply);
+        let lsn = lsn_of(&fresh);
         // Who asked may have gone away; what was decided stands all the same.
-        let _ = message.reply.send(self.execute(message.request));
+        self.shared.durability.release_at(lsn, move |is_durable| {
+            let _ = reply.send(open(fresh, is_durable));
+        });
         self.stop_when_drained(context);
     }
 }
@@ -119,9 +136,17 @@ impl Handler<ExecuteMany> for CardActor {
     fn handle(&mut self, message: ExecuteMany, context: &mut Context<Self>) {
         self.take();
         let execute = |(place, request)| (place, self.execute(request));
-        let _ = message
-            .reply
-            .send(message.requests.into_iter().map(execute).collect());
+        let fresh: Vec<_> = message.requests.into_iter().map(execute).collect();
+        let lsn = fresh
+            .iter()
+            .map(|(_, fresh)| lsn_of(fresh))
+            .max()
+            .unwrap_or(0);
+        let reply = message.reply;
+        self.shared.durability.release_at(lsn, move |is_durable| {
+            let open = |(place, fresh)| (place, open(fresh, is_durable));
+            let _ = reply.send(fresh.into_iter().map(open).collect());
+        });
         self.stop_when_drained(context);
     }
 }

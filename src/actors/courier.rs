@@ -30,6 +30,16 @@ pub enum Delivery {
 ///
 /// [`EngineError`] if it could not be finished now; it stays in transit and is tried again.
 pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, EngineError> {
+    // One delivery of a transfer at a time: were one refused and another accepted a moment later, the
+    // first would bring back what the second has delivered.
+    let Some(_claim) = Claim::of(engine, transfer.id) else {
+        return Err(EngineError::Busy("the transfer is being delivered"));
+    };
+    if !engine.shared.outgoing.contains_key(&transfer.id) {
+        return Err(EngineError::Busy(
+            "the transfer was just finished by another delivery",
+        ));
+    }
     let (id, source) = (transfer.id, transfer.source_actor);
     let key = key_of("", "transit", &id.to_string());
     let receive = Request {
@@ -51,6 +61,25 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
             Ok(Delivery::Returned)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The right to deliver a transfer, given back when dropped.
+struct Claim<'a>(&'a Engine, TransferId);
+
+impl<'a> Claim<'a> {
+    fn of(engine: &'a Engine, id: TransferId) -> Option<Self> {
+        engine
+            .shared
+            .delivering
+            .insert(id)
+            .then_some(Self(engine, id))
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.shared.delivering.remove(&self.1);
     }
 }
 

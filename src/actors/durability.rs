@@ -1,7 +1,7 @@
 //! Waits for the disk: every answer passes through here.
 //!
-//! The committer wakes each thread once per commit, not each waiter; the thread then wakes its own
-//! waiters, which costs no system call.
+//! The committer wakes each thread once per commit; the thread then lets go of what it held back for
+//! it. So whoever asked is woken once, with a durable answer, and never in between.
 
 use std::{
     cell::RefCell,
@@ -41,7 +41,22 @@ struct Lane {
     has_waiters: AtomicBool,
 }
 
-type Waiters = Rc<RefCell<VecDeque<(u64, Waker)>>>;
+/// What happens when a position is durable (`true`), or never will be (`false`).
+enum Due {
+    Wake(Waker),
+    Release(Box<dyn FnOnce(bool)>),
+}
+
+impl Due {
+    fn come(self, is_durable: bool) {
+        match self {
+            Self::Wake(waker) => waker.wake(),
+            Self::Release(release) => release(is_durable),
+        }
+    }
+}
+
+type Waiters = Rc<RefCell<VecDeque<(u64, Due)>>>;
 
 struct LocalLane {
     durability: u64,
@@ -92,7 +107,7 @@ impl Durability {
             }
             waiters
                 .borrow_mut()
-                .push_back((lsn, context.waker().clone()));
+                .push_back((lsn, Due::Wake(context.waker().clone())));
             lane.has_waiters.store(true, Ordering::SeqCst);
             // The commit may have come between the first look and the flag: look again.
             match self.durable() >= lsn || self.halted.load(Ordering::SeqCst) {
@@ -104,6 +119,23 @@ impl Durability {
             }
         })
         .await
+    }
+
+    /// Calls `release` once everything up to `lsn` is on disk, or with `false` if it never will be.
+    /// To be called on an arbiter's thread, where `release` will run too.
+    pub fn release_at(self: &Arc<Self>, lsn: u64, release: impl FnOnce(bool) + 'static) {
+        if self.durable() >= lsn {
+            return release(true);
+        }
+        let (lane, waiters) = self.local_lane();
+        waiters
+            .borrow_mut()
+            .push_back((lsn, Due::Release(Box::new(release))));
+        lane.has_waiters.store(true, Ordering::SeqCst);
+        // The commit may have come between the first look and the flag.
+        if self.durable() >= lsn || self.halted.load(Ordering::SeqCst) {
+            lane.notify.notify_one();
+        }
     }
 
     fn local_lane(self: &Arc<Self>) -> (Arc<Lane>, Waiters) {
@@ -154,8 +186,8 @@ async fn wake_waiters(durability: Arc<Durability>, lane: Arc<Lane>, waiters: Wai
             }
         }
         let missed = durability.durable() != durable;
-        for (_, waker) in due.drain(..) {
-            waker.wake();
+        for (lsn, due) in due.drain(..) {
+            due.come(lsn <= durable);
         }
         if missed {
             lane.notify.notify_one();

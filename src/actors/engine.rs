@@ -1,16 +1,14 @@
 //! What the faces talk to: routes a request to its actor, waits for the disk, fetches from the log.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 
 use super::{
+    card_actor::Outcome,
     directory::Directory,
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
@@ -43,6 +41,8 @@ pub type Decide = fn(&Group, &Command, &Context<'_>) -> Result<Vec<Event>, Rejec
 pub struct Shared {
     /// The log.
     pub journal: Arc<dyn Journal>,
+    /// Who waits for the disk.
+    pub durability: Arc<Durability>,
     /// The time.
     pub clock: Clock,
     /// The house's terms.
@@ -57,6 +57,8 @@ pub struct Shared {
     pub expiry: ExpiryWheel,
     /// Transfers on their way, by who sent them.
     pub outgoing: DashMap<TransferId, ActorId>,
+    /// Transfers being delivered at this moment.
+    pub delivering: DashSet<TransferId>,
     /// The last account number given.
     pub numbers: AtomicU64,
     /// What is counted.
@@ -188,7 +190,7 @@ impl Engine {
             let (returned, outcome) = self.directory.execute(actor, request).await?;
             request = returned;
             match outcome {
-                Ok(answer) => return self.finish(answer).await,
+                Ok(answer) => return Ok(answer),
                 Err(refusal) => {
                     if let Some(answer) = self.overcome(refusal, &mut request).await? {
                         return Ok(answer);
@@ -199,16 +201,6 @@ impl Engine {
         Err(EngineError::Busy(
             "the request keeps meeting another with its key",
         ))
-    }
-
-    async fn finish(&self, answer: Undurable<Answer>) -> Result<Answer, EngineError> {
-        let begun = Instant::now();
-        let answer = answer.durable(&self.durability).await?;
-        self.shared
-            .metrics
-            .stage_durable
-            .observe(begun.elapsed().as_secs_f64());
-        Ok(answer)
     }
 
     /// Decides many requests; the answers stand in the order of the requests.
@@ -226,11 +218,11 @@ impl Engine {
 
     async fn settle_batched(
         &self,
-        outcome: Result<(Request, Result<Undurable<Answer>, Refusal>), EngineError>,
+        outcome: Result<Outcome, EngineError>,
     ) -> Result<Answer, EngineError> {
         let (mut request, outcome) = outcome?;
         match outcome {
-            Ok(answer) => Ok(answer.durable(&self.durability).await?),
+            Ok(answer) => Ok(answer),
             Err(refusal) => match self.overcome(refusal, &mut request).await? {
                 Some(answer) => Ok(answer),
                 None => self.execute(request).await,
@@ -248,6 +240,7 @@ impl Engine {
             Refusal::Rejected(rejection) => Err(rejection.into()),
             Refusal::Journal(error) => Err(error.into()),
             Refusal::Unavailable => Err(EngineError::Unavailable),
+            Refusal::Halted => Err(EngineError::Halted(Halted)),
             Refusal::Contested | Refusal::Moved => {
                 tokio::task::yield_now().await;
                 Ok(None)

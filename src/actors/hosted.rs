@@ -17,7 +17,7 @@ use crate::{
         event::Event,
         group::Group,
         hold::Authorization,
-        ids::{AccountNo, ActorId, AuthorizationId, user_id},
+        ids::{AccountNo, ActorId, AuthorizationId},
         outcome::Rejection,
         time::Timestamp,
         trail::Trail,
@@ -33,8 +33,8 @@ pub enum Target {
     Account {
         /// Its number.
         no: AccountNo,
-        /// The holder's short name in the URN, if the caller gave the whole URN.
-        user: Option<String>,
+        /// The whole URN, if that is what the caller gave.
+        urn: Option<Box<str>>,
     },
     /// An authorization.
     Authorization(AuthorizationId),
@@ -90,6 +90,16 @@ impl<T> Undurable<T> {
         Self { lsn, value }
     }
 
+    /// What must be on disk first.
+    pub(super) const fn lsn(&self) -> u64 {
+        self.lsn
+    }
+
+    /// The value, if the caller has seen that it is on disk.
+    pub(super) fn open(self, is_durable: bool) -> Option<T> {
+        is_durable.then_some(self.value)
+    }
+
     /// Waits for the disk.
     ///
     /// # Errors
@@ -125,6 +135,9 @@ pub enum Refusal {
         /// Where its last record stands.
         lsn: u64,
     },
+    /// It was decided, and never reached the disk: the process is about to stop.
+    #[error("the journal is halted")]
+    Halted,
     /// The actor went to rest: ask its successor.
     #[error("the card went to rest")]
     Moved,
@@ -142,6 +155,8 @@ pub struct Hosted {
     pub trail: Trail,
     /// The URNs of its accounts: derived, kept because every answer names them.
     urns: Vec<(AccountNo, Arc<str>)>,
+    /// The origin of its accounts: derived, kept because every request is held against it.
+    origin: Option<Box<str>>,
 }
 
 impl Hosted {
@@ -154,16 +169,25 @@ impl Hosted {
     /// A group as it was stored.
     #[must_use]
     pub fn from_parts(group: Group, trail: Trail) -> Self {
-        let urns = group
-            .accounts
-            .iter()
-            .map(|account| (account.no, account.urn().into()));
-        let urns = urns.collect();
-        Self { group, trail, urns }
+        let mut hosted = Self {
+            group,
+            trail,
+            urns: Vec::new(),
+            origin: None,
+        };
+        hosted.learn();
+        hosted
     }
 
-    /// Remembers the URNs of accounts that were just opened.
-    fn learn_urns(&mut self) {
+    /// Remembers what is derived of accounts that were just opened.
+    fn learn(&mut self) {
+        if self.origin.is_none() {
+            self.origin = self
+                .group
+                .accounts
+                .first()
+                .map(|first| first.origin().into());
+        }
         for account in self.group.accounts.iter().skip(self.urns.len()) {
             self.urns.push((account.no, account.urn().into()));
         }
@@ -173,19 +197,12 @@ impl Hosted {
     #[must_use]
     pub fn admits(&self, target: &Target, origin: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        let is_own = self
-            .group
-            .accounts
-            .first()
-            .is_none_or(|first| first.origin() == origin);
+        let is_own = self.origin.as_deref().is_none_or(|own| own == origin);
         let named = match target {
-            Target::Account {
-                no,
-                user: Some(user),
-            } => self
-                .group
-                .account(*no)
-                .is_none_or(|known| user_id(&known.holder_urn) == *user),
+            Target::Account { no, urn: Some(urn) } => {
+                let known = self.urns.iter().find(|(known, _)| known == no);
+                known.is_none_or(|(_, known)| **known == **urn)
+            }
             Target::Account { .. } | Target::Authorization(_) | Target::Actor(_) => true,
         };
         is_own && named
@@ -236,7 +253,7 @@ impl Hosted {
         let guard = AbortOnPanic("apply");
         apply::apply(&mut self.group, &events, Stamp { lsn, time });
         self.trail.push(lsn);
-        self.learn_urns();
+        self.learn();
         for (key, life) in &keys {
             shared.keys.settle(*key, *life, lsn, time);
         }

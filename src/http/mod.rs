@@ -61,13 +61,23 @@ pub fn request_id(request: &HttpRequest, app: &App) -> String {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
-    given.filter(plain).map_or_else(
-        || {
-            let count = app.requests.fetch_add(1, Ordering::Relaxed);
-            format!("req_{:08x}{count:010x}", app.instance)
-        },
-        str::to_owned,
-    )
+    given
+        .filter(plain)
+        .map_or_else(|| own_request_id(app), str::to_owned)
+}
+
+/// `req_`, eight digits of this process, ten of its count.
+fn own_request_id(app: &App) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let count = app.requests.fetch_add(1, Ordering::Relaxed);
+    let mut id = String::with_capacity(22);
+    id.push_str("req_");
+    let number = (u128::from(app.instance) << 40) | u128::from(count & 0xff_ffff_ffff);
+    for place in (0..18_u32).rev() {
+        let digit = usize::try_from((number >> (place * 4)) & 15).unwrap_or(0);
+        id.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'0')));
+    }
+    id
 }
 
 /// A JSON answer.

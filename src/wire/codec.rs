@@ -3,8 +3,8 @@
 use bincode::{
     config::{self, Configuration, LittleEndian, Varint},
     de::{Decode, DecoderImpl, read::SliceReader},
-    enc::Encode,
-    error::DecodeError,
+    enc::{Encode, write::Writer},
+    error::{DecodeError, EncodeError},
 };
 
 use super::{VERSION, WireError};
@@ -13,8 +13,18 @@ const fn settings() -> Configuration<LittleEndian, Varint> {
     config::standard()
 }
 
+/// Appends to memory, without the detour of a general output.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl Writer for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 fn append(value: &impl Encode, out: &mut Vec<u8>) {
-    bincode::encode_into_std_write(value, out, settings())
+    bincode::encode_into_writer(value, Appender(out), settings())
         .expect("Invariant: writing to memory cannot fail and every stored type encodes");
 }
 

@@ -169,10 +169,6 @@ pub fn engine_request(
 pub fn card_target(card: &str) -> Result<(Target, AccountNo), Problem> {
     let unknown = || card_problem(Problem::not_found("account_not_found", "card not found"));
     let no: AccountNo = card.parse().map_err(|_| unknown())?;
-    let user = match card.strip_prefix("did:bloque:account:") {
-        Some(rest) => Some(rest.split(':').nth(1).ok_or_else(unknown)?.to_owned()),
-        None if card.contains(':') => return Err(unknown()),
-        None => None,
-    };
-    Ok((Target::Account { no, user }, no))
+    let urn = card.contains(':').then(|| card.into());
+    Ok((Target::Account { no, urn }, no))
 }

@@ -149,20 +149,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for MediumRequest<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::with_capacity(8);
-                while let Some((name, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+                while let Some(name) = map.next_key::<Lend<'de>>()? {
                     if pairs.len() == MEDIUM_FIELDS_MAX {
                         return Err(A::Error::custom(format!(
                             "at most {MEDIUM_FIELDS_MAX} fields are taken"
                         )));
                     }
-                    match plain_value(value) {
-                        Some(Some(text)) => pairs.push((name, text)),
-                        Some(None) => {}
-                        None => {
-                            let name: String = name.chars().take(64).collect();
-                            let message = format!("medium.{name} must be a string");
-                            return Err(A::Error::custom(message));
-                        }
+                    if let Plain(Some(value)) = map.next_value::<Plain<'de>>()? {
+                        pairs.push((name.0, value));
                     }
                 }
                 Ok(MediumRequest(pairs))
@@ -172,16 +166,52 @@ impl<'de: 'a, 'a> Deserialize<'de> for MediumRequest<'a> {
     }
 }
 
-/// The text of a string, number or boolean; nothing of a null; no answer for lists and objects.
-fn plain_value(raw: &RawValue) -> Option<Option<Cow<'_, str>>> {
-    let text = raw.get();
-    match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text)
-            .ok()
-            .map(|text: Cow<'_, str>| Some(text)),
-        Some(b'{' | b'[') | None => None,
-        Some(b'n') => Some(None),
-        Some(_) => Some(Some(Cow::Borrowed(text))),
+/// The text of a string, number or boolean; nothing of a null; lists and objects are refused.
+struct Plain<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Taker;
+        impl<'de> Visitor<'de> for Taker {
+            type Value = Plain<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Borrowed(if value {
+                    "true"
+                } else {
+                    "false"
+                }))))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Owned(value.to_string()))))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Owned(value.to_string()))))
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(Plain(Some(Cow::Owned(value.to_string()))))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Plain(None))
+            }
+        }
+        deserializer.deserialize_any(Taker)
     }
 }
 
