@@ -398,6 +398,27 @@ fn a_refund_is_reversed_once_and_as_a_whole() {
 }
 
 #[test]
+fn a_refund_reversal_takes_it_from_where_it_went() {
+    check(
+        "
+        fund 100                        => funded
+        authorize A1 50.00 USD +capture => approved 50 DUSD/6
+        refund A1 20.00 as=R1           => refunded 20 fees 0.288
+        status C deleted                => now deleted
+        refund A1 10.00 as=R2           => refunded 10 fees 0.144 suspended 10
+        unrefund R1                     => refund_reversed 20 fees 0.288
+        house suspense                  => 10
+        balance                         => current 50 pending 0 in 120 out 70
+        # the money gets a face again: the refund is still in suspense
+        open P +pocket shares=C         => opened
+        unrefund R2                     => refund_reversed 10 fees 0.144
+        house suspense                  => 0
+        balance                         => current 50 pending 0 in 120 out 70
+        ",
+    );
+}
+
+#[test]
 fn a_clearing_without_an_authorization_always_posts() {
     check(
         "
@@ -508,6 +529,29 @@ fn the_first_asset_that_covers_all_of_it_pays() {
         capture A1 1.00                             => captured 1
         capture A1                                  => captured 2
         balance M asset=UNIT/0                      => current 0 pending 0 in 3 out 3
+        ",
+    );
+}
+
+#[test]
+fn an_asset_coarser_than_the_currency_rounds_the_debit_up_and_the_parts_down() {
+    check(
+        "
+        open U default=UNIT/0                       => opened
+        fund 10 asset=UNIT/0 account=U              => funded
+        authorize A1 1.50 USD account=U             => approved 2 UNIT/0
+        capture A1 0.50                             => captured 0
+        show A1 asset=UNIT/0                        => pending held 2 captured 0 released 0 refunded 0 local 1.50
+        refund A1 0.50                              => refunded 0
+        capture A1                                  => captured 2
+        refund A1                                   => refunded 2
+        balance U asset=UNIT/0                      => current 10 pending 0 in 12 out 2
+        authorize A2 1.50 USD account=U             => approved 2 UNIT/0
+        increment A2 0.50                           => incremented 0
+        increment A2 0.01                           => incremented 1
+        reverse A2 1.00                             => reversed 1
+        reverse A2                                  => reversed 2
+        authorize A3 10.01 USD account=U +partial   => partially approved 10 UNIT/0
         ",
     );
 }
