@@ -188,6 +188,30 @@ fn an_increment_holds_more_or_is_declined() {
 }
 
 #[test]
+fn an_increment_meets_the_same_controls_as_a_purchase() {
+    check(
+        "
+        fund 100                            => funded
+        authorize A1 10.00 USD              => approved 10 DUSD/6
+        status C frozen                     => now frozen
+        increment A1 1.00                   => declined card_frozen 62
+        status C disabled reason=LOST       => now disabled
+        increment A1 1.00                   => declined card_disabled 41
+        status C reason=STOLEN              => now disabled
+        increment A1 1.00                   => declined card_disabled 43
+        status C deleted                    => now deleted
+        increment A1 1.00                   => declined card_deleted 14
+        open O expiry=2026-01               => opened
+        fund 100 account=O                  => funded
+        authorize A2 10.00 USD account=O mcc=7011 => approved 10 DUSD/6
+        wait 2026-02-01T00:00:01Z           => waited
+        increment A2 1.00                   => declined card_expired 54
+        capture A2                          => captured 10 fees 0.144
+        ",
+    );
+}
+
+#[test]
 fn captures_add_up_to_the_hold() {
     check(
         "
