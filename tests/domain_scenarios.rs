@@ -511,6 +511,38 @@ fn a_transfer_within_a_group_is_one_record() {
 }
 
 #[test]
+fn a_transfer_to_another_group_goes_through_transit() {
+    check(
+        "
+        open D group=2                     => opened
+        fund 100                           => funded
+        transfer 30 to=D as=T1             => sent
+        transfer 30 to=D as=T1             => rejected: the transfer is known already
+        house transit                      => 30
+        balance                            => current 70 pending 0 in 100 out 30
+        balance D                          => current 0 pending 0 in 0 out 0
+        receive T1                         => received
+        receive T1                         => rejected: the transfer is known already
+        house transit                      => 0
+        balance D                          => current 30 pending 0 in 30 out 0
+        settle T1                          => settled
+        settle T1                          => rejected: transfer not found
+        return T1                          => rejected: transfer not found
+        status D frozen                    => now frozen
+        transfer 20 to=D as=T2             => sent
+        receive T2                         => rejected: account is frozen
+        status C deleted                   => now deleted
+        return T2                          => returned
+        return T2                          => rejected: transfer not found
+        settle T2                          => rejected: transfer not found
+        house transit                      => 0
+        balance                            => current 70 pending 0 in 120 out 50
+        balance D                          => current 30 pending 0 in 30 out 0
+        ",
+    );
+}
+
+#[test]
 fn accounts_of_one_ledger_account_share_its_money() {
     check(
         "
@@ -600,6 +632,13 @@ fn currencies_have_their_own_decimal_places() {
         balance J asset=YEN/0                    => current 0 pending 0 in 1000 out 1000
         ",
     );
+}
+
+#[test]
+fn an_account_number_is_given_once() {
+    let mut world = scenario::World::with_card();
+    let again = world.open_again("C");
+    assert_eq!(again, "rejected: the account exists already");
 }
 
 mod transitions {
