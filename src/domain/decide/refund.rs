@@ -8,7 +8,7 @@ use crate::domain::{
     event::{Event, Movement, OverCapture, StepKind, Stepped},
     group::Group,
     hold::{Authorization, Leg, Refund},
-    money::{Amount, LocalAmount, MoneyError, apportion},
+    money::{Amount, LocalAmount, MoneyError, apportion, apportion_fees},
     outcome::Rejection,
     posting::{House, Place},
 };
@@ -149,19 +149,11 @@ fn shares(
     for (leg, part) in authorization.legs.iter_mut().zip(&legs) {
         leg.refunded = leg.refunded.plus(*part)?;
     }
-    let mut room = cumulative.minus_or_zero(before);
-    let mut fees = Vec::with_capacity(authorization.fees.len());
-    for fee in &mut authorization.fees {
-        // Of an asset coarser than the currency, a captured part may be less than one unit.
-        let due = if captured.is_zero() {
-            Amount::ZERO
-        } else {
-            fee.charged.part_rounded_down(cumulative, captured)?
-        };
-        let part = due.minus_or_zero(fee.returned).min(room);
-        room = room.minus_or_zero(part);
-        fee.returned = fee.returned.plus(part)?;
-        fees.push(part);
+    let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
+    let returned: Vec<_> = authorization.fees.iter().map(|fee| fee.returned).collect();
+    let fees = apportion_fees((captured, &charged), (before, &returned), cumulative)?;
+    for (fee, part) in authorization.fees.iter_mut().zip(&fees) {
+        fee.returned = fee.returned.plus(*part)?;
     }
     Ok((legs, fees))
 }
