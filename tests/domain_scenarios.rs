@@ -63,6 +63,10 @@ fn money_that_is_held_cannot_be_spent_again() {
         authorize A3 40.00 USD     => approved 40 DUSD/6
         authorize A4 0.01 USD      => declined insufficient_funds 51
         withdraw 0.000001          => rejected: insufficient funds: 0 of DUSD/6 available, 1 required
+        reverse A3                 => reversed 40
+        withdraw 0.000001          => withdrawn
+        authorize A6 40.00 USD     => declined insufficient_funds 51
+        authorize A7 39.99 USD     => approved 39.99 DUSD/6
         capture A2                 => rejected: authorization not found
         capture nobody             => rejected: authorization not found
         authorize A5 1.00 USD account=nobody => rejected: account not found
