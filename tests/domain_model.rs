@@ -15,7 +15,7 @@ use play::{Op, Play, Setting, op, setting};
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 8_000,
+        cases: 5_000,
         failure_persistence: None,
         max_shrink_iters: 4_000,
         ..ProptestConfig::default()

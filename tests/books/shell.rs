@@ -136,12 +136,13 @@ impl Shell {
             | Event::TransferReturned(..)
             | Event::AuthorizationDeclined(_) => return,
         };
-        let known = settle_own_lsn(authorization.clone(), self.lsn);
+        let mut known = (**authorization).clone();
+        settle_own_lsn(&mut known, self.lsn);
         let group = &self.groups[&known.id.actor];
         if known.is_open() {
             assert_eq!(
-                group.open.get(&known.id),
-                Some(&known),
+                group.open.get(&known.id).map(|open| open.current()),
+                Some(known.clone()),
                 "what is open is kept"
             );
             assert!(!group.closed.contains_key(&known.id));
@@ -200,8 +201,9 @@ impl Shell {
             );
         }
         let held = after.open.values().flat_map(|open| {
-            let asset = open.asset;
-            open.legs
+            let asset = open.authorization.asset;
+            open.authorization
+                .legs
                 .iter()
                 .map(move |leg| (leg.ledger, asset, leg.held().minor()))
         });

@@ -190,7 +190,7 @@ fn changed_to_every_status() -> Vec<Event> {
 fn approved() -> Event {
     Event::AuthorizationApproved(Box::new(Approved {
         request: Arc::new(request(TransactionType::Purchase)),
-        authorization: authorization(),
+        authorization: Arc::new(authorization()),
         movement: movement(),
     }))
 }
@@ -205,7 +205,7 @@ fn approved_bare() -> Event {
     authorization.has_expired = false;
     Event::AuthorizationApproved(Box::new(Approved {
         request: Arc::new(bare_request()),
-        authorization,
+        authorization: Arc::new(authorization),
         movement: Movement::default(),
     }))
 }
@@ -249,7 +249,7 @@ fn step(kind: StepKind) -> Event {
         },
         fees: vec![amount(155), amount(156)],
         suspended: amount(157),
-        authorization: authorization(),
+        authorization: Arc::new(authorization()),
         movement: movement(),
     }))
 }

@@ -199,7 +199,7 @@ pub(super) fn authorization() -> Authorization {
         refunded: amount(64 + n),
     };
     let fee = |basis, n: i128| FeeLine {
-        name: format!("fee-{n}"),
+        name: format!("fee-{n}").into(),
         treasury: "did:fees".into(),
         basis,
         value: Decimal {

@@ -1,10 +1,13 @@
 //! What a snapshot holds.
 
+use std::sync::Arc;
+
 use cardwright::{
     domain::{
         account::{Status, StatusReason},
         funds::LedgerAccount,
         group::Group,
+        hold::OpenAuthorization,
         ids::{LedgerNo, TransferId},
         registry::Registry,
         trail::Trail,
@@ -17,6 +20,14 @@ use super::{
     parts::{actor, authorization, balance, card, id, pocket, time, transfer},
 };
 use crate::books::asset;
+
+fn open() -> OpenAuthorization {
+    OpenAuthorization {
+        authorization: Arc::new(authorization()),
+        first_lsn: 186,
+        last_lsn: 187,
+    }
+}
 
 fn trail() -> Trail {
     Trail::from_anchors(vec![(4, 160), (6, 161), (7, 162)])
@@ -48,7 +59,7 @@ pub(super) fn group() -> Item {
         accounts: vec![card(Status::Frozen, Some(StatusReason::User)), pocket()],
         ledgers: vec![ledger(11, &["DUSD/6", "KSM/12"]), ledger(15, &[])],
         authorizations: 168,
-        open: [(id(59), authorization())].into(),
+        open: [(id(59), open())].into(),
         closed: [(id(1), 180), (id(2), 181)].into(),
         outgoing: [(TransferId(20), transfer())].into(),
         received: [(TransferId(182), 183), (TransferId(184), 185)].into(),

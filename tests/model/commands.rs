@@ -335,7 +335,7 @@ impl Model {
         for (fee, part) in hold.fees.iter_mut().zip(&fees) {
             fee.returned += part;
             plan.push((
-                Place::House(House::Treasury(fee.treasury.clone())),
+                Place::House(House::Treasury(fee.treasury.as_str().into())),
                 settlement(),
                 part.clone(),
             ));
@@ -390,7 +390,7 @@ impl Model {
             fee.returned -= part;
             plan.push((
                 settlement(),
-                Place::House(House::Treasury(fee.treasury.clone())),
+                Place::House(House::Treasury(fee.treasury.as_str().into())),
                 part.clone(),
             ));
         }
@@ -475,7 +475,7 @@ fn fees(hold: &mut Hold, plan: &mut Plan, before: &BigInt) {
     for (fee, inside) in hold.fees.iter_mut().zip(inside) {
         let part = inside + of(fee.fraction, &(&paid - &whole).max(BigInt::ZERO));
         fee.charged += &part;
-        let treasury = Place::House(House::Treasury(fee.treasury.clone()));
+        let treasury = Place::House(House::Treasury(fee.treasury.as_str().into()));
         plan.push((Place::House(House::Settlement), treasury, part));
     }
 }

@@ -19,7 +19,7 @@ use num_bigint::BigInt;
 use proptest::prelude::*;
 
 use crate::{
-    common::{asset, currency, shell::Shell, terms},
+    books::{asset, currency, shell::Shell, terms},
     model::{Agreed, Fraction, Hold, Model},
 };
 
@@ -117,8 +117,8 @@ impl Play {
         let (over, over_fraction) = OVER[setting.over];
         let fees = FEES[setting.fees];
         let term = |(treasury, text, _): &(&str, &str, Fraction)| FeeTerm {
-            name: format!("fee {text}"),
-            treasury: (*treasury).to_owned(),
+            name: format!("fee {text}").into(),
+            treasury: (*treasury).into(),
             fraction: text.parse().unwrap(),
         };
         terms.fees = fees.iter().map(term).collect();
