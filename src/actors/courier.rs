@@ -51,7 +51,8 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
         recalled: None,
     };
     match engine.execute(receive).await {
-        Ok(_) => {
+        // Known already: it has arrived, and must not go back as well.
+        Ok(_) | Err(EngineError::Rejected(Rejection::TransferKnown)) => {
             close(engine, source, Command::SettleTransfer(id)).await?;
             Ok(Delivery::Arrived)
         }

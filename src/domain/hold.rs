@@ -250,6 +250,8 @@ pub struct Refund {
     pub legs: Vec<Amount>,
     /// What each fee gave back, in the order of the fees.
     pub fees: Vec<Amount>,
+    /// Whether each leg's part went to suspense, because its account was gone.
+    pub in_suspense: Vec<bool>,
     /// Whether it was reversed since.
     pub is_reversed: bool,
 }

@@ -168,6 +168,10 @@ fn mul_div_floor(value: i128, numerator: i128, denominator: i128) -> Result<i128
             .checked_div(denominator)
             .ok_or(MoneyError::OutOfRange);
     }
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "big integers do not overflow, and the denominator is above zero"
+    )]
     let quotient = BigInt::from(value) * BigInt::from(numerator) / BigInt::from(denominator);
     i128::try_from(quotient).map_err(|_| MoneyError::OutOfRange)
 }
@@ -593,6 +597,31 @@ pub fn apportion(
         *part = part.plus(extra)?;
         left = left.minus_or_zero(extra);
     }
+    Ok(parts)
+}
+
+/// Splits the part of a whole between two cumulative points into what each fee inside the whole
+/// takes of it; the rest, with all that rounding leaves, is the settlement's.
+///
+/// `whole` and `taken` each come with their fees' parts. At `cumulative == whole` every fee has
+/// all of its part, however many points there were, and no fee's part is more than is split.
+///
+/// # Errors
+///
+/// As [`apportion`].
+pub fn apportion_fees(
+    (whole, fees): (Amount, &[Amount]),
+    (taken, fees_taken): (Amount, &[Amount]),
+    cumulative: Amount,
+) -> Result<Vec<Amount>, MoneyError> {
+    let with_rest = |all: Amount, fees: &[Amount]| -> Result<Vec<Amount>, MoneyError> {
+        let mut shares = vec![all.minus_or_zero(sum(fees)?)];
+        shares.extend_from_slice(fees);
+        Ok(shares)
+    };
+    let shares = with_rest(whole, fees)?;
+    let mut parts = apportion(&shares, &with_rest(taken, fees_taken)?, cumulative)?;
+    parts.remove(0);
     Ok(parts)
 }
 

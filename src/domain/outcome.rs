@@ -97,6 +97,12 @@ pub enum Rejection {
     /// The transfer is not on its way.
     #[error("transfer not found")]
     TransferNotFound,
+    /// An account with that number exists.
+    #[error("the account exists already")]
+    AccountExists,
+    /// The transfer was sent or received before.
+    #[error("the transfer is known already")]
+    TransferKnown,
     /// The account cannot go to that state from where it is.
     #[error("an account that is {} cannot become {}", from.word(), to.word())]
     IllegalTransition {

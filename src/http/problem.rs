@@ -165,6 +165,8 @@ impl From<Rejection> for Problem {
             Rejection::AuthorizationNotFound => Self::not_found("authorization_not_found", text),
             Rejection::RefundNotFound => Self::not_found("refund_not_found", text),
             Rejection::TransferNotFound => Self::not_found("transfer_not_found", text),
+            Rejection::AccountExists => Self::conflict("account_exists", text),
+            Rejection::TransferKnown => Self::conflict("transfer_known", text),
             Rejection::IllegalTransition { from, .. } => {
                 let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
                 let text = format!("{text}; it can become: {}", listed(&legal));

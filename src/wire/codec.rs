@@ -1,7 +1,7 @@
 //! The one user of bincode: version byte, payload, nothing behind it.
 
 use bincode::{
-    config::{self, Configuration, LittleEndian, Varint},
+    config::{self, Configuration, Limit, LittleEndian, Varint},
     de::{Decode, DecoderImpl, read::SliceReader},
     enc::{Encode, write::Writer},
     error::{DecodeError, EncodeError},
@@ -21,6 +21,19 @@ impl Writer for Appender<'_> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+/// Up to this length of input, what is read may take 64 times as much memory, which no stored type
+/// needs.
+const SMALL_LEN_MAX: usize = 1 << 20;
+const SMALL_MEMORY_MAX: usize = SMALL_LEN_MAX << 6;
+/// Beyond it: more than any machine has, so that only an impossible length is refused.
+const LARGE_MEMORY_MAX: usize = 1 << 44;
+
+/// Settings that refuse a length that cannot be before memory is asked for it: a refused allocation
+/// ends the process.
+const fn bounded<const MAX: usize>() -> Configuration<LittleEndian, Varint, Limit<MAX>> {
+    settings().with_limit::<MAX>()
 }
 
 fn append(value: &impl Encode, out: &mut Vec<u8>) {
@@ -71,7 +84,12 @@ fn whole<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireErr
         kind,
         what: error.to_string(),
     };
-    let (value, used) = bincode::decode_from_slice(payload, settings()).map_err(undecodable)?;
+    let decoded = if payload.len() <= SMALL_LEN_MAX {
+        bincode::decode_from_slice(payload, bounded::<SMALL_MEMORY_MAX>())
+    } else {
+        bincode::decode_from_slice(payload, bounded::<LARGE_MEMORY_MAX>())
+    };
+    let (value, used) = decoded.map_err(undecodable)?;
     match payload.len().checked_sub(used) {
         Some(0) => Ok(value),
         extra => Err(WireError::Trailing {

@@ -190,6 +190,7 @@ pub fn is_group(bytes: &[u8]) -> bool {
 ///
 /// [`WireError`] for other bytes.
 pub fn decode_group(bytes: &[u8]) -> Result<(Group, Trail), WireError> {
+    require_group(bytes)?;
     codec::decode_tagged(bytes, "group")
 }
 
@@ -199,5 +200,17 @@ pub fn decode_group(bytes: &[u8]) -> Result<(Group, Trail), WireError> {
 ///
 /// [`WireError`] for other bytes.
 pub fn decode_group_head(bytes: &[u8]) -> Result<(ActorId, u64), WireError> {
+    require_group(bytes)?;
     codec::decode_tagged_prefix(bytes, "group")
+}
+
+/// bincode is positional: another kind of item might decode to a group without an error.
+fn require_group(bytes: &[u8]) -> Result<(), WireError> {
+    if codec::tag(bytes, "group")? == 1 {
+        return Ok(());
+    }
+    Err(WireError::Undecodable {
+        kind: "group",
+        what: "it is another kind of item".into(),
+    })
 }

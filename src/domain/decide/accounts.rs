@@ -15,6 +15,9 @@ pub(super) fn open(
     open: &OpenAccount,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
+    if group.account(open.no).is_some() {
+        return Err(Rejection::AccountExists);
+    }
     let shares_money = open.ledger.0 != open.no.0;
     if shares_money && group.ledger(open.ledger).is_none() {
         return Err(Rejection::LedgerNotFound);

@@ -30,7 +30,7 @@ pub(super) fn decide(
     let account = group
         .account(request.account)
         .ok_or(Rejection::AccountNotFound)?;
-    if let Some(reason) = control(account, request, context.now) {
+    if let Some(reason) = control(account, request.kind, context.now) {
         return decline(group, account, request, reason);
     }
     let asked = request.local;
@@ -44,7 +44,12 @@ pub(super) fn decide(
     }
 }
 
-fn control(account: &Account, request: &Arc<Authorize>, now: Timestamp) -> Option<DeclineReason> {
+/// What stops a card from spending, before any question of money.
+pub(super) fn control(
+    account: &Account,
+    kind: TransactionType,
+    now: Timestamp,
+) -> Option<DeclineReason> {
     let stolen = account.status_reason == Some(StatusReason::Stolen);
     match account.status {
         Status::Active => {}
@@ -61,7 +66,7 @@ fn control(account: &Account, request: &Arc<Authorize>, now: Timestamp) -> Optio
     {
         return Some(DeclineReason::CardExpired);
     }
-    (request.kind == TransactionType::Credit).then_some(DeclineReason::CreditNotSupported)
+    (kind == TransactionType::Credit).then_some(DeclineReason::CreditNotSupported)
 }
 
 pub(super) fn next_id(group: &Group) -> AuthorizationId {

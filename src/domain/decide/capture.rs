@@ -8,7 +8,7 @@ use crate::domain::{
     event::{Event, OverCapture, StepKind, Stepped},
     group::Group,
     hold::{Authorization, FeeBasis},
-    money::{Amount, MoneyError, apportion, sum},
+    money::{Amount, MoneyError, apportion, apportion_fees, sum},
     outcome::Rejection,
     posting::{House, Place},
 };
@@ -155,19 +155,15 @@ fn charge(
 ) -> Result<(), MoneyError> {
     let whole = authorization.amount();
     let captured = authorization.captured();
-    let mut room = captured.minus_or_zero(before);
-    for fee in &mut authorization.fees {
-        let due = if whole.is_zero() {
-            Amount::ZERO
-        } else {
-            fee.amount.part_rounded_down(captured.min(whole), whole)?
-        };
+    let amounts: Vec<_> = authorization.fees.iter().map(|fee| fee.amount).collect();
+    let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
+    let inside = apportion_fees((whole, &amounts), (before, &charged), captured.min(whole))?;
+    for (fee, inside) in authorization.fees.iter_mut().zip(inside) {
         let beyond = match fee.basis {
             FeeBasis::Percentage => fee.value.of_rounded_down(captured.minus_or_zero(whole))?,
             FeeBasis::Flat => Amount::ZERO,
         };
-        let part = due.plus(beyond)?.minus_or_zero(fee.charged).min(room);
-        room = room.minus_or_zero(part);
+        let part = inside.plus(beyond)?;
         fee.charged = fee.charged.plus(part)?;
         let treasury = Place::House(House::Treasury(fee.treasury.clone()));
         draft.post(

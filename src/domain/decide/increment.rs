@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{draft::Draft, step};
+use super::{authorize::control, draft::Draft, step};
 use crate::domain::{
-    account::Status,
     command::{Context, StepRequest},
     event::{Event, Movement, OverCapture, StepKind, Stepped},
     group::Group,
@@ -43,14 +42,9 @@ pub(super) fn decide(
         .ok_or(Rejection::AccountNotFound)?;
     let mut draft = Draft::new(group);
     draft.touch(account.ledger)?;
-    let reason = match account.status {
-        Status::Active if draft.available(account.ledger, authorization.asset) >= more => None,
-        Status::Active => Some(DeclineReason::InsufficientFunds),
-        Status::Frozen => Some(DeclineReason::CardFrozen),
-        Status::Disabled => Some(DeclineReason::CardDisabled),
-        Status::Deleted => Some(DeclineReason::CardDeleted),
-        Status::CreationInProgress | Status::CreationFailed => Some(DeclineReason::CardNotActive),
-    };
+    let short = draft.available(account.ledger, authorization.asset) < more;
+    let reason = control(account, authorization.kind, context.now)
+        .or_else(|| short.then_some(DeclineReason::InsufficientFunds));
     if let Some(reason) = reason {
         let kind = StepKind::IncrementDeclined(reason);
         return Ok(stepped(

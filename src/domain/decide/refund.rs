@@ -8,7 +8,7 @@ use crate::domain::{
     event::{Event, Movement, OverCapture, StepKind, Stepped},
     group::Group,
     hold::{Authorization, Leg, Refund},
-    money::{Amount, LocalAmount, MoneyError, apportion},
+    money::{Amount, LocalAmount, MoneyError, apportion, apportion_fees},
     outcome::Rejection,
     posting::{House, Place},
 };
@@ -24,8 +24,10 @@ pub(super) fn decide(
     let local = step::amount(request, authorization.currency, left)?;
     step::require(&authorization, "refund", left, local)?;
     let (legs, fees) = shares(&mut authorization, local)?;
+    let gone = |leg: &Leg| !group.has_face(leg.ledger);
+    let in_suspense: Vec<_> = authorization.legs.iter().map(gone).collect();
     let mut draft = Draft::new(group);
-    let suspended = give_back(group, &authorization, &mut draft, (&legs, &fees))?;
+    let suspended = give_back(&authorization, &mut draft, &in_suspense, (&legs, &fees))?;
     authorization.local_refunded = authorization.local_refunded.plus(local)?;
     let amount = crate::domain::money::sum(&legs)?;
     let refund = Refund {
@@ -33,6 +35,7 @@ pub(super) fn decide(
         local,
         legs,
         fees: fees.clone(),
+        in_suspense,
         is_reversed: false,
     };
     authorization.refunds.push(refund);
@@ -92,11 +95,12 @@ pub(super) fn reverse(
     known.is_reversed = true;
     let undone = known.clone();
     let mut draft = Draft::new(group);
-    for (leg, part) in authorization.legs.iter_mut().zip(&undone.legs) {
+    let parts = undone.legs.iter().zip(&undone.in_suspense);
+    for (leg, (part, in_suspense)) in authorization.legs.iter_mut().zip(parts) {
         leg.refunded = leg.refunded.minus_or_zero(*part);
-        let place = face_of(group, leg).unwrap_or(Place::House(House::Suspense));
+        draft.touch(leg.ledger)?;
         draft.post(
-            place,
+            refund_place(leg, *in_suspense),
             Place::House(House::Settlement),
             authorization.asset,
             *part,
@@ -145,23 +149,20 @@ fn shares(
     for (leg, part) in authorization.legs.iter_mut().zip(&legs) {
         leg.refunded = leg.refunded.plus(*part)?;
     }
-    let mut room = cumulative.minus_or_zero(before);
-    let mut fees = Vec::with_capacity(authorization.fees.len());
-    for fee in &mut authorization.fees {
-        let due = fee.charged.part_rounded_down(cumulative, captured)?;
-        let part = due.minus_or_zero(fee.returned).min(room);
-        room = room.minus_or_zero(part);
-        fee.returned = fee.returned.plus(part)?;
-        fees.push(part);
+    let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
+    let returned: Vec<_> = authorization.fees.iter().map(|fee| fee.returned).collect();
+    let fees = apportion_fees((captured, &charged), (before, &returned), cumulative)?;
+    for (fee, part) in authorization.fees.iter_mut().zip(&fees) {
+        fee.returned = fee.returned.plus(*part)?;
     }
     Ok((legs, fees))
 }
 
 /// Posts a refund; what belongs to an account that is gone goes to suspense and is returned.
 fn give_back(
-    group: &Group,
     authorization: &Authorization,
     draft: &mut Draft<'_>,
+    in_suspense: &[bool],
     (legs, fees): (&[Amount], &[Amount]),
 ) -> Result<Amount, MoneyError> {
     let settlement = || Place::House(House::Settlement);
@@ -170,24 +171,23 @@ fn give_back(
         draft.post(treasury, settlement(), authorization.asset, *part)?;
     }
     let mut suspended = Amount::ZERO;
-    for (leg, part) in authorization.legs.iter().zip(legs) {
+    for ((leg, part), is_gone) in authorization.legs.iter().zip(legs).zip(in_suspense) {
         draft.touch(leg.ledger)?;
-        match face_of(group, leg) {
-            Some(place) => draft.post(settlement(), place, authorization.asset, *part)?,
-            None => {
-                suspended = suspended.plus(*part)?;
-                let suspense = Place::House(House::Suspense);
-                draft.post(settlement(), suspense, authorization.asset, *part)?;
-            }
+        if *is_gone {
+            suspended = suspended.plus(*part)?;
         }
+        let place = refund_place(leg, *is_gone);
+        draft.post(settlement(), place, authorization.asset, *part)?;
     }
     Ok(suspended)
 }
 
-fn face_of(group: &Group, leg: &Leg) -> Option<Place> {
-    group
-        .has_face(leg.ledger)
-        .then_some(Place::Spendable(leg.ledger))
+fn refund_place(leg: &Leg, in_suspense: bool) -> Place {
+    if in_suspense {
+        Place::House(House::Suspense)
+    } else {
+        Place::Spendable(leg.ledger)
+    }
 }
 
 struct Change {

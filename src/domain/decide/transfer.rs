@@ -15,6 +15,9 @@ use crate::domain::{
 
 pub(super) fn send(group: &Group, send: &SendTransfer) -> Result<Event, Rejection> {
     let transfer = &send.transfer;
+    if group.outgoing.contains_key(&transfer.id) {
+        return Err(Rejection::TransferKnown);
+    }
     let source = open_account(group, transfer.source)?;
     let mut draft = Draft::new(group);
     require(&draft, source, transfer.asset, transfer.amount)?;
@@ -44,8 +47,12 @@ pub(super) fn send(group: &Group, send: &SendTransfer) -> Result<Event, Rejectio
 }
 
 /// Credits the destination, once; a second arrival of the same transfer is answered by the record
-/// of the first, which the caller finds under the transfer's key.
+/// of the first, which the caller finds under the transfer's key. A caller that does not look is
+/// told [`Rejection::TransferKnown`]: the money has arrived, and must not be returned.
 pub(super) fn receive(group: &Group, transfer: &Transfer) -> Result<Event, Rejection> {
+    if group.received.contains_key(&transfer.id) {
+        return Err(Rejection::TransferKnown);
+    }
     let account = open_account(group, transfer.destination)?;
     let mut draft = Draft::new(group);
     let to = Place::Spendable(account.ledger);

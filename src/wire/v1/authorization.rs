@@ -12,7 +12,7 @@ stored! {
     LocalAmount { minor, currency }
     Leg { account, ledger, amount, captured, released, excess, refunded }
     FeeLine { name, treasury, basis, value, amount, charged, returned }
-    Refund { lsn, local, legs, fees, is_reversed }
+    Refund { lsn, local, legs, fees, in_suspense, is_reversed }
     StepAmount { value, currency }
     StepRequest { authorization, transaction_id, local, is_final }
     Merchant { id, name, mcc, city, country, address, terminal_id }

@@ -1,0 +1,314 @@
+//! A shell without a disk: decides, stores and applies like the actor, and after every record holds
+//! what must always hold against the state.
+
+use std::collections::BTreeMap;
+
+use cardwright::{
+    domain::{
+        apply::{Stamp, apply, settle_own_lsn},
+        command::{Command, Context},
+        decide::decide,
+        event::{Event, StepKind},
+        funds::Balance,
+        group::Group,
+        hold::Authorization,
+        ids::{ActorId, AuthorizationId, LedgerNo},
+        money::Asset,
+        outcome::Rejection,
+        policy::Terms,
+        posting::{House, Place, Posting},
+        time::Timestamp,
+        trail::Trail,
+    },
+    wire::{Body, Entry, decode_entry, decode_group, encode_entry, encode_group},
+};
+use num_bigint::BigInt;
+
+/// Groups, their copies made from bytes alone, and the house's side of the books.
+pub(crate) struct Shell {
+    pub(crate) terms: Terms,
+    pub(crate) now: Timestamp,
+    pub(crate) lsn: u64,
+    pub(crate) groups: BTreeMap<ActorId, Group>,
+    pub(crate) house: BTreeMap<(House, Asset), BigInt>,
+    pub(crate) recalled: BTreeMap<AuthorizationId, Authorization>,
+    copies: BTreeMap<ActorId, (Group, Trail)>,
+}
+
+impl Shell {
+    pub(crate) fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            now: "2026-01-15T12:00:00Z".parse().unwrap(),
+            lsn: 100,
+            groups: BTreeMap::new(),
+            house: BTreeMap::new(),
+            recalled: BTreeMap::new(),
+            copies: BTreeMap::new(),
+        }
+    }
+
+    /// Runs one command, one second after the one before.
+    pub(crate) fn run(
+        &mut self,
+        actor: ActorId,
+        command: &Command,
+    ) -> Result<Vec<Event>, Rejection> {
+        self.now = self.now.plus_seconds(1);
+        let group = self
+            .groups
+            .entry(actor)
+            .or_insert_with(|| Group::new(actor));
+        let context = Context {
+            now: self.now,
+            terms: &self.terms,
+            recalled: subject(command).and_then(|id| self.recalled.get(&id)),
+        };
+        let decided = decide(group, command, &context);
+        let again = decide(group, command, &context);
+        assert_eq!(decided, again, "deciding twice gives the same");
+        let events = decided?;
+        let before = group.clone();
+        self.record(actor, &events);
+        self.check(&before, &self.groups[&actor], may_go_below_zero(command));
+        Ok(events)
+    }
+
+    fn record(&mut self, actor: ActorId, events: &[Event]) {
+        self.lsn += 1;
+        let group = self.groups.get_mut(&actor).unwrap();
+        let copy = self.copies.entry(actor);
+        let (copy, trail) = copy.or_insert_with(|| (Group::new(actor), Trail::default()));
+        let entry = Entry {
+            time: self.now,
+            actor,
+            sequence: group.sequence + 1,
+            links: trail.next_links(),
+            keys: Vec::new(),
+            fingerprint: self.lsn,
+            body: Body::Group(events.to_vec()),
+        };
+        let mut bytes = Vec::new();
+        encode_entry(&entry, &mut bytes);
+        let stored = decode_entry(&bytes).unwrap();
+        assert_eq!(stored, entry, "a record reads back");
+        let Body::Group(stored) = stored.body else {
+            panic!("a group's record is a group's");
+        };
+        let stamp = Stamp {
+            lsn: self.lsn,
+            time: self.now,
+        };
+        trail.push(self.lsn);
+        apply(group, events, stamp);
+        apply(copy, &stored, stamp);
+        let live = encode_group(group, trail);
+        assert_eq!(
+            live,
+            encode_group(copy, trail),
+            "replay gives the same bytes"
+        );
+        let (read, _) = decode_group(&live).unwrap();
+        assert_eq!(read, *group, "a group reads back");
+        for event in events {
+            self.remember(event);
+        }
+    }
+
+    fn remember(&mut self, event: &Event) {
+        for posting in event
+            .movement()
+            .map_or(&[][..], |movement| &movement.postings)
+        {
+            self.fold(posting);
+        }
+        let authorization = match event {
+            Event::AuthorizationApproved(approved) => &approved.authorization,
+            Event::AuthorizationStepped(stepped) => &stepped.authorization,
+            Event::AccountOpened(_)
+            | Event::AccountChanged { .. }
+            | Event::Deposited(..)
+            | Event::Withdrawn(..)
+            | Event::TransferredWithin(..)
+            | Event::TransferSent(..)
+            | Event::TransferReceived(..)
+            | Event::TransferSettled(_)
+            | Event::TransferReturned(..)
+            | Event::AuthorizationDeclined(_) => return,
+        };
+        let mut known = (**authorization).clone();
+        settle_own_lsn(&mut known, self.lsn);
+        let group = &self.groups[&known.id.actor];
+        if known.is_open() {
+            assert_eq!(
+                group.open.get(&known.id).map(|open| open.current()),
+                Some(known.clone()),
+                "what is open is kept"
+            );
+            assert!(!group.closed.contains_key(&known.id));
+        } else {
+            assert_eq!(
+                group.closed.get(&known.id),
+                Some(&self.lsn),
+                "what is closed is placed"
+            );
+            assert!(!group.open.contains_key(&known.id));
+        }
+        self.recalled.insert(known.id, known);
+    }
+
+    fn fold(&mut self, posting: &Posting) {
+        let amount = BigInt::from(posting.amount.minor());
+        assert!(amount > BigInt::ZERO, "no empty posting: {posting:?}");
+        let mut add = |place: &Place, amount: BigInt| {
+            if let Place::House(house) = place {
+                *self
+                    .house
+                    .entry((house.clone(), posting.asset))
+                    .or_default() += amount;
+            }
+        };
+        add(&posting.source, -&amount);
+        add(&posting.destination, amount);
+    }
+
+    fn check(&self, before: &Group, after: &Group, below_zero: bool) {
+        let mut sums: BTreeMap<Asset, BigInt> = BTreeMap::new();
+        for ((_, asset), amount) in &self.house {
+            *sums.entry(*asset).or_default() += amount;
+        }
+        for group in self.groups.values() {
+            for (_, asset, balance) in balances(group) {
+                assert!(balance.is_sound(), "{asset}: {balance:?}");
+                *sums.entry(asset).or_default() += BigInt::from(balance.current) + balance.pending;
+            }
+        }
+        for (asset, sum) in sums {
+            assert_eq!(
+                sum,
+                BigInt::ZERO,
+                "money of {asset} is neither made nor lost"
+            );
+        }
+        for (ledger, asset, balance) in balances(after) {
+            let was = before
+                .ledger(ledger)
+                .map_or(0, |old| old.balance(asset).current);
+            assert!(
+                balance.current >= was.min(0) || below_zero,
+                "{asset} of {ledger} went from {was} to {}",
+                balance.current
+            );
+        }
+        let held = after.open.values().flat_map(|open| {
+            let asset = open.authorization.asset;
+            open.authorization
+                .legs
+                .iter()
+                .map(move |leg| (leg.ledger, asset, leg.held().minor()))
+        });
+        let mut pending: BTreeMap<(LedgerNo, Asset), i128> = BTreeMap::new();
+        for (ledger, asset, held) in held {
+            *pending.entry((ledger, asset)).or_default() += held;
+        }
+        for (ledger, asset, balance) in balances(after) {
+            let held = pending.get(&(ledger, asset)).copied().unwrap_or(0);
+            assert_eq!(
+                balance.pending, held,
+                "{asset} of {ledger}: pending is what is held"
+            );
+        }
+    }
+
+    /// What the house has on one of its accounts.
+    pub(crate) fn house(&self, house: House, asset: Asset) -> BigInt {
+        self.house.get(&(house, asset)).cloned().unwrap_or_default()
+    }
+
+    /// Holds the house's books against all authorizations: what is captured and not refunded is
+    /// with the settlement and the treasuries, and nowhere else.
+    pub(crate) fn check_fees_and_settlement(&self) {
+        let mut paid: BTreeMap<Asset, BigInt> = BTreeMap::new();
+        let mut fees: BTreeMap<(House, Asset), BigInt> = BTreeMap::new();
+        for known in self.recalled.values() {
+            let of_asset = paid.entry(known.asset).or_default();
+            *of_asset += known.captured().minor() - known.refunded().minor();
+            for fee in &known.fees {
+                let house = House::Treasury(fee.treasury.clone());
+                let kept = fee.charged.minor() - fee.returned.minor();
+                *paid.entry(known.asset).or_default() -= kept;
+                *fees.entry((house, known.asset)).or_default() += kept;
+            }
+        }
+        for (asset, settlement) in paid {
+            assert_eq!(
+                self.house(House::Settlement, asset),
+                settlement,
+                "settlement of {asset}"
+            );
+        }
+        for ((house, asset), kept) in fees {
+            assert_eq!(
+                self.house(house.clone(), asset),
+                kept,
+                "{house:?} of {asset}"
+            );
+        }
+    }
+}
+
+/// Every balance of a group.
+pub(crate) fn balances(group: &Group) -> Vec<(LedgerNo, Asset, Balance)> {
+    let of = |ledger: &cardwright::domain::funds::LedgerAccount| {
+        let no = ledger.no;
+        ledger
+            .balances
+            .clone()
+            .into_iter()
+            .map(move |(asset, balance)| (no, asset, balance))
+    };
+    group.ledgers.iter().flat_map(of).collect()
+}
+
+/// What a step did, in one word.
+pub(crate) const fn word_of(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Increment => "incremented",
+        StepKind::IncrementDeclined(_) => "declined",
+        StepKind::Capture => "captured",
+        StepKind::Reversal => "reversed",
+        StepKind::Expiry => "expired",
+        StepKind::Refund => "refunded",
+        StepKind::RefundReversal => "refund_reversed",
+    }
+}
+
+/// The authorization a command is about.
+fn subject(command: &Command) -> Option<AuthorizationId> {
+    match command {
+        Command::Increment(step)
+        | Command::Capture(step)
+        | Command::Reverse(step)
+        | Command::Refund(step)
+        | Command::ReverseRefund { step, .. } => Some(step.authorization),
+        Command::Expire(id) => Some(*id),
+        Command::OpenAccount(_)
+        | Command::ChangeAccount(_)
+        | Command::Deposit(_)
+        | Command::Withdraw(_)
+        | Command::SendTransfer(_)
+        | Command::ReceiveTransfer(_)
+        | Command::SettleTransfer(_)
+        | Command::ReturnTransfer(_)
+        | Command::Authorize(_)
+        | Command::ForcePost(_) => None,
+    }
+}
+
+/// A clearing cannot be declined; everything else needs the money to be there.
+const fn may_go_below_zero(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::ForcePost(_) | Command::Capture(_) | Command::ReverseRefund { .. }
+    )
+}

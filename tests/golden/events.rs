@@ -1,0 +1,255 @@
+//! Every event.
+
+use std::sync::Arc;
+
+use cardwright::domain::{
+    account::{Status, StatusReason},
+    command::{ChangeAccount, MoveMoney},
+    event::{Approved, Declined, Event, Movement, OverCapture, StepKind, Stepped},
+    hold::TransactionType,
+    ids::AccountNo,
+    outcome::DeclineReason,
+    policy::Policy,
+    registry::{ApiKey, Origin, RegistryEvent, Scope, Scopes},
+};
+
+use super::parts::{
+    amount, authorization, bare_request, card, id, largest, movement, pocket, request, time,
+    transfer,
+};
+use crate::books::asset;
+
+/// The name of a golden file and the events in its record.
+pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
+    let boxed = || Box::new(transfer());
+    let opened = |account| Event::AccountOpened(Box::new(account));
+    let reason = Some(StatusReason::Stolen);
+    vec![
+        (
+            "record-account-opened",
+            vec![opened(card(Status::CreationInProgress, reason))],
+        ),
+        ("record-account-opened-pocket", vec![opened(pocket())]),
+        ("record-account-changed", vec![changed_in_full()]),
+        (
+            "record-account-changed-to-every-status",
+            changed_to_every_status(),
+        ),
+        (
+            "record-deposited",
+            vec![Event::Deposited(money(), movement())],
+        ),
+        (
+            "record-withdrawn",
+            vec![Event::Withdrawn(money(), movement())],
+        ),
+        (
+            "record-transferred-within",
+            vec![Event::TransferredWithin(boxed(), movement())],
+        ),
+        (
+            "record-transfer-sent",
+            vec![Event::TransferSent(boxed(), movement())],
+        ),
+        (
+            "record-transfer-received",
+            vec![Event::TransferReceived(boxed(), movement())],
+        ),
+        (
+            "record-transfer-settled",
+            vec![Event::TransferSettled(transfer().id)],
+        ),
+        (
+            "record-transfer-returned",
+            vec![Event::TransferReturned(boxed(), movement())],
+        ),
+        ("record-authorization-approved", vec![approved()]),
+        ("record-authorization-approved-bare", vec![approved_bare()]),
+        (
+            "record-authorization-declined-for-every-reason",
+            declined_for_every_reason(),
+        ),
+        (
+            "record-authorization-declined-for-every-type",
+            declined_for_every_type(),
+        ),
+        ("record-step-increment", vec![step(StepKind::Increment)]),
+        (
+            "record-step-increment-declined",
+            vec![step(StepKind::IncrementDeclined(DeclineReason::CardFrozen))],
+        ),
+        ("record-step-capture", vec![step(StepKind::Capture)]),
+        ("record-step-reversal", vec![step(StepKind::Reversal)]),
+        ("record-step-expiry", vec![step(StepKind::Expiry)]),
+        ("record-step-refund", vec![step(StepKind::Refund)]),
+        (
+            "record-step-refund-reversal",
+            vec![step(StepKind::RefundReversal)],
+        ),
+        ("record-of-nothing", Vec::new()),
+    ]
+}
+
+/// The same for the registry.
+pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
+    let revoked = RegistryEvent::KeyRevoked {
+        id: "key_1".into(),
+        at: time(110),
+    };
+    vec![
+        (
+            "record-origin-opened",
+            vec![RegistryEvent::OriginOpened(origin())],
+        ),
+        (
+            "record-key-issued",
+            vec![RegistryEvent::KeyIssued(key(None))],
+        ),
+        ("record-key-revoked", vec![revoked]),
+    ]
+}
+
+pub(super) fn origin() -> Origin {
+    Origin {
+        name: "sandbox".into(),
+        created_at: time(111),
+    }
+}
+
+pub(super) fn key(revoked: Option<i64>) -> ApiKey {
+    let mut hash = [0; 32];
+    for (n, byte) in (200..).zip(&mut hash) {
+        *byte = n;
+    }
+    ApiKey {
+        id: "key_1".into(),
+        origin: "sandbox".into(),
+        name: "for people".into(),
+        hash,
+        scopes: Scopes::of(&[Scope::Operator, Scope::Ledger, Scope::Root]),
+        created_at: time(112),
+        revoked_at: revoked.map(time),
+    }
+}
+
+fn money() -> MoveMoney {
+    MoveMoney {
+        account: AccountNo(10),
+        asset: asset("ABCDEFGHIJK/18"),
+        amount: largest(),
+        reference: "deposit-reference".into(),
+        metadata: r#"{"n":1}"#.into(),
+    }
+}
+
+fn changed_in_full() -> Event {
+    let change = ChangeAccount {
+        account: AccountNo(10),
+        status: Some(Status::Disabled),
+        status_reason: Some(StatusReason::Lost),
+        metadata: Some((
+            r#"{"fallback_asset":"KSM/12"}"#.into(),
+            Policy {
+                fallback_asset: Some(asset("KSM/12")),
+                ..Policy::default()
+            },
+        )),
+        webhook_url: Some(None),
+    };
+    Event::AccountChanged {
+        change: Box::new(change),
+        account: Box::new(card(Status::Disabled, Some(StatusReason::Lost))),
+    }
+}
+
+fn changed_to_every_status() -> Vec<Event> {
+    let changed = |(n, status_reason): (usize, StatusReason)| {
+        let status = Status::ALL[n % Status::ALL.len()];
+        let change = ChangeAccount {
+            account: AccountNo(14),
+            status: Some(status),
+            status_reason: Some(status_reason),
+            metadata: None,
+            webhook_url: (n % 2 == 0).then(|| Some("https://example.com".into())),
+        };
+        let mut account = pocket();
+        account.status = status;
+        account.status_reason = Some(status_reason);
+        Event::AccountChanged {
+            change: Box::new(change),
+            account: Box::new(account),
+        }
+    };
+    StatusReason::ALL
+        .into_iter()
+        .enumerate()
+        .map(changed)
+        .collect()
+}
+
+fn approved() -> Event {
+    Event::AuthorizationApproved(Box::new(Approved {
+        request: Arc::new(request(TransactionType::Purchase)),
+        authorization: Arc::new(authorization()),
+        movement: movement(),
+    }))
+}
+
+fn approved_bare() -> Event {
+    let mut authorization = authorization();
+    authorization.legs.truncate(1);
+    authorization.fees.clear();
+    authorization.refunds.clear();
+    authorization.is_partial = false;
+    authorization.is_forced = true;
+    authorization.has_expired = false;
+    Event::AuthorizationApproved(Box::new(Approved {
+        request: Arc::new(bare_request()),
+        authorization: Arc::new(authorization),
+        movement: Movement::default(),
+    }))
+}
+
+fn declined_for_every_reason() -> Vec<Event> {
+    let declined = |(number, reason)| {
+        Event::AuthorizationDeclined(Box::new(Declined {
+            id: id(number),
+            request: Arc::new(bare_request()),
+            reason,
+            movement: Movement::default(),
+        }))
+    };
+    (120..).zip(DeclineReason::ALL).map(declined).collect()
+}
+
+fn declined_for_every_type() -> Vec<Event> {
+    let declined = |(number, kind)| {
+        let mut request = bare_request();
+        request.kind = kind;
+        Event::AuthorizationDeclined(Box::new(Declined {
+            id: id(number),
+            request: Arc::new(request),
+            reason: DeclineReason::CreditNotSupported,
+            movement: movement(),
+        }))
+    };
+    (140..).zip(TransactionType::ALL).map(declined).collect()
+}
+
+fn step(kind: StepKind) -> Event {
+    Event::AuthorizationStepped(Box::new(Stepped {
+        kind,
+        transaction_id: "step-150".into(),
+        account: AccountNo(10),
+        local: amount(151),
+        amount: amount(152),
+        over: OverCapture {
+            tolerated: amount(153),
+            adjusted: amount(154),
+        },
+        fees: vec![amount(155), amount(156)],
+        suspended: amount(157),
+        authorization: Arc::new(authorization()),
+        movement: movement(),
+    }))
+}

@@ -1,0 +1,79 @@
+//! What a snapshot holds.
+
+use std::sync::Arc;
+
+use cardwright::{
+    domain::{
+        account::{Status, StatusReason},
+        funds::LedgerAccount,
+        group::Group,
+        hold::OpenAuthorization,
+        ids::{LedgerNo, TransferId},
+        registry::Registry,
+        trail::Trail,
+    },
+    wire::{Item, Key, KeyLife},
+};
+
+use super::{
+    events::{key, origin},
+    parts::{actor, authorization, balance, card, id, pocket, time, transfer},
+};
+use crate::books::asset;
+
+fn open() -> OpenAuthorization {
+    OpenAuthorization {
+        authorization: Arc::new(authorization()),
+        first_lsn: 186,
+        last_lsn: 187,
+    }
+}
+
+fn trail() -> Trail {
+    Trail::from_anchors(vec![(4, 160), (6, 161), (7, 162)])
+}
+
+pub(super) fn registry() -> Item {
+    let registry = Registry {
+        sequence: 163,
+        last_time: time(164),
+        origins: vec![origin()],
+        keys: vec![key(None), key(Some(165))],
+    };
+    Item::Registry(registry, trail())
+}
+
+pub(super) fn group() -> Item {
+    let ledger = |no, assets: &[&str]| LedgerAccount {
+        no: LedgerNo(no),
+        balances: assets
+            .iter()
+            .zip(170..)
+            .map(|(text, n)| (asset(text), balance(n)))
+            .collect(),
+    };
+    let group = Group {
+        id: actor(2),
+        sequence: 166,
+        last_time: time(167),
+        accounts: vec![card(Status::Frozen, Some(StatusReason::User)), pocket()],
+        ledgers: vec![ledger(11, &["DUSD/6", "KSM/12"]), ledger(15, &[])],
+        authorizations: 168,
+        open: [(id(59), open())].into(),
+        closed: [(id(1), 180), (id(2), 181)].into(),
+        outgoing: [(TransferId(20), transfer())].into(),
+        received: [(TransferId(182), 183), (TransferId(184), 185)].into(),
+    };
+    Item::Group(Box::new(group), trail())
+}
+
+pub(super) fn empty_group() -> Item {
+    Item::Group(Box::new(Group::new(actor(u64::MAX))), Trail::default())
+}
+
+pub(super) fn keys() -> Item {
+    Item::Keys(vec![
+        (Key([190, 191]), KeyLife::Permanent, 192),
+        (Key([193, u64::MAX]), KeyLife::Expiring, u64::MAX),
+    ])
+}
