@@ -81,23 +81,56 @@ const SALT_AUTHORIZATION: u64 = 0x6175_7468_3132_3334;
 const SALT_RECORD: u64 = 0x7265_636f_7264_3132;
 const SALT_TRANSFER: u64 = 0x7472_616e_7366_6572;
 
-fn push_digits(out: &mut String, value: u64, digits: usize) {
-    for place in (0..digits).rev() {
-        let shift = u32::try_from(place.saturating_mul(5)).unwrap_or(0);
-        let index = usize::try_from(value.checked_shr(shift).unwrap_or(0) & 31).unwrap_or(0);
-        out.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'0')));
+/// Which digit a letter is; 255 for none.
+const DIGIT_OF: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut digit = 0_u8;
+    let mut rest: &[u8] = ALPHABET;
+    while let [letter, behind @ ..] = rest {
+        let (slots, _) = table.split_at_mut(256);
+        set(slots, *letter, digit);
+        digit = digit.saturating_add(1);
+        rest = behind;
     }
+    table
+};
+
+/// `slots[at] = value`, in a constant.
+const fn set(slots: &mut [u8], at: u8, value: u8) {
+    let mut left = at;
+    let mut rest = slots;
+    while let [slot, behind @ ..] = rest {
+        if left == 0 {
+            *slot = value;
+            return;
+        }
+        left = left.saturating_sub(1);
+        rest = behind;
+    }
+}
+
+fn push_digits(out: &mut String, value: u64, digits: usize) {
+    let mut text = [b'0'; DIGITS_OF_U64];
+    let mut rest = value;
+    for place in text.iter_mut().take(digits).rev() {
+        let digit = usize::try_from(rest & 31).unwrap_or(0);
+        *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+    let text = text.get(..digits).unwrap_or_default();
+    out.push_str(std::str::from_utf8(text).unwrap_or_default());
 }
 
 fn read_digits(text: &str, digits: usize) -> Option<u64> {
     if text.len() != digits {
         return None;
     }
-    text.bytes().try_fold(0_u64, |value, byte| {
-        let index = ALPHABET.iter().position(|letter| *letter == byte)?;
-        value
-            .checked_mul(32)?
-            .checked_add(u64::try_from(index).ok()?)
+    text.bytes().try_fold(0_u64, |value, letter| {
+        let digit = DIGIT_OF
+            .get(usize::from(letter))
+            .copied()
+            .filter(|digit| *digit < 32)?;
+        value.checked_mul(32)?.checked_add(u64::from(digit))
     })
 }
 

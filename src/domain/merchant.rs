@@ -68,18 +68,72 @@ pub struct Merchant {
 
 /// How the card was used: names and values as the processor sent them.
 ///
-/// Source: Bloque docs, Card Webhooks (`TransactionMedium`). Kept as pairs, because processors send
-/// more of them than any one page lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TransactionMedium(pub Vec<(String, String)>);
+/// Source: Bloque docs, Card Webhooks (`TransactionMedium`). Processors send more of them than any
+/// one page lists, and none steers a purchase by itself: so they are kept packed in one text, not as
+/// a dozen fields.
+#[derive(Clone, Debug, Default, Eq)]
+pub struct TransactionMedium(String);
+
+const BETWEEN: char = '\u{1f}';
+const BEHIND: char = '\u{1e}';
 
 impl TransactionMedium {
+    /// Adds a value; `false`, and nothing added, if either text has a control character.
+    pub fn add(&mut self, name: &str, value: &str) -> bool {
+        if name.chars().chain(value.chars()).any(char::is_control) {
+            return false;
+        }
+        self.0
+            .reserve(name.len().saturating_add(value.len()).saturating_add(2));
+        self.0.push_str(name);
+        self.0.push(BETWEEN);
+        self.0.push_str(value);
+        self.0.push(BEHIND);
+        true
+    }
+
+    /// The names and values, in the order in which they were sent.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .split_terminator(BEHIND)
+            .filter_map(|pair| pair.split_once(BETWEEN))
+    }
+
     /// The value of `name`, if it was sent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// As a record holds it.
+    #[must_use]
+    pub fn packed(&self) -> &str {
+        &self.0
+    }
+
+    /// From what a record holds.
+    #[must_use]
+    pub const fn from_packed(packed: String) -> Self {
+        Self(packed)
+    }
+}
+
+/// The order of the names says nothing: a retry may send them in another.
+impl PartialEq for TransactionMedium {
+    fn eq(&self, other: &Self) -> bool {
+        if self.0 == other.0 {
+            return true;
+        }
+        let sorted = |medium: &Self| {
+            let mut pairs: Vec<_> = medium
+                .pairs()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        sorted(self) == sorted(other)
     }
 }

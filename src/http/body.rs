@@ -158,7 +158,7 @@ pub fn plain_text(field: &str, text: &str, len_max: usize) -> Result<(), Problem
 ///
 /// 422 if it is not plain text of at most 255 bytes.
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else {
+    let Some(value) = request.headers().get(&super::IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default();

@@ -15,6 +15,7 @@ use std::sync::{
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::BoxBody,
     http::{StatusCode, header},
 };
 
@@ -48,11 +49,17 @@ impl App {
     }
 }
 
+/// `X-Request-Id`, parsed once.
+pub static X_REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
+/// `Idempotency-Key`, parsed once.
+pub static IDEMPOTENCY_KEY: header::HeaderName = header::HeaderName::from_static("idempotency-key");
+static APPLICATION_JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");
+
 /// A request's id: the caller's, if it is a plain short text, else one of ours.
 pub fn request_id(request: &HttpRequest, app: &App) -> String {
     let given = request
         .headers()
-        .get("x-request-id")
+        .get(&X_REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     let plain = |text: &&str| {
         !text.is_empty()
@@ -83,10 +90,13 @@ fn own_request_id(app: &App) -> String {
 /// A JSON answer.
 #[must_use]
 pub fn json(status: StatusCode, request_id: &str, body: Vec<u8>) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .insert_header(("x-request-id", request_id))
-        .body(body)
+    let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, APPLICATION_JSON.clone());
+    if let Ok(id) = header::HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID.clone(), id);
+    }
+    response
 }
 
 /// Marks an answer that an earlier request got already.

@@ -168,10 +168,9 @@ pub(super) fn request(kind: TransactionType) -> Authorize {
             address: Some("53 Main Street".into()),
             terminal_id: Some("t-54".into()),
         },
-        medium: TransactionMedium(vec![
-            ("entry_mode".into(), "CREDENTIAL_ON_FILE".into()),
-            ("network".into(), "VISA".into()),
-        ]),
+        medium: TransactionMedium::from_packed(
+            "entry_mode\u{1f}CREDENTIAL_ON_FILE\u{1e}network\u{1f}VISA\u{1e}".into(),
+        ),
         allow_partial: true,
         capture: false,
     }

@@ -107,9 +107,9 @@ async fn decide(
     let principal = access::require(request, app, Scope::Network)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
-    let parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
+    let mut parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
     let header_key = body::idempotency_key(request)?;
-    let request = engine_request(&parsed, &principal, header_key, purpose)?;
+    let request = engine_request(&mut parsed, &principal, header_key, purpose)?;
     app.engine.execute(request).await.map_err(card_problem)
 }
 
@@ -130,7 +130,7 @@ pub fn card_problem(error: impl Into<Problem>) -> Problem {
 ///
 /// 4xx with the field.
 pub fn engine_request(
-    parsed: &AuthorizationRequest<'_>,
+    parsed: &mut AuthorizationRequest<'_>,
     principal: &Principal,
     header_key: Option<&str>,
     purpose: Purpose,

@@ -123,8 +123,8 @@ fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
 
 async fn decide(items: &[&[u8]], app: &App, principal: &Principal) -> Vec<Result<Answer, Problem>> {
     let read = |item: &&[u8]| -> Result<Request, Problem> {
-        let parsed: AuthorizationRequest<'_> = body::parse(item)?;
-        engine_request(&parsed, principal, None, Purpose::Authorize)
+        let mut parsed: AuthorizationRequest<'_> = body::parse(item)?;
+        engine_request(&mut parsed, principal, None, Purpose::Authorize)
     };
     let mut results: Vec<Option<Problem>> = Vec::with_capacity(items.len());
     let mut requests = Vec::with_capacity(items.len());

@@ -48,9 +48,9 @@ pub struct AuthorizationRequest<'a> {
     #[serde(borrow, default)]
     pub merchant: Option<MerchantRequest<'a>>,
     /// By what means: names and values, as listed in the network-face contract.
-    #[serde(borrow, default)]
+    #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub medium: Option<MediumRequest<'a>>,
+    pub medium: Option<MediumRequest>,
     /// The network's USD settlement amount, a decimal.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "50.00")]
@@ -135,31 +135,40 @@ const MEDIUM_FIELDS_MAX: usize = 32;
 
 /// How the card was used: names and plain values.
 #[derive(Default)]
-pub struct MediumRequest<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct MediumRequest(TransactionMedium);
 
-impl<'de: 'a, 'a> Deserialize<'de> for MediumRequest<'a> {
+impl<'de> Deserialize<'de> for MediumRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {
-            type Value = MediumRequest<'de>;
+            type Value = MediumRequest;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object of names and plain values")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::with_capacity(8);
+                let mut medium = TransactionMedium::default();
+                let mut count = 0_usize;
                 while let Some(name) = map.next_key::<Lend<'de>>()? {
-                    if pairs.len() == MEDIUM_FIELDS_MAX {
+                    count = count.saturating_add(1);
+                    if count > MEDIUM_FIELDS_MAX {
                         return Err(A::Error::custom(format!(
                             "at most {MEDIUM_FIELDS_MAX} fields are taken"
                         )));
                     }
-                    if let Plain(Some(value)) = map.next_value::<Plain<'de>>()? {
-                        pairs.push((name.0, value));
+                    let Plain(Some(value)) = map.next_value::<Plain<'de>>()? else {
+                        continue;
+                    };
+                    let fits = !name.is_empty() && name.len() <= 64 && value.len() <= 256;
+                    if !fits || !medium.add(&name, &value) {
+                        return Err(A::Error::custom(
+                            "a name has 1 to 64 bytes, a value at most 256, neither has control \
+                             characters",
+                        ));
                     }
                 }
-                Ok(MediumRequest(pairs))
+                Ok(MediumRequest(medium))
             }
         }
         deserializer.deserialize_map(Pairs)
@@ -230,7 +239,7 @@ pub enum Purpose {
 ///
 /// 400 or 422 with the field.
 pub fn read(
-    request: &AuthorizationRequest<'_>,
+    request: &mut AuthorizationRequest<'_>,
     account: AccountNo,
     purpose: Purpose,
 ) -> Result<Arc<Authorize>, Problem> {
@@ -258,12 +267,7 @@ pub fn read(
             .map(merchant)
             .transpose()?
             .unwrap_or_default(),
-        medium: request
-            .medium
-            .as_ref()
-            .map(medium)
-            .transpose()?
-            .unwrap_or_default(),
+        medium: request.medium.take().unwrap_or_default().0,
         allow_partial: request.partial_approval.unwrap_or(false),
         capture: request.capture.unwrap_or(false),
     }))
@@ -338,21 +342,6 @@ fn merchant(request: &MerchantRequest<'_>) -> Result<Merchant, Problem> {
         address: text("merchant.address", &request.address, 256)?,
         terminal_id: text("merchant.terminal_id", &request.terminal_id, 64)?,
     })
-}
-
-fn medium(request: &MediumRequest<'_>) -> Result<TransactionMedium, Problem> {
-    let mut pairs = Vec::with_capacity(request.0.len());
-    for (name, value) in &request.0 {
-        if name.is_empty() || name.len() > 64 || value.len() > 256 {
-            let field: String = name.chars().take(64).collect();
-            return Err(Problem::impossible(
-                format!("medium.{field}"),
-                "a name of a medium has 1 to 64 bytes, a value at most 256",
-            ));
-        }
-        pairs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
-    }
-    Ok(TransactionMedium(pairs))
 }
 
 /// What follows an authorization.

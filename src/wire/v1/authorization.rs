@@ -32,7 +32,7 @@ impl bincode::Encode for TransactionMedium {
         &self,
         encoder: &mut E,
     ) -> Result<(), bincode::error::EncodeError> {
-        self.0.encode(encoder)
+        self.packed().encode(encoder)
     }
 }
 
@@ -40,6 +40,6 @@ impl<C> bincode::Decode<C> for TransactionMedium {
     fn decode<D: bincode::de::Decoder<Context = C>>(
         decoder: &mut D,
     ) -> Result<Self, bincode::error::DecodeError> {
-        bincode::Decode::decode(decoder).map(Self)
+        bincode::Decode::decode(decoder).map(Self::from_packed)
     }
 }
