@@ -3,6 +3,9 @@
 pub mod balance;
 pub mod batch;
 pub mod create;
+pub mod describe;
+pub mod filter;
+pub mod input;
 pub mod list;
 pub mod movement;
 pub mod movements;

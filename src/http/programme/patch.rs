@@ -24,7 +24,7 @@ use crate::domain::{
 /// A change; what is missing stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PatchRequest {
+pub struct AccountPatch {
     /// Keys to set; a null removes its key. Inner objects are replaced, not merged.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -63,7 +63,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 /// Changes an account.
 #[utoipa::path(
     patch, path = "/api/accounts/{urn}", tag = "programme",
-    request_body = PatchRequest,
+    request_body = AccountPatch,
     params(
         ("urn" = String, Path, description = "the account's URN, colons as they are, or its id"),
         ("Idempotency-Key" = Option<String>, Header, description = "same key, same answer"),
@@ -97,7 +97,7 @@ async fn change(
     bytes: Body,
     app: &App,
 ) -> Result<Reply, Problem> {
-    let write: Write<PatchRequest> = request::write(request, bytes, app)?;
+    let write: Write<AccountPatch> = request::write(request, bytes, app)?;
     let (target, no) = account_target(None, name)?;
     let command = command(&write.body, no)?;
     let answer = app
@@ -107,7 +107,7 @@ async fn change(
     create::show(&answer, StatusCode::OK)
 }
 
-fn command(body: &PatchRequest, account: AccountNo) -> Result<Command, Problem> {
+fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> {
     let input = body.input.as_ref();
     if body.ledger_account_id.is_some() {
         return Err(not_available("ledger_account_id"));
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Command, Problem> {
-        let body: PatchRequest = super::super::super::body::parse(text.as_bytes())?;
+        let body: AccountPatch = super::super::super::body::parse(text.as_bytes())?;
         command(&body, AccountNo(1))
     }
 

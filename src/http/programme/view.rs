@@ -1,6 +1,6 @@
 //! Accounts and balances as this face shows them.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -72,7 +72,7 @@ pub struct AccountView {
     #[schema(example = "card")]
     medium: String,
     /// What only accounts of its kind have.
-    details: DetailsView,
+    details: AccountDetails,
     /// The money behind it; accounts with the same share their money.
     ledger_account_id: String,
     /// creation_in_progress, active, frozen, disabled, deleted or creation_failed.
@@ -98,9 +98,9 @@ pub struct AccountView {
 /// What only accounts of a kind have.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum DetailsView {
+pub enum AccountDetails {
     /// Of a card.
-    Card(CardDetails),
+    Card(Box<CardDetails>),
     /// Of a pocket.
     Virtual(VirtualDetails),
 }
@@ -159,12 +159,12 @@ impl AccountView {
     }
 }
 
-fn details(account: &Account) -> DetailsView {
+fn details(account: &Account) -> AccountDetails {
     let metadata: serde_json::Value =
         serde_json::from_str(&account.metadata).unwrap_or(serde_json::Value::Null);
     let text = |key: &str| metadata.get(key)?.as_str().map(str::to_owned);
     match &account.medium {
-        Medium::Card { last_four, .. } => DetailsView::Card(CardDetails {
+        Medium::Card { last_four, .. } => AccountDetails::Card(Box::new(CardDetails {
             id: account.id(),
             email: text("email"),
             operational_country: None,
@@ -179,8 +179,8 @@ fn details(account: &Account) -> DetailsView {
             status_reason: account.status_reason.map(|reason| reason.word()),
             card_type: "VIRTUAL",
             user_id: crate::domain::ids::user_id(&account.holder_urn),
-        }),
-        Medium::Virtual => DetailsView::Virtual(VirtualDetails {
+        })),
+        Medium::Virtual => AccountDetails::Virtual(VirtualDetails {
             id: account.id(),
             first_name: text("first_name"),
             last_name: text("last_name"),
@@ -192,4 +192,12 @@ fn details(account: &Account) -> DetailsView {
 #[must_use]
 pub fn digits(last_four: [u8; 4]) -> String {
     last_four.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// A value as text: a string as it is, anything else as JSON.
+#[must_use]
+pub fn text_of(value: &serde_json::Value) -> Cow<'_, str> {
+    value
+        .as_str()
+        .map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }
