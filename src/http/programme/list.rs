@@ -225,7 +225,7 @@ async fn from_index(
             }
             looked_at = looked_at.saturating_add(1);
             last = Some(no);
-            let target = Target::Account { no, user: None };
+            let target = Target::Account { no, urn: None };
             passing.take(look(app, target, no, origin).await?);
         }
     }
@@ -286,7 +286,7 @@ async fn behind(
             });
         match seen.await {
             Ok(numbers) => {
-                let target = |no| (Target::Account { no, user: None }, no);
+                let target = |no| (Target::Account { no, urn: None }, no);
                 found.extend(numbers.into_iter().map(target));
             }
             Err(EngineError::Rejected(Rejection::AccountNotFound)) => {}
