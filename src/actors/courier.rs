@@ -1,7 +1,12 @@
 //! Carries money between actors: from transit to its destination, exactly once, or back.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
 use super::{
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, Shared},
     hosted::{Request, Target},
     keys::key_of,
 };
@@ -23,25 +28,33 @@ pub enum Delivery {
     Returned,
 }
 
-/// Delivers a transfer that has left its source. Safe to repeat: the destination takes it once,
-/// under the transfer's own key, and the source lets go of it once.
+/// How often one delivery waits for another of the same transfer.
+const TURNS_MAX: usize = 1_000;
+
+/// Delivers a transfer that has left its source, or says how it ended. Safe to repeat, and to do
+/// twice at once: one delivery at a time acts on a transfer, and only while its source still watches
+/// it. Were one refused and another accepted a moment later, the first would bring back what the
+/// second has delivered.
 ///
 /// # Errors
 ///
 /// [`EngineError`] if it could not be finished now; it stays in transit and is tried again.
 pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, EngineError> {
-    // One delivery of a transfer at a time: were one refused and another accepted a moment later, the
-    // first would bring back what the second has delivered.
-    let Some(_claim) = Claim::of(engine, transfer.id) else {
-        return Err(EngineError::Busy("the transfer is being delivered"));
-    };
-    if !engine.shared.outgoing.contains_key(&transfer.id) {
-        return Err(EngineError::Busy(
-            "the transfer was just finished by another delivery",
-        ));
-    }
     let (id, source) = (transfer.id, transfer.source_actor);
+    let _claim = Claim::wait_for(engine, id).await?;
+    let is_on_its_way = engine
+        .read(Target::Actor(source), None, move |hosted| {
+            hosted.group.outgoing.contains_key(&id)
+        })
+        .await?;
     let key = key_of("", "transit", &id.to_string());
+    if !is_on_its_way {
+        // What arrived has a record under its key; what came back never had.
+        return Ok(match engine.shared.keys.get(key) {
+            Some(_) => Delivery::Arrived,
+            None => Delivery::Returned,
+        });
+    }
     let receive = Request {
         target: Target::Actor(transfer.destination_actor),
         origin: None,
@@ -65,16 +78,19 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
     }
 }
 
-/// The right to deliver a transfer, given back when dropped.
+/// The right to act on a transfer, given back when dropped. A delivery dropped in the middle leaves its
+/// last message in an actor's queue, before whatever the next one sends there.
 struct Claim<'a>(&'a Engine, TransferId);
 
 impl<'a> Claim<'a> {
-    fn of(engine: &'a Engine, id: TransferId) -> Option<Self> {
-        engine
-            .shared
-            .delivering
-            .insert(id)
-            .then_some(Self(engine, id))
+    async fn wait_for(engine: &'a Engine, id: TransferId) -> Result<Self, EngineError> {
+        for _ in 0..TURNS_MAX {
+            if engine.shared.delivering.insert(id) {
+                return Ok(Self(engine, id));
+            }
+            actix_rt::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(EngineError::Busy("the transfer is being delivered"))
     }
 }
 
@@ -82,6 +98,21 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.0.shared.delivering.remove(&self.1);
     }
+}
+
+/// An id that no other transfer has: the moment of its making in microseconds, and 13 bits that
+/// tell apart what one moment makes.
+///
+/// The clock never goes back behind a record, so ids do not repeat after a restart either.
+pub fn next_transfer_id(shared: &Shared) -> TransferId {
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    let micros = u64::try_from(shared.clock.now().micros()).unwrap_or(0);
+    let least = micros.saturating_mul(1 << 13);
+    let next = |latest: u64| latest.saturating_add(1).max(least);
+    let before = LATEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| {
+        Some(next(latest))
+    });
+    TransferId(before.map_or(least, next))
 }
 
 async fn close(engine: &Engine, source: ActorId, command: Command) -> Result<(), EngineError> {

@@ -371,6 +371,7 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         Command::ForcePost(asked) => recorded(true) == Some(asked),
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
+        | Command::PatchAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)

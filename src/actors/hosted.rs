@@ -313,6 +313,7 @@ impl Hosted {
             | Command::ReverseRefund { step, .. } => step,
             Command::OpenAccount(_)
             | Command::ChangeAccount(_)
+            | Command::PatchAccount(_)
             | Command::Deposit(_)
             | Command::Withdraw(_)
             | Command::SendTransfer(_)

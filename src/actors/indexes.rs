@@ -69,17 +69,56 @@ impl Indexes {
         }
     }
 
-    /// The holder's accounts, newest first: at most `most`, after the first `skip`.
+    /// An owner's accounts in the order of their making or against it: at most `most`, those after
+    /// `after` in that order, without the first `skip` of them.
     #[must_use]
-    pub fn of_holder(&self, holder_urn: &str, skip: usize, most: usize) -> Vec<AccountNo> {
-        newest_first(self.by_holder.get(holder_urn).as_deref(), skip, most)
+    pub fn listed(
+        &self,
+        owner: Owner<'_>,
+        order: Order,
+        after: Option<AccountNo>,
+        (skip, most): (usize, usize),
+    ) -> Vec<AccountNo> {
+        let known = match owner {
+            Owner::Holder(urn) => self.by_holder.get(urn),
+            Owner::Origin(name) => self.by_origin.get(name),
+        };
+        let Some(accounts) = known else {
+            return Vec::new();
+        };
+        match order {
+            Order::OldestFirst => {
+                let from = after.map_or(0, |after| accounts.partition_point(|no| *no <= after));
+                let rest = accounts.get(from..).unwrap_or_default();
+                rest.iter().skip(skip).take(most).copied().collect()
+            }
+            Order::NewestFirst => {
+                let end = after.map_or(accounts.len(), |after| {
+                    accounts.partition_point(|no| *no < after)
+                });
+                let rest = accounts.get(..end).unwrap_or_default();
+                rest.iter().rev().skip(skip).take(most).copied().collect()
+            }
+        }
     }
+}
 
-    /// The origin's accounts, newest first: at most `most`, after the first `skip`.
-    #[must_use]
-    pub fn of_origin(&self, origin: &str, skip: usize, most: usize) -> Vec<AccountNo> {
-        newest_first(self.by_origin.get(origin).as_deref(), skip, most)
-    }
+/// Whose accounts are listed.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// A holder's, by URN.
+    Holder(&'a str),
+    /// A programme's, by name.
+    Origin(&'a str),
+}
+
+/// Which come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those made last.
+    NewestFirst,
+    /// Those made first.
+    OldestFirst,
 }
 
 fn push(index: &DashMap<Box<str>, Vec<AccountNo>>, name: &str, account: AccountNo) {
@@ -96,15 +135,27 @@ fn insert(accounts: &mut Vec<AccountNo>, account: AccountNo) {
     accounts.insert(place, account);
 }
 
-fn newest_first(accounts: Option<&Vec<AccountNo>>, skip: usize, most: usize) -> Vec<AccountNo> {
-    let page = |accounts: &Vec<AccountNo>| {
-        accounts
-            .iter()
-            .rev()
-            .skip(skip)
-            .take(most)
-            .copied()
-            .collect()
-    };
-    accounts.map(page).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_go_on_where_they_ended() {
+        let indexes = Indexes::default();
+        for no in [1_u64, 3, 2, 5, 4] {
+            push(&indexes.by_holder, "h", AccountNo(no));
+        }
+        let page = |order, after: Option<u64>, skip, most| {
+            let owner = Owner::Holder("h");
+            let page = indexes.listed(owner, order, after.map(AccountNo), (skip, most));
+            page.into_iter().map(|no| no.0).collect::<Vec<_>>()
+        };
+        assert_eq!(page(Order::NewestFirst, None, 0, 2), [5, 4]);
+        assert_eq!(page(Order::NewestFirst, Some(4), 0, 9), [3, 2, 1]);
+        assert_eq!(page(Order::NewestFirst, None, 1, 2), [4, 3]);
+        assert_eq!(page(Order::OldestFirst, None, 1, 2), [2, 3]);
+        assert_eq!(page(Order::OldestFirst, Some(3), 0, 9), [4, 5]);
+        let nobody = indexes.listed(Owner::Origin("o"), Order::NewestFirst, None, (0, 9));
+        assert!(nobody.is_empty());
+    }
 }

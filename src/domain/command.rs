@@ -31,6 +31,8 @@ pub enum Command {
     OpenAccount(Box<OpenAccount>),
     /// Change an account's face.
     ChangeAccount(Box<ChangeAccount>),
+    /// Change an account's face and merge into the metadata it has at that moment.
+    PatchAccount(Box<PatchAccount>),
     /// Money from the world.
     Deposit(MoveMoney),
     /// Money to the world.
@@ -98,6 +100,16 @@ pub struct ChangeAccount {
     pub metadata: Option<(String, Policy)>,
     /// The new address, or none at all.
     pub webhook_url: Option<Option<String>>,
+}
+
+/// A change whose metadata is a difference: it is merged where the account lives, in the order of
+/// its other changes, so that two merges at once are both kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchAccount {
+    /// All but the metadata, which is `None` here.
+    pub change: ChangeAccount,
+    /// The keys to set; a null removes its key.
+    pub merge: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A deposit or a withdrawal.

@@ -4,6 +4,7 @@ use super::{
     account::Status,
     hold::State,
     money::{Amount, Asset, MoneyError},
+    policy::metadata::MetadataError,
 };
 
 /// Why an authorization was declined: a closed list. Source: network-face contract; codes are
@@ -162,6 +163,9 @@ pub enum Rejection {
     /// An amount is not one.
     #[error(transparent)]
     Money(#[from] MoneyError),
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// A clearing in a currency that no asset of the house equals.
     #[error("no asset equals {currency}")]
     NoAssetForCurrency {

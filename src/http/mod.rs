@@ -6,6 +6,7 @@ pub mod network;
 pub mod openapi;
 pub mod operator;
 pub mod problem;
+pub mod programme;
 pub mod write;
 
 use std::sync::{
@@ -111,5 +112,6 @@ pub fn mark_replay(response: &mut HttpResponse) {
 pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     config
         .configure(network::routes)
-        .configure(operator::routes);
+        .configure(operator::routes)
+        .configure(programme::routes);
 }

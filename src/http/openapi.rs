@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{network, operator};
+use super::{network, operator, programme};
 
 /// Every route.
 #[derive(OpenApi)]
@@ -28,6 +28,17 @@ use super::{network, operator};
         network::steps::reverse_refund,
         network::money::deposit,
         network::money::withdraw,
+        programme::create::card,
+        programme::create::programme_card,
+        programme::create::pocket,
+        programme::list::list,
+        programme::list::get,
+        programme::patch::patch,
+        programme::balance::get,
+        programme::balance::sum,
+        programme::movements::get,
+        programme::transfer::post,
+        programme::batch::post,
         operator::books::trial_balance,
         operator::snapshots::take,
         operator::snapshots::list,
@@ -45,6 +56,8 @@ use super::{network, operator};
     modifiers(&Security),
     tags(
         (name = "network", description = "Authorizations and what follows them; scope network"),
+        (name = "programme", description = "Accounts, their money and its movements, as the Bloque \
+                                            SDK calls them; scope programme"),
         (name = "operator", description = "Money in and out, books, snapshots; scope operator"),
         (name = "sandbox", description = "Only with serve --sandbox"),
     ),

@@ -195,6 +195,7 @@ impl From<Rejection> for Problem {
             Rejection::OtherCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::AmountRequired => Self::impossible("local_amount", text),
             Rejection::Money(error) => Self::money("local_amount", &error),
+            Rejection::Metadata(error) => Self::malformed(error.key, text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::SameMoney => Self::impossible("destination_account_urn", text),
         }

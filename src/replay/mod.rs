@@ -1,5 +1,6 @@
-//! Readers that fold the log: recovery, the trial balance, time travel.
+//! Readers that fold the log: recovery, the trial balance, time travel; and one that walks it back.
 
+pub mod history;
 pub mod recovery;
 pub mod shard;
 pub mod totals;

@@ -2,10 +2,11 @@
 
 use crate::domain::{
     account::{Account, Status},
-    command::{ChangeAccount, Context, OpenAccount},
+    command::{ChangeAccount, Context, OpenAccount, PatchAccount},
     event::Event,
     group::Group,
     outcome::Rejection,
+    policy::metadata,
 };
 
 /// A new account goes through `creation_in_progress` to `active` in one record: both facts stand in
@@ -82,4 +83,19 @@ pub(super) fn change(
         change: Box::new(change.clone()),
         account: Box::new(account),
     })
+}
+
+/// The same with the metadata merged; what the merge came to stands in the event.
+pub(super) fn patch(
+    group: &Group,
+    patch: &PatchAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let known = group
+        .account(patch.change.account)
+        .ok_or(Rejection::AccountNotFound)?;
+    let merged = metadata::merge(&known.metadata, &patch.merge, context.terms)?;
+    let mut whole = patch.change.clone();
+    whole.metadata = Some(merged);
+    change(group, &whole, context)
 }

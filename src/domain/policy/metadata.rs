@@ -18,6 +18,95 @@ pub struct MetadataError {
 /// The most assets listed for one currency, and the most currencies.
 const LIST_MAX: usize = 64;
 
+/// The longest metadata, in bytes of its JSON text.
+pub const TEXT_BYTES_MAX: usize = 32 << 10;
+/// The deepest metadata; the object itself is the first level.
+pub const DEPTH_MAX: usize = 16;
+/// The most keys, those of inner objects included.
+pub const KEYS_MAX: usize = 200;
+
+/// Checks `metadata` and returns it as it is kept: its text, and what it says of money.
+///
+/// # Errors
+///
+/// [`MetadataError`] if it is too large, or with the first key that is wrong.
+pub fn settle(
+    metadata: &Map<String, Value>,
+    terms: &Terms,
+) -> Result<(String, Policy), MetadataError> {
+    let text = object_text("metadata", metadata)?;
+    Ok((text, parse(metadata, terms)?))
+}
+
+/// The text of an object from outside, if it is not too large.
+///
+/// # Errors
+///
+/// [`MetadataError`] under `key` if it is too long, too deep or has too many keys.
+pub fn object_text(key: &str, object: &Map<String, Value>) -> Result<String, MetadataError> {
+    let too_large = |what: String| MetadataError {
+        key: key.to_owned(),
+        what,
+    };
+    if !fits_object(object, 1, &mut 0) {
+        return Err(too_large(format!(
+            "must have at most {KEYS_MAX} keys and {DEPTH_MAX} levels"
+        )));
+    }
+    let text = serde_json::to_string(object).map_err(|error| too_large(error.to_string()))?;
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(too_large(format!(
+            "must have at most {TEXT_BYTES_MAX} bytes as JSON text, was {}",
+            text.len()
+        )));
+    }
+    Ok(text)
+}
+
+/// Sets the keys of `changes` in the metadata kept as `known`, removes those whose value is null,
+/// and checks the whole.
+///
+/// # Errors
+///
+/// [`MetadataError`] if the whole is too large, or with the first key that is wrong.
+///
+/// # Panics
+///
+/// If `known` is not what [`settle`] returned.
+pub fn merge(
+    known: &str,
+    changes: &Map<String, Value>,
+    terms: &Terms,
+) -> Result<(String, Policy), MetadataError> {
+    let mut whole: Map<String, Value> =
+        serde_json::from_str(known).expect("Invariant: an account's metadata is a JSON object");
+    for (key, value) in changes {
+        if value.is_null() {
+            whole.remove(key);
+        } else {
+            whole.insert(key.clone(), value.clone());
+        }
+    }
+    settle(&whole, terms)
+}
+
+fn fits_object(object: &Map<String, Value>, depth: usize, keys: &mut usize) -> bool {
+    *keys = keys.saturating_add(object.len());
+    let next = depth.saturating_add(1);
+    depth <= DEPTH_MAX && *keys <= KEYS_MAX && object.values().all(|value| fits(value, next, keys))
+}
+
+fn fits(value: &Value, depth: usize, keys: &mut usize) -> bool {
+    let next = depth.saturating_add(1);
+    match value {
+        Value::Array(list) => {
+            depth <= DEPTH_MAX && list.iter().all(|value| fits(value, next, keys))
+        }
+        Value::Object(object) => fits_object(object, depth, keys),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 /// Reads the policy in `metadata`; keys that steer no money are passed over.
 ///
 /// Source: Bloque docs, Spending Controls.
@@ -111,4 +200,75 @@ fn currency_entry(
         .map(|(n, item)| asset(&format!("{key}[{n}]"), item, terms))
         .collect();
     Ok((currency, assets?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{money::Decimal, policy::AssetTerm};
+
+    fn terms() -> Terms {
+        let asset: Asset = "DUSD/6".parse().expect("an asset");
+        Terms {
+            assets: vec![AssetTerm {
+                asset,
+                pegged: None,
+            }],
+            default_asset: asset,
+            fees: Vec::new(),
+            hold_seconds: 1,
+            hold_seconds_by_mcc: Vec::new(),
+            over_capture: Decimal::ONE,
+        }
+    }
+
+    fn object(text: &str) -> Map<String, Value> {
+        serde_json::from_str(text).expect("a JSON object")
+    }
+
+    #[test]
+    fn merging_sets_and_removes_top_level_keys() {
+        let check = |known: &str, changes: &str, expect: &str| {
+            let merged = merge(known, &object(changes), &terms()).map(|(text, _)| text);
+            assert_eq!(merged.as_deref(), Ok(expect), "{known} with {changes}");
+        };
+        check("{}", "{}", "{}");
+        check("{}", r#"{"name":"A"}"#, r#"{"name":"A"}"#);
+        check(r#"{"a":1,"b":2}"#, r#"{"b":3}"#, r#"{"a":1,"b":3}"#);
+        check(r#"{"a":1,"b":2}"#, r#"{"b":null,"c":null}"#, r#"{"a":1}"#);
+        check(r#"{"a":{"x":1}}"#, r#"{"a":{"y":2}}"#, r#"{"a":{"y":2}}"#);
+    }
+
+    #[test]
+    fn the_whole_is_checked_after_a_merge() {
+        let asset = merge("{}", &object(r#"{"default_asset":"XXX/9"}"#), &terms());
+        assert_eq!(
+            asset.map_err(|error| error.key),
+            Err("metadata.default_asset".to_owned())
+        );
+        let known = serde_json::to_string(&Value::from("x".repeat(TEXT_BYTES_MAX - 20)));
+        let known = format!("{{\"a\":{}}}", known.expect("JSON"));
+        let changes = object(r#"{"b":"0123456789012345"}"#);
+        assert!(merge(&known, &Map::new(), &terms()).is_ok());
+        assert!(
+            merge(&known, &changes, &terms()).is_err(),
+            "too long together"
+        );
+    }
+
+    #[test]
+    fn depth_and_keys_are_bounded() {
+        let nested = |levels: usize| {
+            let inner = format!("{}1{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+            object(&format!("{{\"a\":{inner}}}"))
+        };
+        assert!(settle(&nested(DEPTH_MAX), &terms()).is_ok());
+        assert!(settle(&nested(DEPTH_MAX + 1), &terms()).is_err());
+        let wide = |keys: usize| {
+            let key = |n| (format!("k{n}"), Value::from(n));
+            (0..keys).map(key).collect::<Map<_, _>>()
+        };
+        assert!(settle(&wide(KEYS_MAX), &terms()).is_ok());
+        assert!(settle(&wide(KEYS_MAX + 1), &terms()).is_err());
+    }
 }

@@ -1,0 +1,298 @@
+//! `POST /api/accounts/batch/transfer`: many transfers in one request, each on its own.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    super::{
+        App,
+        body::{Body, plain_text},
+        problem::Problem,
+    },
+    problem::{ErrorView, not_available, translate},
+    request::{self, Idempotency, Reply, Write, answer},
+    transfer::{Order, Sent, Standing, object, send},
+};
+use crate::{
+    actors::EngineError,
+    domain::{
+        ids::RecordId,
+        money::{Amount, Asset},
+    },
+    wire::{self, Key},
+};
+
+/// The largest body.
+pub const BODY_BYTES_MAX: usize = 2 << 20;
+/// The most operations in one request.
+const OPERATIONS_MAX: usize = 800;
+/// How many operations a chunk has at the most. Source: Bloque SDK.
+const CHUNK: usize = 80;
+
+/// Many transfers.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRequest {
+    /// 1 to 800, done in order; one that fails stops no other.
+    operations: Vec<OperationRequest>,
+    /// The caller's reference of the batch; each transfer's metadata has it as `batch_reference`.
+    reference: String,
+    /// Goes into each transfer's metadata, under that of the operation.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// Not available yet.
+    #[schema(value_type = Option<String>)]
+    webhook_url: Option<Value>,
+}
+
+/// One transfer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperationRequest {
+    /// The source, an account of the key's origin.
+    from_account_urn: String,
+    /// The destination, an account of the same origin.
+    to_account_urn: String,
+    /// The caller's reference of the transfer.
+    reference: String,
+    /// Smallest units, as a string of digits.
+    amount: String,
+    /// `SYMBOL/DECIMALS`.
+    asset: String,
+    /// Anything of the caller's own.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// What came of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct BatchResult {
+    result: BatchView,
+    req_id: String,
+}
+
+/// What came of a batch, as it is now.
+#[derive(Serialize, ToSchema)]
+pub struct BatchView {
+    /// executed (all arrived), deferred (some are on their way), failed (some failed).
+    status: &'static str,
+    chunks: Vec<ChunkView>,
+    total_operations: usize,
+    total_chunks: usize,
+    /// Each operation, in order.
+    operations: Vec<OperationView>,
+}
+
+/// What came of up to 80 operations.
+#[derive(Serialize, ToSchema)]
+pub struct ChunkView {
+    queue_id: String,
+    /// completed, processing or failed.
+    status: &'static str,
+    message: String,
+}
+
+/// What came of an operation.
+#[derive(Serialize, ToSchema)]
+pub struct OperationView {
+    reference: String,
+    /// The transfer's id, if money left.
+    queue_id: Option<String>,
+    /// completed, processing or failed.
+    status: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    message: String,
+}
+
+/// Moves money between many accounts. With an idempotency key, a retry sends again only what was not
+/// sent.
+#[utoipa::path(
+    post, path = "/api/accounts/batch/transfer", tag = "programme",
+    request_body = BatchRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "same key: each sent once")),
+    responses(
+        (status = 200, description = "each operation with its result", body = BatchResult),
+        (status = 400, description = "the field is named; nothing was sent", body = ErrorView),
+        (status = 401, description = "no key, or an unknown one", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
+        (status = 413, description = "the body is too large", body = ErrorView),
+        (status = 415, description = "the body is not JSON", body = ErrorView),
+        (status = 422, description = "the field is not available yet", body = ErrorView),
+        (status = 503, description = "busy: try again", body = ErrorView),
+    ),
+)]
+pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    answer(&request, &app, batch(&request, body, &app)).await
+}
+
+struct Operation<'a> {
+    request: &'a OperationRequest,
+    asset: Asset,
+    amount: Amount,
+    metadata: String,
+    fields: (String, String),
+}
+
+async fn batch(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, Problem> {
+    let write: Write<BatchRequest> = request::write(request, bytes, app)?;
+    let operations = read(&write.body, app)?;
+    let (origin, idempotency) = (&write.origin, write.idempotency.as_ref());
+    if let Some(idempotency) = idempotency {
+        refuse_other_use(app, origin, idempotency, operations.len()).await?;
+    }
+    let mut views = Vec::with_capacity(operations.len());
+    let (mut batch_id, mut is_replay) = (0, false);
+    for (place, operation) in operations.iter().enumerate() {
+        let key = idempotency.map(|key| (key.part_key(origin, place), key.fingerprint));
+        let sent = send(app, origin, order(operation, key)).await;
+        if let Ok(sent) = &sent {
+            batch_id = if batch_id == 0 { sent.lsn } else { batch_id };
+            is_replay |= sent.is_replay;
+        }
+        views.push(show(operation.request, sent));
+    }
+    let view = BatchResult {
+        result: summary(views, batch_id),
+        req_id: request::record_id(batch_id),
+    };
+    Ok(Reply::new(StatusCode::OK, &view)?.replayed(is_replay))
+}
+
+/// Reads everything before anything is sent.
+fn read<'a>(body: &'a BatchRequest, app: &App) -> Result<Vec<Operation<'a>>, Problem> {
+    if body.webhook_url.is_some() {
+        return Err(not_available("webhook_url"));
+    }
+    if body.operations.is_empty() || body.operations.len() > OPERATIONS_MAX {
+        let message = format!("operations must have 1 to {OPERATIONS_MAX} items");
+        return Err(Problem::malformed("operations", message));
+    }
+    plain_text("reference", &body.reference, 255)?;
+    let read = |(place, request): (usize, &'a OperationRequest)| {
+        let path = format!("operations[{place}].");
+        let (asset, amount) = request::money(&path, &request.asset, &request.amount, app)?;
+        plain_text(&format!("{path}reference"), &request.reference, 255)?;
+        let mut metadata = body.metadata.clone().unwrap_or_default();
+        metadata.extend(request.metadata.clone().unwrap_or_default());
+        metadata.insert("batch_reference".into(), body.reference.as_str().into());
+        Ok(Operation {
+            request,
+            asset,
+            amount,
+            metadata: object(Some(&metadata), &format!("{path}metadata"))?,
+            fields: (
+                format!("{path}from_account_urn"),
+                format!("{path}to_account_urn"),
+            ),
+        })
+    };
+    body.operations.iter().enumerate().map(read).collect()
+}
+
+fn order<'a>(operation: &'a Operation<'a>, key: Option<(Key, u64)>) -> Order<'a> {
+    let request = operation.request;
+    let (from, to) = &operation.fields;
+    Order {
+        source: (Some(from), &request.from_account_urn),
+        destination: (Some(to), &request.to_account_urn),
+        asset: operation.asset,
+        amount: operation.amount,
+        reference: request.reference.clone(),
+        metadata: operation.metadata.clone(),
+        key: key.map(|(key, _)| key),
+        fingerprint: key.map_or(0, |(_, fingerprint)| fingerprint),
+    }
+}
+
+/// Refuses the whole before anything is sent, if a part of its key was used for another request.
+async fn refuse_other_use(
+    app: &App,
+    origin: &Arc<str>,
+    idempotency: &Idempotency,
+    parts: usize,
+) -> Result<(), Problem> {
+    let parts = (0..parts).map(|part| idempotency.part_key(origin, part));
+    for key in parts.chain([idempotency.key(origin)]) {
+        let Some(lsn) = app.engine.shared.keys.get(key) else {
+            continue;
+        };
+        let waited = app.engine.durability.wait(lsn).await;
+        waited.map_err(EngineError::from)?;
+        if app.engine.entry(lsn)?.fingerprint != idempotency.fingerprint {
+            return Err(EngineError::KeyConflict.into());
+        }
+    }
+    Ok(())
+}
+
+fn show(request: &OperationRequest, sent: Result<Sent, Problem>) -> OperationView {
+    let reference = request.reference.clone();
+    match sent {
+        Ok(sent) => OperationView {
+            reference,
+            queue_id: Some(sent.id.to_string()),
+            status: sent.status.word(),
+            code: None,
+            message: sent.status.message().to_owned(),
+        },
+        Err(problem) => {
+            let problem = translate(problem);
+            OperationView {
+                reference,
+                queue_id: None,
+                status: Standing::Failed.word(),
+                code: Some(problem.code),
+                message: problem.message,
+            }
+        }
+    }
+}
+
+fn summary(operations: Vec<OperationView>, batch_id: u64) -> BatchView {
+    let chunk = |(number, part): (usize, &[OperationView])| {
+        let (status, message) = outcome(part);
+        let id = wire::fingerprint("batch chunk", &(batch_id, number));
+        ChunkView {
+            queue_id: RecordId(id).text("que_"),
+            status,
+            message,
+        }
+    };
+    let chunks: Vec<_> = operations.chunks(CHUNK).enumerate().map(chunk).collect();
+    let status = match outcome(&operations).0 {
+        "completed" => "executed",
+        "processing" => "deferred",
+        _ => "failed",
+    };
+    BatchView {
+        status,
+        total_operations: operations.len(),
+        total_chunks: chunks.len(),
+        chunks,
+        operations,
+    }
+}
+
+/// Failed if one failed, else processing if one is, else completed.
+fn outcome(operations: &[OperationView]) -> (&'static str, String) {
+    let count = |word: &str| operations.iter().filter(|one| one.status == word).count();
+    let (failed, processing) = (count("failed"), count("processing"));
+    let status = match (failed, processing) {
+        (0, 0) => "completed",
+        (0, _) => "processing",
+        _ => "failed",
+    };
+    let completed = count("completed");
+    let mut message = format!("{completed} of {} completed", operations.len());
+    if let Some(first) = operations.iter().find(|one| one.status == "failed") {
+        message = format!("{message}; {}: {}", first.reference, first.message);
+    }
+    (status, message)
+}

@@ -1,0 +1,274 @@
+//! `POST /api/mediums/…`: makes a card or a pocket.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Data, Path},
+};
+use serde::Serialize;
+use serde_json::Map;
+use utoipa::ToSchema;
+
+use super::{
+    super::{App, body::Body, problem::Problem},
+    input::{AccountRequest, check_input, holder},
+    problem::ErrorView,
+    request::{self, Reply, Write, answer, record_id},
+    view::AccountView,
+};
+use crate::{
+    actors::{Answer, EngineError, Target},
+    domain::{
+        account::{Account, Medium},
+        command::{Command, OpenAccount},
+        event::Event,
+        ids::{AccountNo, ActorId, LedgerNo},
+        outcome::Rejection,
+        policy::metadata,
+        time::Timestamp,
+    },
+};
+
+/// How long a new card is valid, in years.
+const CARD_YEARS: u16 = 5;
+
+/// The answer to a change of an account.
+#[derive(Serialize, ToSchema)]
+pub struct AccountResult {
+    /// What came of it.
+    result: AccountEnvelope,
+    /// The id of the record; the same when replayed.
+    req_id: String,
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub struct AccountEnvelope {
+    /// The account.
+    pub account: AccountView,
+}
+
+/// Makes a card.
+#[utoipa::path(
+    post, path = "/api/mediums/card", tag = "programme",
+    request_body = AccountRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "same key, same answer")),
+    responses(
+        (status = 201, description = "made", body = AccountResult),
+        (status = 400, description = "the field is named", body = ErrorView),
+        (status = 401, description = "no key, or an unknown one", body = ErrorView),
+        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 404, description = "no such ledger account", body = ErrorView),
+        (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
+        (status = 413, description = "the body is too large", body = ErrorView),
+        (status = 415, description = "the body is not JSON", body = ErrorView),
+        (status = 422, description = "no physical cards are issued", body = ErrorView),
+        (status = 503, description = "busy: try again", body = ErrorView),
+    ),
+)]
+pub async fn card(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    answer(&request, &app, create(&request, body, &app, Some("card"))).await
+}
+
+/// Makes a card of a programme of its own.
+#[utoipa::path(
+    post, path = "/api/mediums/card-{programme}", tag = "programme",
+    request_body = AccountRequest,
+    params(
+        ("programme" = String, Path, description = "1 to 64 lower-case letters, digits, dashes"),
+        ("Idempotency-Key" = Option<String>, Header, description = "same key, same answer"),
+    ),
+    responses(
+        (status = 201, description = "made", body = AccountResult),
+        (status = 400, description = "the field is named", body = ErrorView),
+        (status = 401, description = "no key, or an unknown one", body = ErrorView),
+        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 404, description = "no such ledger account", body = ErrorView),
+        (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
+        (status = 413, description = "the body is too large", body = ErrorView),
+        (status = 415, description = "the body is not JSON", body = ErrorView),
+        (status = 422, description = "no physical cards are issued", body = ErrorView),
+        (status = 503, description = "busy: try again", body = ErrorView),
+    ),
+)]
+pub async fn programme_card(
+    request: HttpRequest,
+    path: Path<String>,
+    body: Body,
+    app: Data<App>,
+) -> HttpResponse {
+    let name = format!("card-{path}");
+    answer(&request, &app, create(&request, body, &app, Some(&name))).await
+}
+
+/// Makes a pocket.
+#[utoipa::path(
+    post, path = "/api/mediums/virtual", tag = "programme",
+    request_body = AccountRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "same key, same answer")),
+    responses(
+        (status = 201, description = "made", body = AccountResult),
+        (status = 400, description = "the field is named", body = ErrorView),
+        (status = 401, description = "no key, or an unknown one", body = ErrorView),
+        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 404, description = "no such ledger account", body = ErrorView),
+        (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
+        (status = 413, description = "the body is too large", body = ErrorView),
+        (status = 415, description = "the body is not JSON", body = ErrorView),
+        (status = 503, description = "busy: try again", body = ErrorView),
+    ),
+)]
+pub async fn pocket(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    answer(&request, &app, create(&request, body, &app, None)).await
+}
+
+async fn create(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+    programme: Option<&str>,
+) -> Result<Reply, Problem> {
+    let write: Write<AccountRequest> = request::write(request, bytes, app)?;
+    let body = &write.body;
+    holder(&body.holder_urn, &write.origin)?;
+    body.webhook_url
+        .as_deref()
+        .map(request::webhook_url)
+        .transpose()?;
+    check_input(body.input.as_ref(), programme.is_some())?;
+    let known = Map::new();
+    let metadata = body.metadata.as_ref().unwrap_or(&known);
+    let (metadata, policy) = metadata::settle(metadata, app.terms()).map_err(Rejection::from)?;
+    let ledger = body
+        .ledger_account_id
+        .as_deref()
+        .map(shared_ledger)
+        .transpose()?;
+    let no = app.engine.shared.next_number();
+    let command = Command::OpenAccount(Box::new(OpenAccount {
+        no: AccountNo(no),
+        medium: medium(programme, app)?,
+        holder_urn: body.holder_urn.clone(),
+        ledger: ledger.unwrap_or(LedgerNo(no)),
+        webhook_url: body.webhook_url.clone(),
+        metadata,
+        policy,
+    }));
+    let opened = match ledger {
+        Some(ledger) => {
+            let actor = app.engine.shared.indexes.actor_of_ledger(ledger);
+            let request = write.engine_request(Target::Actor(actor), command);
+            app.engine.execute(request).await.map_err(no_ledger)
+        }
+        None => {
+            let actor = ActorId(no);
+            app.engine.directory.create(actor);
+            let request = write.engine_request(Target::Actor(actor), command);
+            let opened = app.engine.execute(request).await;
+            if !matches!(&opened, Ok(answer) if !answer.is_replay) {
+                app.engine.directory.discard_if_empty(actor);
+            }
+            opened.map_err(Problem::from)
+        }
+    };
+    show(&opened?, StatusCode::CREATED)
+}
+
+/// Renders what a record made of an account, now or again.
+///
+/// # Errors
+///
+/// 409 if the record is about something else.
+pub fn show(answer: &Answer, status: StatusCode) -> Result<Reply, Problem> {
+    let account = answer.events.iter().rev().find_map(account_in);
+    let account = account.ok_or_else(|| Problem::from(EngineError::KeyConflict))?;
+    let view = AccountResult {
+        result: AccountEnvelope {
+            account: AccountView::new(account, None),
+        },
+        req_id: record_id(answer.lsn),
+    };
+    Ok(Reply::new(status, &view)?.replayed(answer.is_replay))
+}
+
+fn account_in(event: &Event) -> Option<&Account> {
+    match event {
+        Event::AccountOpened(account) | Event::AccountChanged { account, .. } => Some(account),
+        Event::Deposited(..)
+        | Event::Withdrawn(..)
+        | Event::TransferredWithin(..)
+        | Event::TransferSent(..)
+        | Event::TransferReceived(..)
+        | Event::TransferSettled(_)
+        | Event::TransferReturned(..)
+        | Event::AuthorizationApproved(_)
+        | Event::AuthorizationDeclined(_)
+        | Event::AuthorizationStepped(_) => None,
+    }
+}
+
+fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
+    text.parse()
+        .map_err(|_| no_ledger(Rejection::LedgerNotFound))
+}
+
+/// A ledger account that is not there, or is another origin's.
+fn no_ledger(error: impl Into<EngineError>) -> Problem {
+    let problem = Problem::from(error.into());
+    if !matches!(
+        problem.code,
+        "account_not_found" | "ledger_account_not_found"
+    ) {
+        return problem;
+    }
+    let message = "ledger_account_id: ledger account not found";
+    let mut problem = Problem::not_found("ledger_account_not_found", message);
+    problem.field = Some("ledger_account_id".to_owned());
+    problem
+}
+
+fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
+    let Some(programme) = programme else {
+        return Ok(Medium::Virtual);
+    };
+    if let Some(name) = programme.strip_prefix("card-") {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            let message = "programme must be 1 to 64 lower-case letters, digits and dashes";
+            return Err(Problem::malformed("programme", message));
+        }
+    }
+    let random = getrandom::u32().map_err(|error| {
+        tracing::error!(%error, "the system gave no randomness");
+        Problem::busy("no randomness: try again")
+    })?;
+    Ok(Medium::Card {
+        programme: programme.to_owned(),
+        last_four: four_digits(random),
+        expiry: expiry(app.engine.shared.clock.now()),
+    })
+}
+
+fn expiry(now: Timestamp) -> crate::domain::time::Month {
+    now.month().plus_years(CARD_YEARS)
+}
+
+/// Four digits as ASCII.
+fn four_digits(random: u32) -> [u8; 4] {
+    let digit = |power: u32| {
+        let digit = random.checked_div(power).unwrap_or(0) % 10;
+        u8::try_from(digit).unwrap_or(0).saturating_add(b'0')
+    };
+    [digit(1_000), digit(100), digit(10), digit(1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_four_are_digits() {
+        assert_eq!(&four_digits(0), b"0000");
+        assert_eq!(&four_digits(4_294_967_295), b"7295");
+    }
+}

@@ -1,0 +1,165 @@
+//! The filters of `GET /api/accounts`.
+
+use std::collections::BTreeSet;
+
+use actix_web::HttpRequest;
+use serde_json::{Map, Value};
+
+use super::{super::problem::Problem, query::Params, view::text_of};
+use crate::{
+    actors::indexes::Order,
+    domain::{
+        account::{Account, Medium, Status},
+        ids::LedgerNo,
+        time::Timestamp,
+    },
+};
+
+/// The most accounts in one answer.
+const LIMIT_MAX: usize = 1_000;
+
+/// Which accounts are listed, and how many.
+pub struct Filter {
+    /// Of this holder.
+    pub holder_urn: Option<String>,
+    /// These.
+    pub names: Option<Vec<String>>,
+    /// In front of this money.
+    pub ledgers: Option<BTreeSet<LedgerNo>>,
+    medium: Option<String>,
+    statuses: Vec<Status>,
+    name_part: Option<String>,
+    metadata: Vec<(String, String)>,
+    created_after: Option<Timestamp>,
+    created_before: Option<Timestamp>,
+    /// How many at the most.
+    pub limit: usize,
+    /// How many are passed over.
+    pub offset: usize,
+    /// Which come first.
+    pub order: Order,
+}
+
+impl Filter {
+    /// Reads the query string.
+    ///
+    /// # Errors
+    ///
+    /// 400 with the parameter.
+    pub fn read(request: &HttpRequest) -> Result<Self, Problem> {
+        const ONCE: [&str; 11] = [
+            "holder_urn",
+            "urn",
+            "medium",
+            "q",
+            "custom_id",
+            "created_after",
+            "created_before",
+            "ledger_account_id",
+            "limit",
+            "offset",
+            "order",
+        ];
+        const MANY: [&str; 4] = ["urns", "status", "ledger_account_ids", "metadata["];
+        let params = Params::read(request, &ONCE, &MANY)?;
+        let given = |one: &'static str, many: &'static str| {
+            let all: Vec<String> = params
+                .all(one)
+                .chain(params.all(many))
+                .map(str::to_owned)
+                .collect();
+            (!all.is_empty()).then_some(all)
+        };
+        // A text that names nothing of ours matches nothing.
+        let ledgers = given("ledger_account_id", "ledger_account_ids");
+        let ledgers = ledgers.map(|all| all.iter().filter_map(|text| text.parse().ok()).collect());
+        let order = match params.word("order", &["asc", "desc"])? {
+            Some("asc") => Order::OldestFirst,
+            Some(_) | None => Order::NewestFirst,
+        };
+        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let custom_id = params
+            .one("custom_id")
+            .map(|value| own(("custom_id", value)));
+        Ok(Self {
+            holder_urn: params.one("holder_urn").map(str::to_owned),
+            names: given("urn", "urns"),
+            ledgers,
+            medium: params.one("medium").map(str::to_owned),
+            statuses: params.all("status").map(status).collect::<Result<_, _>>()?,
+            name_part: params.one("q").map(str::to_lowercase),
+            metadata: params.map("metadata").map(own).chain(custom_id).collect(),
+            created_after: params.time("created_after")?,
+            created_before: params.time("created_before")?,
+            limit: params.number("limit", 100, (1, LIMIT_MAX))?,
+            offset: params.number("offset", 0, (0, usize::MAX))?,
+            order,
+        })
+    }
+
+    /// Whether the index alone says who is in the list.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.medium.is_none()
+            && self.statuses.is_empty()
+            && self.name_part.is_none()
+            && self.metadata.is_empty()
+            && self.created_after.is_none()
+            && self.created_before.is_none()
+    }
+
+    /// Whether an account is among them.
+    #[must_use]
+    pub fn fits(&self, account: &Account) -> bool {
+        let created = account.created_at;
+        self.holder_urn
+            .as_ref()
+            .is_none_or(|urn| account.holder_urn == *urn)
+            && self
+                .ledgers
+                .as_ref()
+                .is_none_or(|all| all.contains(&account.ledger))
+            && self
+                .medium
+                .as_deref()
+                .is_none_or(|word| is_medium(account, word))
+            && (self.statuses.is_empty() || self.statuses.contains(&account.status))
+            && self.created_after.is_none_or(|after| created > after)
+            && self.created_before.is_none_or(|before| created < before)
+            && self.fits_metadata(account)
+    }
+
+    fn fits_metadata(&self, account: &Account) -> bool {
+        if self.name_part.is_none() && self.metadata.is_empty() {
+            return true;
+        }
+        let metadata: Map<String, Value> =
+            serde_json::from_str(&account.metadata).unwrap_or_default();
+        let name = metadata.get("name").and_then(Value::as_str);
+        let name = name.unwrap_or_default().to_lowercase();
+        let equals = |(key, wanted): &(String, String)| {
+            metadata
+                .get(key)
+                .is_some_and(|value| text_of(value) == wanted.as_str())
+        };
+        self.name_part
+            .as_ref()
+            .is_none_or(|part| name.contains(part.as_str()))
+            && self.metadata.iter().all(equals)
+    }
+}
+
+fn status(word: &str) -> Result<Status, Problem> {
+    let known = Status::ALL.iter().find(|status| status.word() == word);
+    known.copied().ok_or_else(|| {
+        let words: Vec<_> = Status::ALL.iter().map(|status| status.word()).collect();
+        let message = format!("status must be one of {}", words.join(", "));
+        Problem::malformed("status", message)
+    })
+}
+
+/// `card` stands for every card, so that the SDK's list of cards has those of programmes too.
+fn is_medium(account: &Account, word: &str) -> bool {
+    let is_card = matches!(account.medium, Medium::Card { .. });
+    account.medium_word() == word || (word == "card" && is_card)
+}

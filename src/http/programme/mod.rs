@@ -1,0 +1,49 @@
+//! The programme face: accounts, their money and its movements, as the Bloque SDK calls them.
+
+pub mod balance;
+pub mod batch;
+pub mod create;
+pub mod describe;
+pub mod filter;
+pub mod input;
+pub mod list;
+pub mod movement;
+pub mod movements;
+pub mod patch;
+pub mod problem;
+pub mod query;
+pub mod request;
+pub mod transfer;
+pub mod view;
+
+use actix_web::web;
+
+/// Adds the face's routes. Fixed names come before account URNs.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/api/mediums/card").route(web::post().to(create::card)))
+        .service(web::resource("/api/mediums/virtual").route(web::post().to(create::pocket)))
+        .service(
+            web::resource("/api/mediums/card-{programme}")
+                .route(web::post().to(create::programme_card)),
+        )
+        .service(web::resource("/api/accounts").route(web::get().to(list::list)))
+        .service(web::resource("/api/accounts/balances").route(web::get().to(balance::sum)))
+        .service(
+            web::resource("/api/accounts/batch/transfer")
+                .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
+                .route(web::post().to(batch::post)),
+        )
+        .service(
+            web::resource("/api/accounts/{urn}")
+                .route(web::get().to(list::get))
+                .route(web::patch().to(patch::patch)),
+        )
+        .service(web::resource("/api/accounts/{urn}/balance").route(web::get().to(balance::get)))
+        .service(
+            web::resource("/api/accounts/{urn}/movements").route(web::get().to(movements::get)),
+        )
+        .service(
+            web::resource("/api/accounts/{urn}/transfer").route(web::post().to(transfer::post)),
+        );
+}

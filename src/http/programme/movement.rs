@@ -1,0 +1,209 @@
+//! What a record of the log means as a movement of one account's money.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::describe::Draft;
+use crate::domain::{
+    command::Authorize,
+    event::Event,
+    ids::{AccountNo, AuthorizationId, LedgerNo},
+    money::Asset,
+    posting::Place,
+    time::Timestamp,
+};
+
+/// Which money is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pocket {
+    /// What came and went for good.
+    Main,
+    /// What was held and let go.
+    Pending,
+}
+
+/// Which way money went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards the account.
+    In,
+    /// Away from it.
+    Out,
+}
+
+impl Direction {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// A movement.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovementView {
+    /// Smallest units; never negative.
+    pub amount: String,
+    /// `SYMBOL/DECIMALS`.
+    pub asset: String,
+    /// An account's URN, or `world`, `settlement` (the card network), `hold`.
+    pub from_account_id: String,
+    /// The same.
+    pub to_account_id: String,
+    /// in or out.
+    pub direction: &'static str,
+    /// deposit, withdraw or transfer.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The caller's reference or transaction id.
+    pub reference: String,
+    /// card, transfer or external.
+    pub rail_name: &'static str,
+    /// confirmed; of a hold: pending, settled or cancelled.
+    pub status: &'static str,
+    /// What it was for.
+    pub details: MovementDetails,
+    /// RFC 3339 with microseconds; no two movements of an account have the same.
+    pub created_at: String,
+}
+
+/// What a movement was for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovementDetails {
+    /// authorization, capture, refund, deposit, transfer, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Names and texts.
+    #[schema(value_type = Object)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A movement with the hold whose state its status depends on.
+#[derive(Debug)]
+pub struct Found {
+    /// As shown, but for a hold's status.
+    pub view: MovementView,
+    /// The hold.
+    pub hold: Option<AuthorizationId>,
+}
+
+/// Whose movements are looked for.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The money.
+    pub ledger: LedgerNo,
+    /// The account that was asked about.
+    pub urn: String,
+    /// The cards that draw on the money: id and last four digits.
+    pub cards: BTreeMap<AccountNo, (String, String)>,
+}
+
+/// How much of each asset a record moved, signed: above zero towards the account.
+#[must_use]
+pub fn changes(events: &[Event], ledger: LedgerNo, pocket: Pocket) -> BTreeMap<Asset, i128> {
+    let mut sums: BTreeMap<Asset, Sums> = BTreeMap::new();
+    let movements = events.iter().filter_map(Event::movement);
+    for posting in movements.flat_map(|movement| &movement.postings) {
+        let of = |place: &Place| place.ledger() == Some(ledger);
+        let held = |place: &Place| *place == Place::Held(ledger);
+        let (from, to) = (&posting.source, &posting.destination);
+        let (leaves, arrives) = (of(from), of(to));
+        if !leaves && !arrives {
+            continue;
+        }
+        let sum = sums.entry(posting.asset).or_default();
+        let amount = posting.amount.minor();
+        if arrives && !leaves {
+            sum.crossed = sum.crossed.saturating_add(amount);
+        }
+        if leaves && !arrives {
+            sum.crossed = sum.crossed.saturating_sub(amount);
+        }
+        if held(to) {
+            sum.held = sum.held.saturating_add(amount);
+        }
+        if held(from) {
+            sum.held = sum.held.saturating_sub(amount);
+        }
+        if leaves && arrives {
+            let inward = if held(from) {
+                amount
+            } else {
+                amount.saturating_neg()
+            };
+            sum.released = sum.released.saturating_add(inward);
+        }
+    }
+    let change = |sum: &Sums| match pocket {
+        Pocket::Main => sum.crossed,
+        // What was held and captured in one record was never held.
+        Pocket::Pending if sum.released < 0 => sum.released.max(sum.held.max(0).saturating_neg()),
+        Pocket::Pending => sum.released,
+    };
+    let all = sums.iter().map(|(asset, sum)| (*asset, change(sum)));
+    all.filter(|(_, change)| *change != 0).collect()
+}
+
+#[derive(Default)]
+struct Sums {
+    /// Over the border of the ledger account.
+    crossed: i128,
+    /// Onto its held side.
+    held: i128,
+    /// From its held side to its spendable one.
+    released: i128,
+}
+
+/// The first request behind a step, if it must be fetched.
+#[must_use]
+pub fn needs_first(events: &[Event]) -> Option<u64> {
+    let stepped = events.iter().find_map(Event::stepped)?;
+    Some(stepped.authorization.first_lsn)
+}
+
+/// The movements of a record, one for each asset.
+#[must_use]
+pub fn found(
+    events: &[Event],
+    time: Timestamp,
+    subject: &Subject,
+    pocket: Pocket,
+    first: Option<&Arc<Authorize>>,
+) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (asset, change) in changes(events, subject.ledger, pocket) {
+        let moves = |event: &&Event| {
+            let postings = event
+                .movement()
+                .map(|movement| movement.postings.as_slice());
+            let mut postings = postings.unwrap_or_default().iter();
+            postings.any(|posting| posting.asset == asset)
+        };
+        let Some(event) = events.iter().find(moves) else {
+            continue;
+        };
+        let direction = if change > 0 {
+            Direction::In
+        } else {
+            Direction::Out
+        };
+        let draft = Draft {
+            subject,
+            pocket,
+            direction,
+            first,
+        };
+        let (mut found, amount) = (draft.describe(event), change.unsigned_abs());
+        found.view.amount = amount.to_string();
+        found.view.asset = asset.to_string();
+        found.view.direction = direction.word();
+        found.view.created_at = time.to_string();
+        all.push(found);
+    }
+    all
+}

@@ -1,0 +1,323 @@
+//! What every handler of the face does first and last: who asks, what the body says, under which
+//! key; and the answer with its headers.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, Uri},
+    web::Data,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    super::{
+        App, access,
+        body::{self, Body},
+        json, mark_replay,
+        problem::Problem,
+        request_id,
+    },
+    problem,
+};
+use crate::{
+    actors::{Request, Target, keys::key_of},
+    domain::{
+        command::Command,
+        ids::{AccountNo, RecordId},
+        money::{Amount, Asset},
+        registry::Scope,
+    },
+    wire::{self, Key, KeyLife},
+};
+
+/// The longest address for webhooks.
+const URL_BYTES_MAX: usize = 2 << 10;
+
+/// An answer.
+pub struct Reply {
+    status: StatusCode,
+    body: Vec<u8>,
+    is_replay: bool,
+}
+
+impl Reply {
+    /// Renders `view`.
+    ///
+    /// # Errors
+    ///
+    /// 500 if it cannot be rendered, which no view of ours does.
+    pub fn new(status: StatusCode, view: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(view).map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, "render_fault", error.to_string())
+        })?;
+        Ok(Self {
+            status,
+            body,
+            is_replay: false,
+        })
+    }
+
+    /// Says whether an earlier request under the same key got this answer already.
+    #[must_use]
+    pub const fn replayed(mut self, is_replay: bool) -> Self {
+        self.is_replay = is_replay;
+        self
+    }
+}
+
+/// Runs a handler and gives its answer, or its error in this face's shape.
+pub async fn answer(
+    request: &HttpRequest,
+    app: &Data<App>,
+    handler: impl Future<Output = Result<Reply, Problem>>,
+) -> HttpResponse {
+    let id = request_id(request, app);
+    match handler.await {
+        Ok(reply) => {
+            let mut response = json(reply.status, &id, reply.body);
+            if reply.is_replay {
+                mark_replay(&mut response);
+            }
+            response
+        }
+        Err(refused) => problem::respond(refused, &id),
+    }
+}
+
+/// The caller's origin, if the key allows this face.
+///
+/// # Errors
+///
+/// 401, 403.
+pub fn origin(request: &HttpRequest, app: &App) -> Result<Arc<str>, Problem> {
+    Ok(access::require(request, app, Scope::Programme)?
+        .origin
+        .clone())
+}
+
+/// A request that changes something, read but for its meaning.
+pub struct Write<T> {
+    /// Whose key it came with.
+    pub origin: Arc<str>,
+    /// What it says.
+    pub body: T,
+    /// The `Idempotency-Key`, if it has one.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What an `Idempotency-Key` header says.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    text: String,
+    /// Tells the request from others under the same key.
+    pub fingerprint: u64,
+}
+
+impl Idempotency {
+    /// The key of the request itself.
+    #[must_use]
+    pub fn key(&self, origin: &str) -> Key {
+        key_of(origin, "idempotency", &self.text)
+    }
+
+    /// The key of one part of it. No header can name it: control characters are refused there.
+    #[must_use]
+    pub fn part_key(&self, origin: &str, part: usize) -> Key {
+        key_of(origin, "idempotency", &format!("{}\n{part}", self.text))
+    }
+}
+
+/// Reads who asks, the body, and the key.
+///
+/// # Errors
+///
+/// 401, 403, 413, 415, or 400 with the field.
+pub fn write<T: DeserializeOwned>(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+) -> Result<Write<T>, Problem> {
+    let origin = origin(request, app)?;
+    body::require_json(request)?;
+    let bytes = body::bytes(bytes)?;
+    let parsed = body::parse(&bytes)?;
+    let idempotency = match body::idempotency_key(request)? {
+        Some(text) => Some(Idempotency {
+            text: text.to_owned(),
+            fingerprint: fingerprint(request, &body::parse(&bytes)?),
+        }),
+        None => None,
+    };
+    Ok(Write {
+        origin,
+        body: parsed,
+        idempotency,
+    })
+}
+
+impl<T> Write<T> {
+    /// The engine's request under this one's key.
+    #[must_use]
+    pub fn engine_request(&self, target: Target, command: Command) -> Request {
+        let key = self.idempotency.as_ref().map(|key| key.key(&self.origin));
+        Request {
+            target,
+            origin: Some(self.origin.clone()),
+            command,
+            keys: key
+                .map(|key| (key, KeyLife::Expiring))
+                .into_iter()
+                .collect(),
+            fingerprint: self.idempotency.as_ref().map_or(0, |key| key.fingerprint),
+            recalled: None,
+        }
+    }
+}
+
+fn fingerprint(request: &HttpRequest, body: &Value) -> u64 {
+    let mut text = String::new();
+    canonical(body, &mut text);
+    let class = format!("{} {}", request.method(), request.path());
+    wire::fingerprint(&class, &text)
+}
+
+/// JSON with the keys of every object in order.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            out.push('{');
+            for (key, value) in entries {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(list) => {
+            out.push('[');
+            for value in list {
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
+    }
+}
+
+/// The id that a recorded answer carries in its body. It is the record's, so that a replay reads the
+/// same; the header `X-Request-Id` has the request's own.
+#[must_use]
+pub fn record_id(lsn: u64) -> String {
+    RecordId(lsn).text("req_")
+}
+
+/// Whom an account's name is for: its URN, or its short id.
+///
+/// # Errors
+///
+/// 404 for a name that is none of ours, at `field`.
+pub fn account_target(field: Option<&str>, name: &str) -> Result<(Target, AccountNo), Problem> {
+    let unknown = || problem::no_account(field);
+    let no: AccountNo = name.parse().map_err(|_| unknown())?;
+    let urn = name.contains(':').then(|| name.into());
+    Ok((Target::Account { no, urn }, no))
+}
+
+/// Refuses text that no webhook can be sent to. Whether its host may be reached is seen when
+/// something is sent.
+///
+/// # Errors
+///
+/// 400.
+pub fn webhook_url(text: &str) -> Result<(), Problem> {
+    let wrong = |message: String| Err(Problem::malformed("webhook_url", message));
+    if text.len() > URL_BYTES_MAX {
+        return wrong(format!(
+            "webhook_url must have at most {URL_BYTES_MAX} bytes"
+        ));
+    }
+    let is_sound = text.parse::<Uri>().is_ok_and(|uri| {
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_http && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_sound {
+        return Ok(());
+    }
+    wrong("webhook_url must be a URL such as https://example.com/webhooks".to_owned())
+}
+
+/// Reads an amount above zero of an asset that the house knows.
+///
+/// # Errors
+///
+/// 400 with the field, under `path`.
+pub fn money(path: &str, asset: &str, amount: &str, app: &App) -> Result<(Asset, Amount), Problem> {
+    let (asset_field, amount_field) = (format!("{path}asset"), format!("{path}amount"));
+    let asset: Asset = asset
+        .parse()
+        .map_err(|error| Problem::money(&asset_field, &error))?;
+    if app.terms().asset(asset).is_none() {
+        let message = format!("{asset_field} {asset} is not configured");
+        return Err(Problem::impossible(asset_field, message));
+    }
+    let amount: Amount = amount
+        .parse()
+        .map_err(|error| Problem::money(&amount_field, &error))?;
+    if amount.is_zero() {
+        let message = format!("{amount_field} must be above zero");
+        return Err(Problem::impossible(amount_field, message));
+    }
+    Ok((asset, amount))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        let canon = |text: &str| {
+            let mut out = String::new();
+            canonical(&serde_json::from_str(text).expect("JSON"), &mut out);
+            out
+        };
+        let one = canon(r#"{"a":1,"b":{"x":[1,2],"y":null}}"#);
+        assert_eq!(one, canon(r#" {"b":{"y":null,"x":[1,2]}, "a":1}"#));
+        for other in [
+            r#"{"a":1,"b":{"x":[2,1],"y":null}}"#,
+            r#"{"a":"1","b":{"x":[1,2],"y":null}}"#,
+            r#"{"a":1,"b":{"x":[1,2]}}"#,
+            r#"{"a":1,"b":{"x":[[1],2],"y":null}}"#,
+        ] {
+            assert_ne!(one, canon(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn webhook_urls() {
+        for good in ["https://a.example/x?y=1", "http://localhost:9000/hook"] {
+            assert!(webhook_url(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            "a.example",
+            "/x",
+            "ftp://a.example",
+            "https://",
+            "http:// x",
+        ] {
+            assert!(webhook_url(wrong).is_err(), "{wrong}");
+        }
+        let long = format!("https://a.example/{}", "x".repeat(URL_BYTES_MAX));
+        assert!(webhook_url(&long).is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! Accounts and balances as this face shows them.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::domain::{
+    account::{Account, Medium},
+    funds::{Balance, LedgerAccount},
+    money::Asset,
+};
+
+/// What an account has of one asset, in the asset's smallest unit.
+#[derive(Serialize, ToSchema)]
+pub struct BalanceView {
+    /// Spendable.
+    #[schema(example = "100000000")]
+    current: String,
+    /// Held for authorizations.
+    #[schema(example = "0")]
+    pending: String,
+    /// All that ever came in.
+    #[serde(rename = "in")]
+    #[schema(example = "100000000")]
+    incoming: String,
+    /// All that ever went out.
+    #[serde(rename = "out")]
+    #[schema(example = "0")]
+    outgoing: String,
+}
+
+/// Balances by asset, such as `DUSD/6`.
+pub type BalancesView = BTreeMap<String, BalanceView>;
+
+/// Renders balances.
+#[must_use]
+pub fn balances(balances: &[(Asset, Balance)]) -> BalancesView {
+    let view = |balance: &Balance| BalanceView {
+        current: balance.current.to_string(),
+        pending: balance.pending.to_string(),
+        incoming: balance.incoming.to_string(),
+        outgoing: balance.outgoing.to_string(),
+    };
+    let entry = |(asset, balance): &(Asset, Balance)| (asset.to_string(), view(balance));
+    balances.iter().map(entry).collect()
+}
+
+/// Adds up the balances of several ledger accounts.
+#[must_use]
+pub fn sum(ledgers: &[LedgerAccount]) -> BalancesView {
+    let mut total: BTreeMap<Asset, Balance> = BTreeMap::new();
+    for (asset, balance) in ledgers.iter().flat_map(|ledger| &ledger.balances) {
+        let sum = total.entry(*asset).or_default();
+        sum.current = sum.current.saturating_add(balance.current);
+        sum.pending = sum.pending.saturating_add(balance.pending);
+        sum.incoming = sum.incoming.saturating_add(balance.incoming);
+        sum.outgoing = sum.outgoing.saturating_add(balance.outgoing);
+    }
+    balances(&total.into_iter().collect::<Vec<_>>())
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub struct AccountView {
+    /// The short id: the last part of the URN.
+    id: String,
+    /// `did:bloque:account:card:usr-…:crd-…` or `did:bloque:account:virtual:usr-…:vrt-…`.
+    urn: String,
+    /// `card`, `card-…` or `virtual`.
+    #[schema(example = "card")]
+    medium: String,
+    /// What only accounts of its kind have.
+    details: AccountDetails,
+    /// The money behind it; accounts with the same share their money.
+    ledger_account_id: String,
+    /// creation_in_progress, active, frozen, disabled, deleted or creation_failed.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// The holder.
+    owner_urn: String,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339; when the account changed, not its money.
+    updated_at: String,
+    /// Where its events go.
+    webhook_url: Option<String>,
+    /// The programme's own data.
+    #[schema(value_type = Object)]
+    metadata: Box<RawValue>,
+    /// What it has; in lists and single reads, not in the answer to a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    balance: Option<BalancesView>,
+}
+
+/// What only accounts of a kind have.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AccountDetails {
+    /// Of a card.
+    Card(Box<CardDetails>),
+    /// Of a pocket.
+    Virtual(VirtualDetails),
+}
+
+/// Of a card.
+#[derive(Serialize, ToSchema)]
+pub struct CardDetails {
+    id: String,
+    email: Option<String>,
+    operational_country: Option<String>,
+    client_id: String,
+    card_id: String,
+    /// What a processor may hold in place of the card.
+    card_token: String,
+    #[schema(example = "4242")]
+    card_last_four: String,
+    card_provider: &'static str,
+    card_product_type: &'static str,
+    #[schema(example = "ACTIVE")]
+    card_status: String,
+    /// Null until card details can be shown.
+    card_url_details: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_reason: Option<&'static str>,
+    card_type: &'static str,
+    user_id: String,
+}
+
+/// Of a pocket: the holder's names, as the metadata has them.
+#[derive(Serialize, ToSchema)]
+pub struct VirtualDetails {
+    id: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+impl AccountView {
+    /// Renders an account, with its balances where they are known to belong to the same moment.
+    #[must_use]
+    pub fn new(account: &Account, balance: Option<BalancesView>) -> Self {
+        let object = RawValue::from_string(account.metadata.clone());
+        Self {
+            id: account.id(),
+            urn: account.urn(),
+            medium: account.medium_word().to_owned(),
+            details: details(account),
+            ledger_account_id: account.ledger.to_string(),
+            status: account.status.word(),
+            owner_urn: account.holder_urn.clone(),
+            created_at: account.created_at.to_string(),
+            updated_at: account.updated_at.to_string(),
+            webhook_url: account.webhook_url.clone(),
+            metadata: object.unwrap_or_default(),
+            balance,
+        }
+    }
+}
+
+fn details(account: &Account) -> AccountDetails {
+    let metadata: serde_json::Value =
+        serde_json::from_str(&account.metadata).unwrap_or(serde_json::Value::Null);
+    let text = |key: &str| metadata.get(key)?.as_str().map(str::to_owned);
+    match &account.medium {
+        Medium::Card { last_four, .. } => AccountDetails::Card(Box::new(CardDetails {
+            id: account.id(),
+            email: text("email"),
+            operational_country: None,
+            client_id: account.origin().to_owned(),
+            card_id: account.no.card_id(),
+            card_token: account.no.card_token(),
+            card_last_four: digits(*last_four),
+            card_provider: "VISA",
+            card_product_type: "DEBIT",
+            card_status: account.status.word().to_uppercase(),
+            card_url_details: None,
+            status_reason: account.status_reason.map(|reason| reason.word()),
+            card_type: "VIRTUAL",
+            user_id: crate::domain::ids::user_id(&account.holder_urn),
+        })),
+        Medium::Virtual => AccountDetails::Virtual(VirtualDetails {
+            id: account.id(),
+            first_name: text("first_name"),
+            last_name: text("last_name"),
+        }),
+    }
+}
+
+/// Digits kept as ASCII.
+#[must_use]
+pub fn digits(last_four: [u8; 4]) -> String {
+    last_four.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// A value as text: a string as it is, anything else as JSON.
+#[must_use]
+pub fn text_of(value: &serde_json::Value) -> Cow<'_, str> {
+    value
+        .as_str()
+        .map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
+}

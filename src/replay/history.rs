@@ -1,0 +1,235 @@
+//! Reads one actor's records from the log, newest first, from anywhere in its past.
+//!
+//! Each record points at the one before and far back (`domain::trail`), so a moment or a position in
+//! a long history is reached in a logarithm of reads, and no index is kept.
+
+use crate::{
+    domain::{ids::ActorId, time::Timestamp},
+    journal::{Journal, JournalError, Lsn},
+    wire::{self, Entry, WireError},
+};
+
+/// Why the past cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record does not decode.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// An actor's records, newest first. Reads block.
+pub struct History<'a> {
+    journal: &'a dyn Journal,
+    actor: ActorId,
+    /// Where the next record stands, 0 at the end.
+    next: u64,
+    /// The record at `next`, if it was read on the way there.
+    held: Option<Entry>,
+    reads: usize,
+}
+
+impl<'a> History<'a> {
+    /// Begins with the record at `newest`, which must be one of `actor`'s, or 0 for none.
+    #[must_use]
+    pub fn new(journal: &'a dyn Journal, actor: ActorId, newest: u64) -> Self {
+        Self {
+            journal,
+            actor,
+            next: newest,
+            held: None,
+            reads: 0,
+        }
+    }
+
+    /// Where the next record stands; 0 at the end.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// How many records were read so far.
+    #[must_use]
+    pub const fn reads(&self) -> usize {
+        self.reads
+    }
+
+    /// The next older record, with its position.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`] if it cannot be read. Records that were retired are simply the end.
+    pub fn older(&mut self) -> Result<Option<(u64, Entry)>, HistoryError> {
+        let at = self.next;
+        let held = match self.held.take() {
+            Some(entry) => Some(entry),
+            None => self.read(at)?,
+        };
+        self.next = held.as_ref().map_or(0, |entry| entry.links.previous);
+        Ok(held.map(|entry| (at, entry)))
+    }
+
+    /// Goes on to the newest record from before `moment`.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`] if a record on the way cannot be read.
+    pub fn skip_to_before(&mut self, moment: Timestamp) -> Result<(), HistoryError> {
+        while let Some(entry) = self.peek()? {
+            if entry.time < moment {
+                return Ok(());
+            }
+            let (skip, previous) = (entry.links.skip, entry.links.previous);
+            let far = self.read(skip)?.filter(|far| far.time >= moment);
+            (self.next, self.held) = match far {
+                Some(far) => (skip, Some(far)),
+                None => (previous, None),
+            };
+        }
+        Ok(())
+    }
+
+    /// Goes on to the newest record at or below `position`.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`] if a record on the way cannot be read.
+    pub fn skip_to_position(&mut self, position: u64) -> Result<(), HistoryError> {
+        while self.next > position {
+            let Some(entry) = self.peek()? else {
+                return Ok(());
+            };
+            let (skip, previous) = (entry.links.skip, entry.links.previous);
+            self.next = if skip >= position { skip } else { previous };
+            self.held = None;
+        }
+        Ok(())
+    }
+
+    fn peek(&mut self) -> Result<Option<&Entry>, HistoryError> {
+        if self.held.is_none() {
+            self.held = self.read(self.next)?;
+        }
+        if self.held.is_none() {
+            self.next = 0;
+        }
+        Ok(self.held.as_ref())
+    }
+
+    fn read(&mut self, at: u64) -> Result<Option<Entry>, HistoryError> {
+        if at == 0 {
+            return Ok(None);
+        }
+        self.reads = self.reads.saturating_add(1);
+        let bytes = match self.journal.read(Lsn::new(at)) {
+            Ok(bytes) => bytes,
+            Err(JournalError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let entry = wire::decode_entry(&bytes)?;
+        assert_eq!(
+            entry.actor, self.actor,
+            "Invariant: a record points only at records of its own actor"
+        );
+        Ok(Some(entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::trail::Trail,
+        journal::memory::MemoryJournal,
+        wire::{Body, Entry},
+    };
+
+    /// Records 1 to `count` of actor 7 at the times 10, 20, 30, …, mixed with another actor's.
+    fn log(count: u64) -> (MemoryJournal, Vec<u64>) {
+        let journal = MemoryJournal::new();
+        let (mut own, mut other) = (Trail::default(), Trail::default());
+        let mut positions = Vec::new();
+        for number in 1..=count {
+            for (actor, trail) in [(8, &mut other), (7, &mut own)] {
+                let entry = Entry {
+                    time: Timestamp::from_micros(i64::try_from(number * 10).expect("small")),
+                    actor: ActorId(actor),
+                    sequence: number,
+                    links: trail.next_links(),
+                    keys: Vec::new(),
+                    fingerprint: 0,
+                    body: Body::Group(Vec::new()),
+                };
+                let mut bytes = Vec::new();
+                wire::encode_entry(&entry, &mut bytes);
+                let place = journal.reserve().expect("room");
+                trail.push(journal.append(place, &bytes).get());
+            }
+            positions.push(own.last());
+        }
+        (journal, positions)
+    }
+
+    fn numbers(history: &mut History<'_>) -> Vec<u64> {
+        std::iter::from_fn(|| history.older().expect("readable"))
+            .map(|(_, entry)| entry.sequence)
+            .collect()
+    }
+
+    #[test]
+    fn every_record_is_read_newest_first() {
+        let (journal, positions) = log(40);
+        let mut history = History::new(&journal, ActorId(7), positions[39]);
+        assert_eq!(numbers(&mut history), (1..=40).rev().collect::<Vec<_>>());
+        assert_eq!(history.reads(), 40);
+        assert_eq!(
+            numbers(&mut History::new(&journal, ActorId(7), 0)),
+            Vec::<u64>::new()
+        );
+    }
+
+    #[test]
+    fn a_moment_is_exclusive_and_found_in_few_reads() {
+        let (journal, positions) = log(500);
+        for moment in [0, 5, 10, 11, 20, 2_555, 2_560, 4_990, 5_000, 5_001, 9_999] {
+            let mut history = History::new(&journal, ActorId(7), positions[499]);
+            let at = Timestamp::from_micros(moment);
+            history.skip_to_before(at).expect("readable");
+            assert!(history.reads() <= 60, "{moment}: {} reads", history.reads());
+            let expected = (1..=500_i64).rev().find(|number| number * 10 < moment);
+            let found = history.older().expect("readable");
+            let found = found.map(|(_, entry)| i64::try_from(entry.sequence).expect("small"));
+            assert_eq!(found, expected, "before {moment}");
+        }
+    }
+
+    #[test]
+    fn a_position_need_not_be_a_record_of_the_actor() {
+        let (journal, positions) = log(300);
+        for wanted in [1_u64, 2, 63, 64, 65, 128, 299, 300] {
+            let at = positions[usize::try_from(wanted - 1).expect("small")];
+            for (position, expected) in [(at, wanted), (at + 1, wanted), (at - 1, wanted - 1)] {
+                let mut history = History::new(&journal, ActorId(7), positions[299]);
+                history.skip_to_position(position).expect("readable");
+                assert!(
+                    history.reads() <= 60,
+                    "{position}: {} reads",
+                    history.reads()
+                );
+                let found = history.older().expect("readable");
+                let found = found.map_or(0, |(_, entry)| entry.sequence);
+                assert_eq!(found, expected, "at or below {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn retired_records_are_the_end() {
+        let (journal, positions) = log(20);
+        journal.retire(Lsn::new(positions[9])).expect("retired");
+        let mut history = History::new(&journal, ActorId(7), positions[19]);
+        assert_eq!(numbers(&mut history), (11..=20).rev().collect::<Vec<_>>());
+    }
+}
