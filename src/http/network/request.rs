@@ -352,6 +352,8 @@ fn medium(request: &MediumRequest<'_>) -> Result<TransactionMedium, Problem> {
         }
         pairs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
     }
+    // JSON gives the order of members no meaning: a retry may come in another.
+    pairs.sort_unstable();
     Ok(TransactionMedium(pairs))
 }
 
