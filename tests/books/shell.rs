@@ -294,6 +294,7 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         Command::Expire(id) => Some(*id),
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
+        | Command::PatchAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)

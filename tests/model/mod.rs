@@ -107,6 +107,8 @@ impl Model {
         let done = match command {
             Command::OpenAccount(open) => self.open(group, open),
             Command::ChangeAccount(change) => self.change(group, change),
+            // The model keeps no metadata: the generator sends changes of state as they are.
+            Command::PatchAccount(patch) => self.change(group, &patch.change),
             Command::Deposit(money) => self.deposit(group, money),
             Command::Withdraw(money) => self.withdraw(group, money),
             Command::SendTransfer(send) => self.send(group, send),

@@ -97,6 +97,7 @@ const fn word(rejection: &Rejection) -> &'static str {
             | MoneyError::NotAnAsset { .. }
             | MoneyError::NotACurrency { .. },
         ) => "money",
+        Rejection::Metadata(_) => "metadata",
         Rejection::NoAssetForCurrency { .. } => "no asset",
         Rejection::SameMoney => "same money",
     }

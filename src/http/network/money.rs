@@ -1,6 +1,6 @@
 //! `POST /v1/deposits`, `POST /v1/withdrawals`: money between the world and an account.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ async fn transact(
     let parsed: MoneyRequest<'_> = body::parse(&bytes)?;
     let (target, account) = target(&parsed.account_urn)?;
     let moved = read(&parsed, account, app)?;
-    let fingerprint = wire::fingerprint(class, &moved);
+    let fingerprint = fingerprint(class, &moved)?;
     // Deposits and withdrawals share their references: one reference, one movement.
     let mut keys = vec![(
         key_of(&principal.origin, "reference", &moved.reference),
@@ -204,6 +204,20 @@ fn read(parsed: &MoneyRequest<'_>, account: AccountNo, app: &App) -> Result<Move
         reference: parsed.reference.as_ref().to_owned(),
         metadata: metadata.to_owned(),
     })
+}
+
+/// Tells a request from others. JSON gives the order of members no meaning: a retry may come in
+/// another, so metadata counts with its members in the order of their names.
+fn fingerprint(class: &str, moved: &MoveMoney) -> Result<u64, Problem> {
+    let sorted: BTreeMap<String, serde_json::Value> = serde_json::from_str(&moved.metadata)
+        .map_err(|error| Problem::malformed("metadata", format!("metadata: {error}")))?;
+    let metadata = serde_json::to_string(&sorted)
+        .map_err(|error| Problem::malformed("metadata", format!("metadata: {error}")))?;
+    let known = MoveMoney {
+        metadata,
+        ..moved.clone()
+    };
+    Ok(wire::fingerprint(class, &known))
 }
 
 fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
