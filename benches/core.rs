@@ -1,0 +1,152 @@
+//! The core alone: decide and apply, no actor, no I/O. `cargo bench --bench core`
+
+use std::{hint::black_box, sync::Arc};
+
+use cardwright::{
+    config::Config,
+    domain::{
+        account::Medium,
+        apply::{self, Stamp},
+        command::{Authorize, Command, Context, MoveMoney, OpenAccount},
+        decide::decide,
+        group::Group,
+        hold::TransactionType,
+        ids::{AccountNo, ActorId, LedgerNo},
+        merchant::{Merchant, TransactionMedium},
+        money::{Amount, LocalAmount},
+        policy::{Policy, Terms},
+        time::{Month, Timestamp},
+        trail::Links,
+    },
+    wire::{self, Body, Entry},
+};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+
+fn terms() -> Terms {
+    Config::load(None, std::iter::empty())
+        .unwrap()
+        .terms()
+        .unwrap()
+}
+
+fn run(group: &mut Group, command: &Command, terms: &Terms) {
+    let now = group.last_time.next();
+    let context = Context {
+        now,
+        terms,
+        recalled: None,
+    };
+    let events = decide(group, command, &context).unwrap();
+    apply::apply(
+        group,
+        &events,
+        Stamp {
+            lsn: group.sequence + 1,
+            time: now,
+        },
+    );
+}
+
+fn funded_card(terms: &Terms) -> Group {
+    let mut group = Group::new(ActorId(1));
+    group.last_time = Timestamp::from_micros(1_795_000_000_000_000);
+    let open = OpenAccount {
+        no: AccountNo(1),
+        medium: Medium::Card {
+            programme: "card".into(),
+            last_four: *b"1234",
+            expiry: Month {
+                year: 2031,
+                month: 1,
+            },
+        },
+        holder_urn: "did:bloque:sandbox:demo".into(),
+        ledger: LedgerNo(1),
+        webhook_url: None,
+        metadata: "{}".into(),
+        policy: Policy::default(),
+    };
+    run(&mut group, &Command::OpenAccount(Box::new(open)), terms);
+    let deposit = MoveMoney {
+        account: AccountNo(1),
+        asset: terms.default_asset,
+        amount: Amount::from_minor(1_000_000_000_000_000).unwrap(),
+        reference: "dep-1".into(),
+        metadata: "{}".into(),
+    };
+    run(&mut group, &Command::Deposit(deposit), terms);
+    group
+}
+
+fn purchase() -> Command {
+    let mut medium = TransactionMedium::default();
+    medium.add("entry_mode", "CREDENTIAL_ON_FILE");
+    medium.add("network", "VISA");
+    Command::Authorize(Arc::new(Authorize {
+        account: AccountNo(1),
+        transaction_id: "ctx-200kXoaEJLNzcsvNxY1pmBO7fEx".into(),
+        kind: TransactionType::Purchase,
+        local: LocalAmount::parse("50.00", "USD".parse().unwrap()).unwrap(),
+        usd_amount: None,
+        merchant: Merchant {
+            id: Some("m-1".into()),
+            name: Some("AMAZON.COM".into()),
+            mcc: Some("5411".parse().unwrap()),
+            city: Some("Seattle".into()),
+            country: Some("USA".into()),
+            ..Merchant::default()
+        },
+        medium,
+        allow_partial: false,
+        capture: false,
+    }))
+}
+
+fn approve(criterion: &mut Criterion) {
+    let terms = terms();
+    let command = purchase();
+    let fresh = funded_card(&terms);
+    criterion.bench_function("approve: decide", |bencher| {
+        let context = Context {
+            now: fresh.last_time.next(),
+            terms: &terms,
+            recalled: None,
+        };
+        bencher.iter(|| black_box(decide(&fresh, &command, &context)));
+    });
+    criterion.bench_function("approve: decide and apply", |bencher| {
+        bencher.iter_batched_ref(
+            || fresh.clone(),
+            |group| {
+                for _ in 0..64 {
+                    run(group, &command, &terms);
+                }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    criterion.bench_function("approve: encode the record", |bencher| {
+        let context = Context {
+            now: fresh.last_time.next(),
+            terms: &terms,
+            recalled: None,
+        };
+        let entry = Entry {
+            time: context.now,
+            actor: ActorId(1),
+            sequence: 3,
+            links: Links {
+                previous: 2_000,
+                skip: 1_000,
+            },
+            keys: Vec::new(),
+            fingerprint: 0,
+            body: Body::Group(decide(&fresh, &command, &context).unwrap()),
+        };
+        let mut out = Vec::new();
+        bencher.iter(|| wire::encode_entry(black_box(&entry), &mut out));
+    });
+}
+
+criterion_group!(benches, approve);
+criterion_main!(benches);

@@ -1,0 +1,172 @@
+//! Actors and journal in process, no HTTP, every answer synced: `cargo bench --bench engine`.
+//! Prints authorizations per second; `-- SECONDS TASKS CARDS` changes how.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use cardwright::{
+    actors::{Engine, Request, Target, keys::key_of},
+    app,
+    config::Config,
+    domain::{
+        account::Medium,
+        command::{Authorize, Command, MoveMoney, OpenAccount},
+        decide::decide,
+        hold::TransactionType,
+        ids::{AccountNo, ActorId, LedgerNo},
+        merchant::{Merchant, TransactionMedium},
+        money::{Amount, LocalAmount},
+        policy::Policy,
+        time::Month,
+    },
+    wire::KeyLife,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn request(actor: u64, command: Command) -> Request {
+    Request {
+        target: Target::Actor(ActorId(actor)),
+        origin: None,
+        command,
+        keys: Vec::new(),
+        fingerprint: 0,
+        recalled: None,
+    }
+}
+
+async fn make_cards(engine: &Engine, cards: u64) {
+    for from in (1..=cards).step_by(5_000) {
+        let numbers = from..(from + 5_000).min(cards + 1);
+        let open = |no: u64| {
+            engine.directory.create(ActorId(no));
+            let open = OpenAccount {
+                no: AccountNo(no),
+                medium: Medium::Card {
+                    programme: "card".into(),
+                    last_four: *b"1234",
+                    expiry: Month {
+                        year: 2040,
+                        month: 1,
+                    },
+                },
+                holder_urn: "did:bloque:sandbox:demo".into(),
+                ledger: LedgerNo(no),
+                webhook_url: None,
+                metadata: "{}".into(),
+                policy: Policy::default(),
+            };
+            request(no, Command::OpenAccount(Box::new(open)))
+        };
+        let fund = |no: u64| {
+            let deposit = MoveMoney {
+                account: AccountNo(no),
+                asset: engine.shared.terms.default_asset,
+                amount: Amount::from_minor(1_000_000_000_000).unwrap(),
+                reference: format!("seed-{no}"),
+                metadata: "{}".into(),
+            };
+            request(no, Command::Deposit(deposit))
+        };
+        for answer in engine
+            .execute_batch(numbers.clone().map(open).collect())
+            .await
+        {
+            answer.unwrap();
+        }
+        for answer in engine.execute_batch(numbers.map(fund).collect()).await {
+            answer.unwrap();
+        }
+    }
+}
+
+fn purchase(card: u64, count: u64) -> Request {
+    let transaction_id = format!("bench-{count}");
+    let key = key_of("sandbox", "authorization", &transaction_id);
+    let authorize = Authorize {
+        account: AccountNo(card),
+        transaction_id,
+        kind: TransactionType::Purchase,
+        local: LocalAmount::parse("1.00", "USD".parse().unwrap()).unwrap(),
+        usd_amount: None,
+        merchant: Merchant {
+            mcc: Some("5411".parse().unwrap()),
+            ..Merchant::default()
+        },
+        medium: TransactionMedium::default(),
+        allow_partial: false,
+        capture: false,
+    };
+    let mut request = request(card, Command::Authorize(Arc::new(authorize)));
+    request.keys = vec![(key, KeyLife::Permanent)];
+    request
+}
+
+async fn drive(
+    engine: Arc<Engine>,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    (lane, cards): (u64, u64),
+) {
+    let mut count = lane << 40;
+    let mut card = lane.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    while !stop.load(Ordering::Relaxed) {
+        count += 1;
+        card = card.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        engine
+            .execute(purchase(1 + (card >> 33) % cards, count))
+            .await
+            .unwrap();
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse::<u64>().ok());
+    let seconds = arguments.next().unwrap_or(5);
+    let tasks = arguments.next().unwrap_or(512);
+    let cards = arguments.next().unwrap_or(10_000);
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::load(None, std::env::vars()).unwrap();
+    config.data.dir = dir.path().join("data");
+    actix_rt::System::new().block_on(async {
+        let engine = app::open_engine(&config, decide).unwrap();
+        let arbiters = [actix_rt::Arbiter::new(), actix_rt::Arbiter::new()];
+        for arbiter in &arbiters {
+            engine.directory.add_arbiter(arbiter.handle());
+        }
+        make_cards(&engine, cards).await;
+        let (stop, done) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
+        for lane in 0..tasks {
+            let place = usize::try_from(lane).unwrap() % arbiters.len();
+            let (engine, stop, done) = (engine.clone(), stop.clone(), done.clone());
+            arbiters[place].spawn_fn(move || {
+                actix_rt::spawn(drive(engine, stop, done, (lane, cards)));
+            });
+        }
+        let begun = Instant::now();
+        actix_rt::time::sleep(Duration::from_secs(seconds)).await;
+        let count = done.load(Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = count as f64 / begun.elapsed().as_secs_f64();
+        println!(
+            "actors and journal in process: {rate:.0} authorizations/s, every answer synced \
+             ({tasks} tasks, {cards} cards, {seconds} s)"
+        );
+        let batches = engine.shared.metrics.journal_batch.get_sample_count();
+        println!("commits: {batches}");
+        std::process::exit(0);
+    });
+}
