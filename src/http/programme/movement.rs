@@ -207,3 +207,75 @@ pub fn found(
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        command::MoveMoney,
+        event::Movement,
+        ids::TransferId,
+        money::Amount,
+        posting::{House, Posting},
+    };
+
+    const OWN: LedgerNo = LedgerNo(1);
+
+    /// A record with these postings; what kind of event carries them does not matter here.
+    fn record(postings: &[(Place, Place, i128)]) -> Vec<Event> {
+        let posting = |(source, destination, minor): &(Place, Place, i128)| Posting {
+            source: source.clone(),
+            destination: destination.clone(),
+            asset: "DUSD/6".parse().expect("an asset"),
+            amount: Amount::from_minor(*minor).expect("not negative"),
+        };
+        let movement = Movement {
+            postings: postings.iter().map(posting).collect(),
+            after: Vec::new(),
+        };
+        let moved = MoveMoney {
+            account: AccountNo(1),
+            asset: "DUSD/6".parse().expect("an asset"),
+            amount: Amount::ZERO,
+            reference: String::new(),
+            metadata: String::new(),
+        };
+        vec![
+            Event::TransferSettled(TransferId(1)),
+            Event::Deposited(moved, movement),
+        ]
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_told_from_what_is_held() {
+        let (free, held) = (|| Place::Spendable(OWN), || Place::Held(OWN));
+        let net = || Place::House(House::Settlement);
+        let fee = || Place::House(House::Treasury("t".into()));
+        let check = |what: &str, postings: &[(Place, Place, i128)], main: i128, pending: i128| {
+            let sum = |pocket| {
+                let changes = changes(&record(postings), OWN, pocket);
+                changes.values().sum::<i128>()
+            };
+            assert_eq!(sum(Pocket::Main), main, "main of {what}");
+            assert_eq!(sum(Pocket::Pending), pending, "pending of {what}");
+        };
+        check("a hold", &[(free(), held(), 50)], 0, -50);
+        check("a release", &[(held(), free(), 50)], 0, 50);
+        check(
+            "a capture",
+            &[(held(), net(), 50), (net(), fee(), 1)],
+            -50,
+            0,
+        );
+        let part = [(held(), net(), 30), (held(), free(), 20)];
+        check("a final capture of a part", &part, -30, 20);
+        let over = [(held(), net(), 50), (free(), net(), 5)];
+        check("a capture beyond the hold", &over, -55, 0);
+        let at_once = [(free(), held(), 50), (held(), net(), 50)];
+        check("a hold captured at once", &at_once, -50, 0);
+        check("a refund", &[(net(), free(), 50)], 50, 0);
+        let within = Place::Spendable(LedgerNo(2));
+        check("a transfer", &[(within.clone(), free(), 7)], 7, 0);
+        check("another's money", &[(within, net(), 7)], 0, 0);
+    }
+}
