@@ -1,11 +1,16 @@
 //! Reads JSON bodies so that whatever is wrong is named by its field.
 
+use std::marker::PhantomData;
+
 use actix_web::{
     HttpRequest,
     http::{StatusCode, header},
     web::Bytes,
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
@@ -66,12 +71,26 @@ pub fn unsupported(expected: &str) -> Problem {
     problem
 }
 
-/// Reads `bytes` as `T`.
+/// Reads `bytes`, which must be a JSON object, as `T`.
 ///
 /// # Errors
 ///
 /// 400 with the field that is wrong, missing or unknown.
 pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    // A derived reader takes a list too, and its items by their places: never meant here.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first != Some(&b'{') {
+        return Err(Problem::malformed("body", "the body must be a JSON object"));
+    }
+    parse_any(bytes)
+}
+
+/// Reads `bytes`, whatever JSON they are, as `T`.
+///
+/// # Errors
+///
+/// 400 with the field that is wrong, missing or unknown.
+pub fn parse_any<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     // The quick way first; the path of the field is found only when something is wrong.
     serde_json::from_slice(bytes).map_err(|quick| explain::<T>(bytes, &quick))
 }
@@ -99,6 +118,34 @@ fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8], quick: &serde_json::Error) -
     };
     let shown: String = error.chars().take(300).collect();
     Problem::malformed(field, shown)
+}
+
+/// Reads a member that is an object or null; a list is not taken by its places.
+///
+/// # Errors
+///
+/// Whatever is wrong with the member.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 /// A decimal as a JSON string, or as a JSON number in plain notation: exact either way.

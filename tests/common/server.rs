@@ -143,6 +143,14 @@ impl Server {
         }
     }
 
+    /// Starts again on the same directory and kills after `delay`, whether it is ready or not.
+    pub fn stumble(&mut self, delay: Duration) {
+        self.kill();
+        self.child = spawn(&self.data_dir, &self.log, &self.settings);
+        thread::sleep(delay);
+        self.kill();
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -180,25 +188,16 @@ fn unique() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn launch(
-    data_dir: &Path,
-    log: &Path,
-    settings: &[(String, String)],
-) -> Result<(Child, Value), Refused> {
+fn spawn(data_dir: &Path, log: &Path, settings: &[(String, String)]) -> Child {
     std::fs::create_dir_all(data_dir.parent().unwrap()).unwrap();
     let errors = File::options().create(true).append(true).open(log).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cardwright"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARDWRIGHT_")) {
         command.env_remove(name);
     }
-    let mut child = command
-        .args([
-            "serve",
-            "--sandbox",
-            "--listen",
-            "127.0.0.1:0",
-            "--data-dir",
-        ])
+    command
+        .args(["serve", "--sandbox", "--listen", "127.0.0.1:0"])
+        .arg("--data-dir")
         .arg(data_dir)
         .env("CARDWRIGHT_SANDBOX_KEY", KEY)
         .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -206,7 +205,15 @@ fn launch(
         .stdout(Stdio::piped())
         .stderr(errors)
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+fn launch(
+    data_dir: &Path,
+    log: &Path,
+    settings: &[(String, String)],
+) -> Result<(Child, Value), Refused> {
+    let mut child = spawn(data_dir, log, settings);
     let stdout = child.stdout.take().unwrap();
     let (ready, line) = mpsc::channel();
     thread::spawn(move || {

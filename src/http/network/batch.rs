@@ -112,7 +112,7 @@ fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
             .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
             .collect()),
         Form::Array => {
-            let items: Vec<&RawValue> = body::parse(bytes)?;
+            let items: Vec<&RawValue> = body::parse_any(bytes)?;
             Ok(items
                 .into_iter()
                 .map(|item| item.get().as_bytes())

@@ -161,15 +161,21 @@ async fn transact(
         fingerprint,
         recalled: None,
     };
-    Ok(app.engine.execute(request).await?)
+    app.engine.execute(request).await.map_err(account_problem)
 }
 
 fn target(urn: &str) -> Result<(Target, AccountNo), Problem> {
-    super::authorize::card_target(urn).map_err(|_| {
-        let mut problem = Problem::not_found("account_not_found", "account not found");
+    super::authorize::card_target(urn)
+        .map_err(|_| account_problem(Problem::not_found("account_not_found", "account not found")))
+}
+
+/// What is not found here is the account.
+fn account_problem(error: impl Into<Problem>) -> Problem {
+    let mut problem = error.into();
+    if problem.code == "account_not_found" {
         problem.field = Some("account_urn".to_owned());
-        problem
-    })
+    }
+    problem
 }
 
 fn read(parsed: &MoneyRequest<'_>, account: AccountNo, app: &App) -> Result<MoveMoney, Problem> {

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::super::{
-    body::{decimal_text, plain_text},
+    body::{decimal_text, object, plain_text},
     problem::Problem,
 };
 use crate::domain::{
@@ -45,7 +45,7 @@ pub struct AuthorizationRequest<'a> {
     #[schema(value_type = String, example = "USD")]
     pub local_currency: Cow<'a, str>,
     /// Who asks.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub merchant: Option<MerchantRequest<'a>>,
     /// By what means: names and values, as listed in the network-face contract.
     #[serde(default)]
