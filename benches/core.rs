@@ -1,4 +1,10 @@
 //! The core alone: decide and apply, no actor, no I/O. `cargo bench --bench core`
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a bench stops at the first fault"
+)]
 
 use std::{hint::black_box, sync::Arc};
 

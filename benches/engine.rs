@@ -1,5 +1,11 @@
 //! Actors and journal in process, no HTTP, every answer synced: `cargo bench --bench engine`.
 //! Prints authorizations per second; `-- SECONDS TASKS CARDS` changes how.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a bench stops at the first fault"
+)]
 
 use std::{
     sync::{

@@ -113,5 +113,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
     config
         .configure(network::routes)
         .configure(operator::routes)
-        .configure(programme::routes);
+        .configure(programme::routes)
+        .configure(openapi::routes)
+        .route("/", actix_web::web::get().to(openapi::index));
 }

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::shard::{FoldError, Shard};
+use super::shard::{FoldError, Folded, Shard};
 use crate::{
     actors::{directory::Directory, engine::Shared, registrar::Registrar},
     domain::{group::Group, ids::ActorId, registry::Registry, time::Timestamp, trail::Trail},
@@ -58,12 +58,19 @@ enum Work {
     Records(Vec<Record>),
 }
 
+/// What waits to be handed to one shard.
+struct Lane {
+    sender: SyncSender<Work>,
+    groups: Vec<Vec<u8>>,
+    records: Vec<Record>,
+}
+
 struct Feed {
-    shards: Vec<(SyncSender<Work>, Vec<Vec<u8>>, Vec<Record>)>,
+    shards: Vec<Lane>,
 }
 
 impl Feed {
-    fn shard(&mut self, actor: ActorId) -> &mut (SyncSender<Work>, Vec<Vec<u8>>, Vec<Record>) {
+    fn shard(&mut self, actor: ActorId) -> &mut Lane {
         let count = u64::try_from(self.shards.len()).unwrap_or(1).max(1);
         let index = usize::try_from(actor.0 % count).unwrap_or(0);
         self.shards
@@ -72,28 +79,38 @@ impl Feed {
     }
 
     fn group(&mut self, actor: ActorId, bytes: Vec<u8>) -> bool {
-        let (sender, groups, _) = self.shard(actor);
-        groups.push(bytes);
-        groups.len() < BATCH || sender.send(Work::Groups(std::mem::take(groups))).is_ok()
+        let lane = self.shard(actor);
+        lane.groups.push(bytes);
+        lane.groups.len() < BATCH || lane.send_groups()
     }
 
     fn record(&mut self, actor: ActorId, record: Record) -> bool {
-        let (sender, _, records) = self.shard(actor);
-        records.push(record);
-        records.len() < BATCH || sender.send(Work::Records(std::mem::take(records))).is_ok()
+        let lane = self.shard(actor);
+        lane.records.push(record);
+        lane.records.len() < BATCH
+            || lane
+                .sender
+                .send(Work::Records(std::mem::take(&mut lane.records)))
+                .is_ok()
     }
 
     fn flush_groups(&mut self) -> bool {
-        self.shards
-            .iter_mut()
-            .all(|(sender, groups, _)| sender.send(Work::Groups(std::mem::take(groups))).is_ok())
+        self.shards.iter_mut().all(Lane::send_groups)
     }
 
     fn finish(self) {
-        for (sender, _, records) in self.shards {
+        for lane in self.shards {
             // A shard that died says why itself.
-            let _ = sender.send(Work::Records(records));
+            let _ = lane.sender.send(Work::Records(lane.records));
         }
+    }
+}
+
+impl Lane {
+    fn send_groups(&mut self) -> bool {
+        self.sender
+            .send(Work::Groups(std::mem::take(&mut self.groups)))
+            .is_ok()
     }
 }
 
@@ -113,7 +130,11 @@ pub fn recover(
     let (mut shards, mut handles) = (Vec::new(), Vec::new());
     for _ in 0..threads.max(1) {
         let (sender, receiver) = mpsc::sync_channel(BATCHES_WAITING);
-        shards.push((sender, Vec::new(), Vec::new()));
+        shards.push(Lane {
+            sender,
+            groups: Vec::new(),
+            records: Vec::new(),
+        });
         let (shared, directory) = (shared.clone(), directory.clone());
         handles.push(thread::spawn(move || {
             run_shard(&receiver, &shared, &directory, oldest_key)
@@ -264,7 +285,11 @@ fn run_shard(
         ..Report::default()
     };
     for group in shard.into_groups() {
-        let (group, trail, bytes) = group?;
+        let Folded {
+            group,
+            trail,
+            bytes,
+        } = group?;
         let bytes = bytes.unwrap_or_else(|| wire::encode_group(&group, &trail).into_boxed_slice());
         report.groups = report.groups.saturating_add(1);
         settle_group(shared, &group, &mut report);

@@ -63,6 +63,16 @@ pub enum FoldError {
     Item(WireError),
 }
 
+/// A group as it is after the fold.
+pub struct Folded {
+    /// Its state.
+    pub group: Group,
+    /// Where its records are.
+    pub trail: Trail,
+    /// As the snapshot held it, if no record came since.
+    pub bytes: Option<Box<[u8]>>,
+}
+
 enum Slot {
     /// As the snapshot holds it; no record came since.
     Bytes(Box<[u8]>),
@@ -160,14 +170,20 @@ impl Shard {
     /// # Errors
     ///
     /// [`FoldError::Item`] if a snapshot's bytes do not decode.
-    pub fn into_groups(
-        self,
-    ) -> impl Iterator<Item = Result<(Group, Trail, Option<Box<[u8]>>), FoldError>> {
+    pub fn into_groups(self) -> impl Iterator<Item = Result<Folded, FoldError>> {
         self.slots.into_values().map(|slot| match slot {
-            Slot::Open(open) => Ok((open.0, open.1, None)),
+            Slot::Open(open) => Ok(Folded {
+                group: open.0,
+                trail: open.1,
+                bytes: None,
+            }),
             Slot::Bytes(bytes) => {
                 let (group, trail) = wire::decode_group(&bytes).map_err(FoldError::Item)?;
-                Ok((group, trail, Some(bytes)))
+                Ok(Folded {
+                    group,
+                    trail,
+                    bytes: Some(bytes),
+                })
             }
         })
     }

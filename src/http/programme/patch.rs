@@ -197,9 +197,11 @@ mod tests {
 
     #[test]
     fn a_null_takes_the_webhook_away() {
-        let webhook = |text: &str| match read(text).expect(text) {
-            Command::ChangeAccount(change) => change.webhook_url,
-            other => panic!("{other:?}"),
+        let webhook = |text: &str| {
+            let Command::ChangeAccount(change) = read(text).expect(text) else {
+                panic!("{text} is another command");
+            };
+            change.webhook_url
         };
         assert_eq!(webhook(r#"{"webhook_url":null}"#), Some(None));
         let url = "https://a.example/";
