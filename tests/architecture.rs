@@ -1,0 +1,181 @@
+//! Who may use whom, and what must be absent: ARCHITECTURE.md as a test.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(folder);
+    let mut files = Vec::new();
+    let mut waiting = vec![root];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            files.push((path, text));
+        }
+    }
+    assert!(!files.is_empty(), "src/{folder} has no files");
+    files
+}
+
+/// The code without comments and without what stands behind `#[cfg(test)]`.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modules_use_only_what_they_may() {
+    let table: [(&str, &[&str]); 6] = [
+        (
+            "domain",
+            &[
+                "actors",
+                "app",
+                "cli",
+                "clock",
+                "config",
+                "http",
+                "journal",
+                "replay",
+                "telemetry",
+                "wire",
+            ],
+        ),
+        (
+            "journal",
+            &[
+                "actors",
+                "app",
+                "cli",
+                "clock",
+                "config",
+                "domain",
+                "http",
+                "replay",
+                "telemetry",
+                "wire",
+            ],
+        ),
+        (
+            "wire",
+            &[
+                "actors",
+                "app",
+                "cli",
+                "clock",
+                "config",
+                "http",
+                "replay",
+                "telemetry",
+            ],
+        ),
+        ("actors", &["app", "cli", "config", "http", "replay"]),
+        ("replay", &["app", "cli", "config", "http"]),
+        ("http", &["app", "cli", "config"]),
+    ];
+    for (module, forbidden) in table {
+        for (path, text) in sources(module) {
+            let code = code(&text);
+            for other in forbidden {
+                let arrow = format!("crate::{other}::");
+                let group = format!("    {other}::");
+                let in_group = code.contains("use crate::{")
+                    && code.lines().any(|line| line.starts_with(&group));
+                assert!(
+                    !code.contains(&arrow) && !in_group,
+                    "{} uses {other}, which {module} may not",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for (path, text) in sources("domain") {
+        for impure in [
+            "actix",
+            "tokio",
+            "std::fs",
+            "std::io",
+            "std::net",
+            "std::thread",
+            "SystemTime",
+            "Instant::now",
+            "getrandom",
+            "tracing::",
+            "println!",
+            "f64",
+            "f32",
+            "HashMap",
+            "static mut",
+        ] {
+            assert!(
+                !code(&text).contains(impure),
+                "{} has {impure}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn only_wire_knows_bincode() {
+    for folder in ["domain", "journal", "actors", "replay", "http", "cli"] {
+        for (path, text) in sources(folder) {
+            let code = code(&text).replace("bincode::Encode", "");
+            assert!(!code.contains("bincode"), "{} uses bincode", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    for (path, text) in sources("") {
+        assert!(
+            text.starts_with("//!"),
+            "{} does not say what it is for",
+            path.display()
+        );
+        let lines = code(&text).lines().count();
+        assert!(
+            lines <= 520,
+            "{} has {lines} lines: split it",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_setting_has_a_comment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("config.toml")).unwrap();
+    let mut before = "";
+    for line in text.lines() {
+        let is_setting = line.split_once(" = ").is_some_and(|(name, _)| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        });
+        assert!(
+            !is_setting || before.starts_with('#'),
+            "no comment above: {line}"
+        );
+        before = line;
+    }
+}
