@@ -134,7 +134,7 @@ fn a_missing_segment_stops_the_start() {
     fs::rename(&away, middle).unwrap();
     let first = &segments[0];
     fs::rename(first, &away).unwrap();
-    refuses(&server, name(middle));
+    refuses(&server, "the first segments of wal/ and archive/");
     fs::rename(&away, first).unwrap();
     Server::on(server.data_dir(), SMALL)
         .client()

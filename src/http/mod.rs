@@ -15,10 +15,12 @@ use std::sync::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, Resource,
     body::BoxBody,
     http::{StatusCode, header},
+    web::{self, Data},
 };
+use problem::Problem;
 
 use crate::{actors::Engine, domain::policy::Terms, replay::totals::TrialBalance};
 
@@ -106,6 +108,18 @@ pub fn mark_replay(response: &mut HttpResponse) {
         header::HeaderName::from_static("idempotency-replayed"),
         header::HeaderValue::from_static("true"),
     );
+}
+
+/// A route's resource, which answers a method it does not take in our form.
+#[must_use]
+pub fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+async fn method_not_allowed(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let message = format!("{} is not for this route", request.method());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method_not_allowed", message).respond(&request_id(&request, &app))
 }
 
 /// Every route. The network face's come first: they are the hot path.

@@ -26,6 +26,15 @@ pub enum RecoveryError {
     /// A record does not follow from those before it.
     #[error(transparent)]
     Fold(#[from] FoldError),
+    /// The log begins later than where recovery must begin.
+    #[error(
+        "the log has no record {lsn}, after which recovery begins: the first segments of wal/ and \
+         archive/, or the snapshot that replaced them, are missing"
+    )]
+    NoBeginning {
+        /// The snapshot's position; 0 if there is none.
+        lsn: Lsn,
+    },
     /// A thread of the recovery died.
     #[error("a recovery thread died: {0}")]
     Thread(String),
@@ -212,7 +221,12 @@ fn feed_all(
             return Ok(snapshot);
         }
     }
-    for record in shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO))? {
+    let tail = shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO));
+    let tail = tail.map_err(|error| match error {
+        JournalError::NotFound { lsn } => RecoveryError::NoBeginning { lsn },
+        other => RecoveryError::Journal(other),
+    });
+    for record in tail? {
         let record = record?;
         let lsn = record.lsn;
         let wire = |source| FoldError::Wire { lsn, source };

@@ -10,26 +10,28 @@ pub mod view;
 
 use actix_web::web;
 
+use super::resource;
+
 /// Adds the face's routes. The hottest come first: routes are tried in order.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/v1/authorizations")
+            resource("/v1/authorizations")
                 .route(web::post().to(authorize::post))
                 .route(web::get().to(find::list)),
         )
         .service(
-            web::resource("/v1/authorizations/batch")
+            resource("/v1/authorizations/batch")
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
                 .route(web::post().to(batch::post)),
         )
-        .service(web::resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
-        .service(web::resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
+        .service(resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
+        .service(resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
         .service(
-            web::resource("/v1/refunds/{operation_id}/reverse")
+            resource("/v1/refunds/{operation_id}/reverse")
                 .route(web::post().to(steps::reverse_refund)),
         )
-        .service(web::resource("/v1/clearings").route(web::post().to(authorize::post_clearing)))
-        .service(web::resource("/v1/deposits").route(web::post().to(money::deposit)))
-        .service(web::resource("/v1/withdrawals").route(web::post().to(money::withdraw)));
+        .service(resource("/v1/clearings").route(web::post().to(authorize::post_clearing)))
+        .service(resource("/v1/deposits").route(web::post().to(money::deposit)))
+        .service(resource("/v1/withdrawals").route(web::post().to(money::withdraw)));
 }

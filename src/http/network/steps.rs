@@ -16,10 +16,11 @@ use super::{
     request::{StepBody, step_amount},
 };
 use crate::{
-    actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
+    actors::{Answer, EngineError, Request, Target, keys::key_of, registrar::Principal},
     domain::{
         command::{Command, StepRequest},
         ids::{AuthorizationId, RecordId},
+        outcome::Rejection,
         registry::Scope,
     },
     wire::{self, KeyLife},
@@ -143,6 +144,7 @@ async fn undo(
         return Err(Problem::malformed("final", "final is for captures only"));
     }
     let unknown = || Problem::not_found("refund_not_found", "refund not found");
+    body::plain_text("transaction_id", &parsed.transaction_id, 128)?;
     let lsn = RecordId::parse(operation, "op_", "a refund's operation id (op_…)")
         .map_err(|_| unknown())?
         .0;
@@ -153,12 +155,19 @@ async fn undo(
     let header_key = body::idempotency_key(request)?;
     let command = move |step| Command::ReverseRefund { step, refund: lsn };
     let class = ("refund_reversal", header_key);
-    let request = engine_request(&parsed, authorization.id, class, &principal, command)?;
-    app.engine.execute(request).await.map_err(hide_foreign)
+    let mut request = engine_request(&parsed, authorization.id, class, &principal, command)?;
+    // Two refunds of one authorization are two requests.
+    request.fingerprint = wire::fingerprint(class.0, &(request.fingerprint, lsn));
+    let known = app.engine.execute(request).await;
+    // A refund of another origin is not found, like one that does not exist.
+    known.map_err(|error| match error {
+        EngineError::Rejected(Rejection::AccountNotFound) => unknown(),
+        other => Problem::from(other),
+    })
 }
 
 /// An authorization of another origin is not found, like one that does not exist.
-fn hide_foreign(error: crate::actors::EngineError) -> Problem {
+fn hide_foreign(error: EngineError) -> Problem {
     let problem = Problem::from(error);
     if problem.code == "account_not_found" {
         return Problem::not_found("authorization_not_found", "authorization not found");

@@ -8,32 +8,34 @@ pub mod snapshots;
 
 use actix_web::web;
 
+use super::resource;
+
 /// Adds the face's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/healthz").route(web::get().to(health::live)))
-        .service(web::resource("/readyz").route(web::get().to(health::ready)))
-        .service(web::resource("/metrics").route(web::get().to(health::metrics)))
-        .service(web::resource("/v1/trial-balance").route(web::get().to(books::trial_balance)))
+        .service(resource("/healthz").route(web::get().to(health::live)))
+        .service(resource("/readyz").route(web::get().to(health::ready)))
+        .service(resource("/metrics").route(web::get().to(health::metrics)))
+        .service(resource("/v1/trial-balance").route(web::get().to(books::trial_balance)))
         .service(
-            web::resource("/v1/snapshots")
+            resource("/v1/snapshots")
                 .route(web::post().to(snapshots::take))
                 .route(web::get().to(snapshots::list)),
         )
         .service(
-            web::resource("/v1/origins")
+            resource("/v1/origins")
                 .route(web::post().to(keys::open_origin))
                 .route(web::get().to(keys::list_origins)),
         )
         .service(
-            web::resource("/v1/api-keys")
+            resource("/v1/api-keys")
                 .route(web::post().to(keys::issue))
                 .route(web::get().to(keys::list)),
         )
-        .service(web::resource("/v1/api-keys/{id}").route(web::delete().to(keys::revoke)))
-        .service(web::resource("/v1/sandbox/seed").route(web::post().to(sandbox::seed)))
+        .service(resource("/v1/api-keys/{id}").route(web::delete().to(keys::revoke)))
+        .service(resource("/v1/sandbox/seed").route(web::post().to(sandbox::seed)))
         .service(
-            web::resource("/v1/bench/echo")
+            resource("/v1/bench/echo")
                 .app_data(web::PayloadConfig::new(sandbox::ECHO_BYTES_MAX))
                 .route(web::post().to(sandbox::echo)),
         );

@@ -1,0 +1,438 @@
+//! Every route under every key: 401, 403 or 404, and nothing of another's is told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at a wrong index"
+)]
+
+#[path = "common/server.rs"]
+mod server;
+
+use serde_json::{Value, json};
+use server::{Client, KEY, Reply, Server, purchase};
+
+/// What another origin's key gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Foreign {
+    /// 404: the thing is not theirs.
+    NotFound,
+    /// 422 with the field: they may not name that holder.
+    Refused,
+    /// Their own things are told, which are other ones.
+    Own,
+    /// 403: only for the house.
+    Forbidden,
+}
+
+struct Route {
+    method: &'static str,
+    path: String,
+    body: Value,
+    scope: &'static str,
+    foreign: Foreign,
+    /// What the right key gets.
+    status: u16,
+}
+
+/// What is in the house: a card, its authorization, its refund.
+struct Things {
+    card: String,
+    authorization: String,
+    refund: String,
+    key_id: String,
+}
+
+fn things(client: &Client) -> Things {
+    let card = client.card(987_654_321);
+    let told = client.authorize("secret-a", &card, "100.00").expect(200);
+    client
+        .step("secret-a", "capture", "secret-c", "50.00")
+        .expect(200);
+    let refund = client
+        .step("secret-a", "refund", "secret-r", "10.00")
+        .expect(200);
+    let key = client.post(
+        "/v1/api-keys",
+        &json!({ "name": "secret-k", "scopes": ["ledger"] }),
+    );
+    Things {
+        card,
+        authorization: told["id"].as_str().unwrap().to_owned(),
+        refund: refund["operation"]["id"].as_str().unwrap().to_owned(),
+        key_id: key.expect(201)["key_id"].as_str().unwrap().to_owned(),
+    }
+}
+
+fn routes(known: &Things) -> Vec<Route> {
+    use Foreign::{Forbidden, NotFound, Own, Refused};
+    let Things {
+        card,
+        authorization,
+        refund,
+        key_id,
+    } = known;
+    let money = |reference: &str| {
+        json!({
+            "account_urn": card, "asset": "DUSD/6", "amount": "1", "reference": reference,
+        })
+    };
+    let step = |id: &str| json!({ "transaction_id": id, "local_amount": "0.01" });
+    let id = json!({ "transaction_id": "u" });
+    let network = |method, path: String, body, status| Route {
+        method,
+        path,
+        body,
+        scope: "network",
+        foreign: NotFound,
+        status,
+    };
+    let operator = |method, path: &str, body, foreign, status| Route {
+        method,
+        path: path.to_owned(),
+        body,
+        scope: "operator",
+        foreign,
+        status,
+    };
+    let root = |method, body, status| Route {
+        method,
+        path: "/v1/origins".to_owned(),
+        body,
+        scope: "root",
+        foreign: Forbidden,
+        status,
+    };
+    let none = Value::Null;
+    let seed = json!({
+        "holder_urn": server::HOLDER, "cards": 1, "asset": "DUSD/6", "amount": "5",
+    });
+    let keys = json!({ "name": "k", "scopes": ["network"] });
+    let of = |step: &str| format!("/v1/authorizations/{authorization}/{step}");
+    let mut routes = vec![
+        network(
+            "POST",
+            "/v1/authorizations".into(),
+            purchase("p", card, "0.01"),
+            200,
+        ),
+        network(
+            "POST",
+            "/v1/clearings".into(),
+            purchase("f", card, "0.01"),
+            200,
+        ),
+        network(
+            "GET",
+            format!("/v1/authorizations?card={card}"),
+            none.clone(),
+            200,
+        ),
+        network(
+            "GET",
+            format!("/v1/authorizations/{authorization}"),
+            none.clone(),
+            200,
+        ),
+        network(
+            "GET",
+            "/v1/authorizations/secret-a".into(),
+            none.clone(),
+            200,
+        ),
+        network("POST", of("increment"), step("i"), 200),
+        network("POST", of("reverse"), step("v"), 200),
+        network("POST", of("refund"), step("r"), 200),
+        network(
+            "POST",
+            "/v1/authorizations/secret-a/capture".into(),
+            step("c2"),
+            200,
+        ),
+        network("POST", of("capture"), step("c"), 200),
+        network("POST", format!("/v1/refunds/{refund}/reverse"), id, 200),
+        operator("POST", "/v1/deposits", money("d"), NotFound, 201),
+        operator("POST", "/v1/withdrawals", money("w"), NotFound, 201),
+        operator("POST", "/v1/sandbox/seed", seed, Refused, 201),
+        operator("GET", "/v1/api-keys", none.clone(), Own, 200),
+        operator("POST", "/v1/api-keys", keys, Own, 201),
+        operator(
+            "DELETE",
+            &format!("/v1/api-keys/{key_id}"),
+            none.clone(),
+            NotFound,
+            200,
+        ),
+        operator("GET", "/v1/trial-balance", none.clone(), Own, 200),
+        operator("GET", "/v1/snapshots", none.clone(), Own, 200),
+        operator("POST", "/v1/snapshots", none.clone(), Own, 202),
+        root("GET", none, 200),
+        root("POST", json!({ "name": "globex" }), 201),
+    ];
+    let batch = json!([purchase("b", card, "0.01")]);
+    let mut batch = network("POST", "/v1/authorizations/batch".into(), batch, 200);
+    // Each item is refused by itself.
+    batch.foreign = Own;
+    routes.push(batch);
+    routes
+}
+
+fn ask(client: &Client, route: &Route) -> Reply {
+    let body = if route.body.is_null() {
+        String::new()
+    } else {
+        route.body.to_string()
+    };
+    client.send((route.method, &route.path), &[], body)
+}
+
+/// Nothing of the house's is in a refusal.
+#[track_caller]
+fn tells_nothing(reply: &Reply, known: &Things, what: &str) {
+    let card = known.card.rsplit(':').next().unwrap();
+    let user = known.card.rsplit(':').nth(1).unwrap();
+    for secret in [
+        card,
+        user,
+        "secret-",
+        "demo",
+        "987654321",
+        "50000000",
+        "DUSD",
+        "sandbox",
+        "ldg_",
+        &known.authorization,
+        &known.refund,
+        KEY,
+    ] {
+        assert!(
+            !reply.text.contains(secret),
+            "{what} tells {secret}: {}",
+            reply.text
+        );
+        let headers = format!("{:?}", reply.headers);
+        assert!(
+            !headers.contains(secret),
+            "{what} tells {secret}: {headers}"
+        );
+    }
+}
+
+fn key(client: &Client, scopes: &[&str]) -> String {
+    let made = client
+        .post("/v1/api-keys", &json!({ "name": "some", "scopes": scopes }))
+        .expect(201);
+    made["secret_key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn without_a_right_key_there_is_401_and_without_the_scope_403() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let scopes = ["network", "operator", "programme", "ledger"];
+    let revoked = client
+        .post("/v1/api-keys", &json!({ "name": "x", "scopes": scopes }))
+        .expect(201);
+    let path = format!("/v1/api-keys/{}", revoked["key_id"].as_str().unwrap());
+    client.send(("DELETE", &path), &[], "").expect(200);
+    let revoked = revoked["secret_key"].as_str().unwrap();
+    let lower = KEY.to_ascii_uppercase();
+    let wrong = [
+        None,
+        Some("sk_sandbox_wrong"),
+        Some(""),
+        Some(revoked),
+        Some(&lower),
+        Some("x y"),
+    ];
+    let odd = [
+        "Basic c2s6",
+        "Bearer",
+        "Token x",
+        "bearer ",
+        "Bearer\t",
+        "sk_",
+    ];
+    for route in routes(&known) {
+        let what = format!("{} {}", route.method, route.path);
+        for wrong in wrong {
+            let reply = ask(&client.with_key(wrong), &route);
+            assert_eq!(reply.code(401), "unauthorized", "{what} {wrong:?}");
+            assert_eq!(reply.headers["www-authenticate"], "Bearer");
+            tells_nothing(&reply, &known, &what);
+        }
+        for odd in odd {
+            let headers = [("authorization", odd), ("content-type", "application/json")];
+            let reply = client
+                .with_key(None)
+                .send((route.method, &route.path), &headers, "{}");
+            assert_eq!(reply.code(401), "unauthorized", "{what} {odd:?}");
+        }
+        // Every scope but the right one.
+        let others: Vec<_> = scopes
+            .into_iter()
+            .filter(|scope| *scope != route.scope)
+            .collect();
+        let reply = ask(&client.with_key(Some(&key(&client, &others))), &route);
+        assert_eq!(reply.code(403), "forbidden", "{what}");
+        tells_nothing(&reply, &known, &what);
+    }
+    let seen = client
+        .get(&format!("/v1/authorizations/{}", known.authorization))
+        .expect(200);
+    assert_eq!(seen["captured_amount"], "50000000", "something was done");
+    assert_eq!(
+        client.balance("b", &known.card).incoming,
+        987_654_321 + 10_000_000
+    );
+    for route in routes(&known) {
+        let reply = ask(&client, &route);
+        assert_eq!(
+            reply.status, route.status,
+            "{} {}: {}",
+            route.method, route.path, reply.text
+        );
+    }
+    client.trial_balance();
+}
+
+#[test]
+fn the_key_of_another_origin_finds_nothing() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let acme = client
+        .post("/v1/origins", &json!({ "name": "acme" }))
+        .expect(201);
+    let foreign = client.with_key(acme["api_key"].as_str());
+    for route in routes(&known) {
+        let reply = ask(&foreign, &route);
+        let what = format!("{} {}", route.method, route.path);
+        match route.foreign {
+            Foreign::NotFound => assert_eq!(reply.status, 404, "{what}: {}", reply.text),
+            Foreign::Refused => assert_eq!(reply.status, 422, "{what}: {}", reply.text),
+            Foreign::Forbidden => assert_eq!(reply.status, 403, "{what}: {}", reply.text),
+            Foreign::Own => assert!(reply.status < 300, "{what}: {}", reply.text),
+        }
+        // The books and snapshots are the house's: an operator's key of any origin reads them.
+        if route.path != "/v1/trial-balance" && route.path != "/v1/snapshots" {
+            tells_nothing(&reply, &known, &what);
+        }
+    }
+    let batch = json!([purchase("b", &known.card, "0.01")]);
+    let told = foreign.post("/v1/authorizations/batch", &batch).expect(200);
+    assert_eq!(told[0]["error"]["code"], "card_not_found");
+    let seen = client
+        .get(&format!("/v1/authorizations/{}", known.authorization))
+        .expect(200);
+    assert_eq!(seen["captured_amount"], "50000000", "something was done");
+    client.trial_balance();
+}
+
+/// An answer without what differs anyway.
+fn bare(reply: &Reply) -> (u16, Value) {
+    let mut json = reply.json.clone();
+    json.as_object_mut().unwrap().remove("request_id");
+    (reply.status, json)
+}
+
+#[test]
+fn another_s_things_look_like_things_that_do_not_exist() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let acme = client
+        .post("/v1/origins", &json!({ "name": "acme" }))
+        .expect(201);
+    let foreign = client.with_key(acme["api_key"].as_str());
+    let nothing = Things {
+        card: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
+        authorization: "auth_00000000000000000000".to_owned(),
+        refund: "op_0000000000000".to_owned(),
+        key_id: "key_0000000000000000".to_owned(),
+    };
+    for (theirs, none) in routes(&known).iter().zip(&routes(&nothing)) {
+        if theirs.foreign == Foreign::NotFound && !theirs.path.contains("secret-a") {
+            let what = format!("{} {}", theirs.method, theirs.path);
+            assert_eq!(
+                bare(&ask(&foreign, theirs)),
+                bare(&ask(&foreign, none)),
+                "{what}"
+            );
+        }
+        // Also where the request is wrong.
+        if theirs.method == "POST" && theirs.foreign == Foreign::NotFound {
+            let (mut wrong, mut absent) = (theirs.body.clone(), none.body.clone());
+            for body in [&mut wrong, &mut absent] {
+                let field = if body["reference"].is_string() {
+                    "reference"
+                } else {
+                    "transaction_id"
+                };
+                body[field] = "".into();
+            }
+            let one = bare(&foreign.post(&theirs.path, &wrong));
+            let other = bare(&foreign.post(&none.path, &absent));
+            assert_eq!(one, other, "{}", theirs.path);
+        }
+    }
+}
+
+#[test]
+fn origins_do_not_share_ids() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let acme = client
+        .post("/v1/origins", &json!({ "name": "acme" }))
+        .expect(201);
+    let foreign = client.with_key(acme["api_key"].as_str());
+    let seed = json!({
+        "holder_urn": "did:bloque:acme:ana", "cards": 1, "asset": "DUSD/6", "amount": "100000000",
+    });
+    let made = foreign.post("/v1/sandbox/seed", &seed).expect(201);
+    let theirs = made["cards"][0].as_str().unwrap();
+    // The same transaction id, reference and key as the sandbox's: another request all the same.
+    let headers = [("idempotency-key", "shared")];
+    let one = purchase("shared", &known.card, "1.00").to_string();
+    let other = purchase("shared", theirs, "2.00").to_string();
+    let route = ("POST", "/v1/authorizations");
+    client.send(route, &headers, one).expect(200);
+    let reply = foreign.send(route, &headers, other);
+    assert!(!reply.is_replay());
+    assert_eq!(reply.expect(200)["amount"], "2000000");
+    assert_eq!(
+        foreign.get("/v1/authorizations/shared").expect(200)["amount"],
+        "2000000"
+    );
+    assert_eq!(
+        client.get("/v1/authorizations/shared").expect(200)["amount"],
+        "1000000"
+    );
+    // A name with the holder of one and the card of the other is neither's.
+    let user = known.card.rsplit(':').nth(1).unwrap();
+    let card = theirs.rsplit(':').next().unwrap();
+    let mixed = format!("did:bloque:account:card:{user}:{card}");
+    for client in [&client, &foreign] {
+        assert_eq!(
+            client.authorize("mixed", &mixed, "1.00").code(404),
+            "card_not_found"
+        );
+    }
+}
+
+#[test]
+fn what_needs_no_key_tells_nothing_of_anybody() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let nobody = client.with_key(None);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let reply = nobody.get(path);
+        assert_eq!(reply.status, 200, "{path}");
+        let card = known.card.rsplit(':').next().unwrap();
+        for secret in [card, "secret-", "987654321", KEY] {
+            assert!(!reply.text.contains(secret), "{path} tells {secret}");
+        }
+    }
+}
