@@ -123,8 +123,10 @@ pub(super) fn draw_up(
     route: Route,
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {
-    let amounts: Vec<_> = route.legs.iter().map(|leg| leg.amount).collect();
-    let debit = crate::domain::money::sum(&amounts)?;
+    let debit = route
+        .legs
+        .iter()
+        .try_fold(Amount::ZERO, |sum, leg| sum.plus(leg.amount))?;
     let seconds = context.terms.hold_seconds(request.merchant.mcc);
     Ok(Authorization {
         id: next_id(group),

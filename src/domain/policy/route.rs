@@ -31,28 +31,28 @@ pub enum NoRoute {
     Funds,
 }
 
-/// The assets of a card for a currency, in the order in which they are tried.
-pub fn candidates(policy: &Policy, terms: &Terms, local: &LocalAmount) -> Vec<Asset> {
+/// The assets of a card that equal a currency, in the order in which they are tried. One may come
+/// twice; the second time finds what the first found.
+fn usable<'a>(
+    policy: &'a Policy,
+    terms: &'a Terms,
+    local: &LocalAmount,
+) -> impl Iterator<Item = Asset> + Clone + 'a {
+    let currency = local.currency;
     let mapped = policy
         .currency_assets
         .iter()
-        .find(|(currency, _)| *currency == local.currency);
+        .find(|(known, _)| *known == currency);
     let mapped = mapped
         .map(|(_, assets)| assets.as_slice())
         .unwrap_or_default();
     let default = policy.default_asset.unwrap_or(terms.default_asset);
-    let mut assets = Vec::with_capacity(2);
-    for asset in mapped
+    let tried = mapped
         .iter()
         .copied()
         .chain([default])
-        .chain(policy.fallback_asset)
-    {
-        if !assets.contains(&asset) {
-            assets.push(asset);
-        }
-    }
-    assets
+        .chain(policy.fallback_asset);
+    tried.filter(move |asset| is_direct_match(terms, *asset, currency))
 }
 
 /// Finds the first asset whose money covers the whole debit.
@@ -73,26 +73,23 @@ pub fn find(
     let Some(ledger) = group.ledger(account.ledger) else {
         return Ok(Err(NoRoute::Funds));
     };
-    let usable: Vec<_> = candidates(&account.policy, terms, &local)
-        .into_iter()
-        .filter(|asset| is_direct_match(terms, *asset, local.currency))
-        .collect();
-    if usable.is_empty() {
+    let usable = usable(&account.policy, terms, &local);
+    if usable.clone().next().is_none() {
         return Ok(Err(NoRoute::Currency));
     }
-    for asset in &usable {
-        let debit = local.in_asset(*asset)?;
-        if ledger.balance(*asset).available() >= debit {
-            return Ok(Ok(route(account, ledger, *asset, local, debit)));
+    for asset in usable.clone() {
+        let debit = local.in_asset(asset)?;
+        if ledger.balance(asset).available() >= debit {
+            return Ok(Ok(route(account, ledger, asset, local, debit)));
         }
     }
     if allow_partial {
-        for asset in &usable {
-            let available = ledger.balance(*asset).available();
-            let covered = LocalAmount::covered_by(available, *asset, local.currency)?;
+        for asset in usable {
+            let available = ledger.balance(asset).available();
+            let covered = LocalAmount::covered_by(available, asset, local.currency)?;
             if !covered.minor.is_zero() {
-                let debit = covered.in_asset(*asset)?;
-                return Ok(Ok(route(account, ledger, *asset, covered, debit)));
+                let debit = covered.in_asset(asset)?;
+                return Ok(Ok(route(account, ledger, asset, covered, debit)));
             }
         }
     }
@@ -113,9 +110,7 @@ pub fn force(
     if let Ok(route) = find(group, account, terms, local, false)? {
         return Ok(Some(route));
     }
-    let asset = candidates(&account.policy, terms, &local)
-        .into_iter()
-        .find(|asset| is_direct_match(terms, *asset, local.currency));
+    let asset = usable(&account.policy, terms, &local).next();
     // A currency that the card could not have been authorized in is still owed to the network: any
     // asset of the house that equals it takes the debt.
     let pegged = || {
