@@ -167,13 +167,15 @@ impl Handler<View> for CardActor {
     }
 }
 
-/// Go to rest if nothing came since `idle_since` (in the directory's ticks), or if there is nothing
-/// to keep.
+/// Go to rest if nothing came since `idle_since` (in the directory's ticks), or vanish if there is
+/// nothing to keep.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Retire {
     /// The tick since which nothing may have come.
     pub idle_since: u32,
+    /// Whether who made the group has given it up: otherwise its first record is still to come.
+    pub is_given_up: bool,
 }
 
 impl Handler<Retire> for CardActor {
@@ -185,7 +187,12 @@ impl Handler<Retire> for CardActor {
         self.pulse.last_used.store(last_used, Ordering::Relaxed);
         let is_idle = last_used <= message.idle_since;
         let is_empty = self.hosted.trail.count() == 0;
-        if !self.has_retired && (is_empty || is_idle) {
+        let may_go = if is_empty {
+            message.is_given_up
+        } else {
+            is_idle
+        };
+        if !self.has_retired && may_go {
             self.has_retired = true;
             self.directory.rest(&self.hosted);
         }

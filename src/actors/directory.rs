@@ -105,7 +105,10 @@ impl Directory {
             && let Slot::Live(address, pulse) = &*slot
         {
             pulse.queued.fetch_add(1, Ordering::Relaxed);
-            address.do_send(Retire { idle_since: 0 });
+            address.do_send(Retire {
+                idle_since: 0,
+                is_given_up: true,
+            });
         }
     }
 
@@ -291,7 +294,10 @@ impl Directory {
                 && pulse.last_used.load(Ordering::Relaxed) <= idle_since
             {
                 pulse.queued.fetch_add(1, Ordering::Relaxed);
-                address.do_send(Retire { idle_since });
+                address.do_send(Retire {
+                    idle_since,
+                    is_given_up: false,
+                });
             }
         }
     }

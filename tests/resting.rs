@@ -1,0 +1,125 @@
+//! Cards go to rest while new ones are made: none is lost, none is made twice.
+
+use std::sync::Arc;
+
+use cardwright::{
+    actors::{Engine, Request, Target},
+    app,
+    config::Config,
+    domain::{
+        account::Medium,
+        command::{Command, MoveMoney, OpenAccount},
+        decide::decide,
+        ids::{AccountNo, ActorId, LedgerNo},
+        money::Amount,
+        policy::Policy,
+        time::Month,
+    },
+};
+
+fn request(actor: u64, command: Command) -> Request {
+    Request {
+        target: Target::Actor(ActorId(actor)),
+        origin: None,
+        command,
+        keys: Vec::new(),
+        fingerprint: 0,
+        recalled: None,
+    }
+}
+
+fn open(no: u64) -> Request {
+    let open = OpenAccount {
+        no: AccountNo(no),
+        medium: Medium::Card {
+            programme: "card".into(),
+            last_four: *b"1234",
+            expiry: Month {
+                year: 2040,
+                month: 1,
+            },
+        },
+        holder_urn: "did:bloque:sandbox:demo".into(),
+        ledger: LedgerNo(no),
+        webhook_url: None,
+        metadata: "{}".into(),
+        policy: Policy::default(),
+    };
+    request(no, Command::OpenAccount(Box::new(open)))
+}
+
+fn deposit(engine: &Engine, no: u64, amount: i128) -> Request {
+    let deposit = MoveMoney {
+        account: AccountNo(no),
+        asset: engine.shared.terms.default_asset,
+        amount: Amount::from_minor(amount).unwrap(),
+        reference: String::new(),
+        metadata: "{}".into(),
+    };
+    request(no, Command::Deposit(deposit))
+}
+
+/// Sweeps as if idle cards were too many, all the while.
+async fn sweep(engine: Arc<Engine>) {
+    loop {
+        engine.directory.sweep(1, 0);
+        actix_rt::task::yield_now().await;
+    }
+}
+
+#[test]
+fn cards_rest_and_wake_while_others_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::load(None, std::iter::empty()).unwrap();
+    config.data.dir = dir.path().join("data");
+    config.journal.min_free_mib = 1;
+    actix_rt::System::new().block_on(async {
+        let engine = app::open_engine(&config, decide).unwrap();
+        let arbiters = [actix_rt::Arbiter::new(), actix_rt::Arbiter::new()];
+        for arbiter in &arbiters {
+            engine.directory.add_arbiter(arbiter.handle());
+        }
+        let sweeper = actix_rt::spawn(sweep(engine.clone()));
+        for round in 0..20_u64 {
+            let numbers = round * 50 + 1..=round * 50 + 50;
+            for no in numbers.clone() {
+                engine.directory.create(ActorId(no));
+                // What a sweep sees of a group whose first record is still to come.
+                engine.directory.sweep(1, 0);
+            }
+            for answer in engine
+                .execute_batch(numbers.clone().map(open).collect())
+                .await
+            {
+                answer.unwrap();
+            }
+            for no in 1..=round * 50 + 50 {
+                engine.execute(deposit(&engine, no, 1)).await.unwrap();
+            }
+        }
+        for no in 1..=1_000_u64 {
+            let expected = i128::from(20 - (no - 1) / 50);
+            let asset = engine.shared.terms.default_asset;
+            let look = move |hosted: &cardwright::actors::hosted::Hosted| {
+                hosted
+                    .group
+                    .ledger(LedgerNo(no))
+                    .unwrap()
+                    .balance(asset)
+                    .current
+            };
+            let current = engine
+                .read(Target::Actor(ActorId(no)), None, look)
+                .await
+                .unwrap();
+            assert_eq!(current, expected, "card {no}");
+        }
+        sweeper.abort();
+        let (groups, live) = engine.directory.count();
+        assert_eq!(groups, 1_000);
+        assert!(
+            live < 1_000,
+            "{live} of 1,000 are live although all were told to rest"
+        );
+    });
+}
