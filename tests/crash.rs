@@ -9,7 +9,7 @@
 #[path = "common/server.rs"]
 mod server;
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
 use serde_json::{Value, json};
 use server::{Balance, Client, DUSD, Reply, Rng, Server, purchase};
@@ -515,7 +515,12 @@ fn nothing_acknowledged_is_lost_and_nothing_else_is_half_there() {
     let seed = server::seed();
     println!("CARDWRIGHT_TEST_SEED={seed}");
     let mut rng = Rng::new(seed);
-    let mut server = Server::with(&[("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "4")]);
+    // Records wait for each other longer than usual: an answer given before its record was written
+    // would be caught.
+    let mut server = Server::with(&[
+        ("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "4"),
+        ("CARDWRIGHT_JOURNAL__COMMIT_PAUSE_US", "4000"),
+    ]);
     let cards = server
         .client()
         .cards(CARDS, u64::try_from(SEEDED * CENT).unwrap());
@@ -529,4 +534,69 @@ fn nothing_acknowledged_is_lost_and_nothing_else_is_half_there() {
     let acknowledged: usize = workers.iter().map(|worker| worker.done.len()).sum();
     println!("{acknowledged} acknowledged in {ROUNDS} lives");
     assert!(acknowledged > 500, "there was no load: {acknowledged}");
+}
+
+/// Keeps the log busy, so that records wait for each other.
+fn keep_busy(client: &Client, card: &str, name: &str) {
+    for count in 0.. {
+        let body = purchase(&format!("{name}-{count}"), card, "0.01").to_string();
+        let headers = [("content-type", "application/json")];
+        let sent = client.try_send(("POST", "/v1/authorizations"), &headers, body.as_bytes());
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// A capture and a reversal of all of `a` race; what was answered first.
+fn first_answer(server: &mut Server, card: &str, round: usize) -> Reply {
+    let (told, answers) = mpsc::channel();
+    thread::scope(|scope| {
+        for name in 0..3 {
+            let client = server.client();
+            scope.spawn(move || keep_busy(&client, card, &format!("busy-{round}-{name}")));
+        }
+        let asked = format!("a-{round}");
+        server.client().authorize(&asked, card, "1.00").expect(200);
+        for step in ["capture", "reverse"] {
+            let (client, told, asked) = (server.client(), told.clone(), asked.clone());
+            scope.spawn(move || {
+                let path = format!("/v1/authorizations/{asked}/{step}");
+                let body = json!({ "transaction_id": format!("{step}-{round}") }).to_string();
+                let headers = [("content-type", "application/json")];
+                if let Ok(reply) = client.try_send(("POST", &path), &headers, body.as_bytes()) {
+                    let _ = told.send(reply);
+                }
+            });
+        }
+        let first = answers.recv().unwrap();
+        server.kill();
+        first
+    })
+}
+
+#[test]
+fn a_refusal_too_tells_only_what_is_on_disk() {
+    let mut server = Server::with(&[("CARDWRIGHT_JOURNAL__COMMIT_PAUSE_US", "100000")]);
+    let card = server.client().card(1_000_000_000);
+    let mut refused = 0;
+    for round in 0..8 {
+        let first = first_answer(&mut server, &card, round);
+        let state = match first.status {
+            200 => &first.json["state"],
+            _ => {
+                assert_eq!(first.code(409), "invalid_state");
+                refused += 1;
+                &first.json["error"]["details"]["state"]
+            }
+        };
+        server.restart();
+        let read = server
+            .client()
+            .get(&format!("/v1/authorizations/a-{round}"))
+            .expect(200);
+        assert_eq!(&read["state"], state, "told and lost: {first:?}");
+    }
+    println!("{refused} refusals came first");
+    server.client().trial_balance();
 }

@@ -86,8 +86,14 @@ impl Actor for CardActor {
     type Context = Context<Self>;
 }
 
-fn lsn_of((_, result): &Fresh) -> u64 {
-    result.as_ref().map_or(0, Undurable::lsn)
+/// What must be on disk before the outcome may be told: its own record, or, since the domain's no
+/// speaks of the state as it is, all that made this state.
+fn lsn_of((_, result): &Fresh, last: u64) -> u64 {
+    match result {
+        Ok(answer) => answer.lsn(),
+        Err(Refusal::Rejected(_)) => last,
+        Err(_) => 0,
+    }
 }
 
 fn open((request, result): Fresh, is_durable: bool) -> Outcome {
@@ -111,7 +117,7 @@ impl Handler<Execute> for CardActor {
     fn handle(&mut self, message: Execute, context: &mut Context<Self>) {
         self.take();
         let (fresh, reply) = (self.execute(message.request), message.reply);
-        let lsn = lsn_of(&fresh);
+        let lsn = lsn_of(&fresh, self.hosted.trail.last());
         // Who asked may have gone away; what was decided stands all the same.
         self.shared.durability.release_at(lsn, move |is_durable| {
             let _ = reply.send(open(fresh, is_durable));
@@ -139,7 +145,7 @@ impl Handler<ExecuteMany> for CardActor {
         let fresh: Vec<_> = message.requests.into_iter().map(execute).collect();
         let lsn = fresh
             .iter()
-            .map(|(_, fresh)| lsn_of(fresh))
+            .map(|(_, fresh)| lsn_of(fresh, self.hosted.trail.last()))
             .max()
             .unwrap_or(0);
         let reply = message.reply;
