@@ -26,6 +26,14 @@ enum Command {
     Serve(ServeArgs),
     /// Drive real HTTP against a server and measure.
     Bench(cli::bench::BenchArgs),
+    /// Look into a data directory: snapshots, segments, records, a card's state at any position.
+    Inspect(cli::inspect::InspectArgs),
+    /// Prove a data directory, and a running server against it: exit 0 only if every check holds.
+    Verify(cli::verify::VerifyArgs),
+    /// Have a running server take a snapshot.
+    Snapshot(cli::snapshot::SnapshotArgs),
+    /// Make cards, money and a few purchases in a sandbox.
+    Seed(cli::seed::SeedArgs),
 }
 
 #[derive(Args)]
@@ -56,6 +64,10 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Bench(args) => cli::bench::run(args),
+        Command::Inspect(args) => cli::inspect::run(&args),
+        Command::Verify(args) => cli::verify::run(&args),
+        Command::Snapshot(args) => cli::snapshot::run(&args),
+        Command::Seed(args) => cli::seed::run(&args),
     }
 }
 

@@ -1,3 +1,13 @@
 //! The commands of the program.
 
 pub mod bench;
+pub mod inspect;
+pub mod seed;
+pub mod snapshot;
+pub mod verify;
+
+mod data_dir;
+mod live;
+mod outcome;
+mod progress;
+mod table;

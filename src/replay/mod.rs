@@ -4,3 +4,4 @@ pub mod history;
 pub mod recovery;
 pub mod shard;
 pub mod totals;
+pub mod verify;

@@ -112,8 +112,18 @@ impl Shard {
     pub fn fold(&mut self, lsn: Lsn, payload: &[u8]) -> Result<Option<Entry>, FoldError> {
         let wire = |source| FoldError::Wire { lsn, source };
         let entry = wire::decode_entry(payload).map_err(wire)?;
+        let is_new = self.fold_entry(lsn, &entry)?;
+        Ok(is_new.then_some(entry))
+    }
+
+    /// The same with a record that is decoded already; `false` if the snapshot held it.
+    ///
+    /// # Errors
+    ///
+    /// [`FoldError`] if it does not follow from those before it; the group is not to be used then.
+    pub fn fold_entry(&mut self, lsn: Lsn, entry: &Entry) -> Result<bool, FoldError> {
         let Body::Group(events) = &entry.body else {
-            return Ok(Some(entry));
+            return Ok(true);
         };
         let slot = self
             .slots
@@ -125,13 +135,13 @@ impl Shard {
             ));
         }
         let Slot::Open(open) = slot else {
-            return Ok(None);
+            return Ok(false);
         };
         let (group, trail) = &mut **open;
         self.last_time = self.last_time.max(entry.time);
         if entry.sequence <= trail.count() {
             self.skipped = self.skipped.saturating_add(1);
-            return Ok(None);
+            return Ok(false);
         }
         let actor = entry.actor.0;
         let expected = trail.count().saturating_add(1);
@@ -162,7 +172,27 @@ impl Shard {
         }
         trail.push(lsn.get());
         self.applied = self.applied.saturating_add(1);
-        Ok(Some(entry))
+        Ok(true)
+    }
+
+    /// A group as it is now, if a record of it was folded and it is not at rest.
+    #[must_use]
+    pub fn group(&self, actor: ActorId) -> Option<(&Group, &Trail)> {
+        match self.slots.get(&actor)? {
+            Slot::Open(open) => Some((&open.0, &open.1)),
+            Slot::Bytes(_) => None,
+        }
+    }
+
+    /// Puts every group into the compact form of a snapshot until a record needs it: for a reader
+    /// of many cards that has no hurry.
+    pub fn rest(&mut self) {
+        for slot in self.slots.values_mut() {
+            if let Slot::Open(open) = slot {
+                let bytes = wire::encode_group(&open.0, &open.1);
+                *slot = Slot::Bytes(bytes.into_boxed_slice());
+            }
+        }
     }
 
     /// The groups as they are now, in the order of their ids.

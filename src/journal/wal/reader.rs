@@ -102,6 +102,31 @@ impl WalReader {
         )
     }
 
+    /// The records after `after`, read from the segment in which it stands.
+    pub fn records_after(
+        &self,
+        after: Lsn,
+    ) -> impl Iterator<Item = Result<LogEntry, JournalError>> + Send + use<> {
+        let begin = self
+            .segments
+            .partition_point(|(segment, _)| segment.base <= after.get());
+        let segments = self.segments.iter().skip(begin.saturating_sub(1));
+        let records = self.records_of(segments.map(|(segment, _)| segment.clone()).collect());
+        records.filter(move |entry| match entry {
+            Ok(LogEntry::Record { record, .. }) => record.lsn > after,
+            Ok(LogEntry::Torn(_)) | Err(_) => true,
+        })
+    }
+
+    /// Where the first segment begins and the last one ends, for which bytes there is room.
+    #[must_use]
+    pub fn bounds(&self) -> (u64, u64) {
+        let first = self.segments.first().map_or(0, |(segment, _)| segment.base);
+        let last = self.segments.last();
+        let end = last.map_or(first, |(segment, _)| segment.base + segment.capacity);
+        (first, end)
+    }
+
     /// Reads every segment and says what is in it.
     ///
     /// # Errors

@@ -1,0 +1,338 @@
+//! The tools of the program as an operator uses them: the real binary, a real server, `kill -9`, and
+//! a data directory that was tampered with.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at what it did not expect"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+mod cli;
+
+use cli::{
+    KEY, Server, WITHIN, cardwright, copy_dir, flip, json_of, log_of, lsn_of, place_of, tool,
+    verified,
+};
+
+#[test]
+fn a_walk_through_all_tools() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data);
+    let card = server.card();
+    let first = server.purchase(&card, "first", "12.34");
+    let between = server.balance(&card);
+    let id = first["id"].as_str().unwrap();
+    server.post(
+        &format!("/v1/authorizations/{id}/capture"),
+        &json!({"transaction_id": "first-capture"}),
+    );
+    let second = server.purchase(&card, "second", "20.00");
+    let declined = server.purchase(&card, "third", "20000.00");
+    assert_eq!(declined["status"], "declined");
+    let after = server.balance(&card);
+    let flags = ["--url", server.url.as_str(), "--key", KEY];
+    let with_server = |words: &[&'static str]| [words, &flags[..]].concat();
+
+    // The tools beside a running server.
+    let output = cardwright(&with_server(&["snapshot", "--json"]));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let taken: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output = cardwright(&with_server(&["seed", "--cards", "3"]));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("insufficient_funds") && !text.contains(KEY),
+        "{text}"
+    );
+    let (code, text) = tool(&with_server(&["verify", "--json"]), &data);
+    let live: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &live["ok"]), (0, &json!(true)), "{live}");
+    assert_eq!(live["checked"]["server_accounts"], 4, "{live}");
+
+    // kill -9.
+    drop(server);
+    let (code, verdict) = verified(&data);
+    assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
+    assert_eq!(verdict["checked"]["snapshots"], 1);
+    let balance_of = |state: &Value| state["ledger_accounts"][0]["balance"].clone();
+    let now = json_of(&["inspect", "card", &card, "--json"], &data);
+    assert_eq!(balance_of(&now), after);
+    assert_eq!(
+        now["open_authorizations"][0]["authorization_id"],
+        second["id"]
+    );
+    assert_eq!(now["authorizations"]["total"], 3);
+    for name in ["id", "card_token"] {
+        let named = now["accounts"][0][name].as_str().unwrap();
+        assert_eq!(json_of(&["inspect", "card", named, "--json"], &data), now);
+    }
+    let ledger = now["accounts"][0]["ledger_account_id"].as_str().unwrap();
+    assert_eq!(json_of(&["inspect", "card", ledger, "--json"], &data), now);
+    let closed = json_of(&["inspect", "card", id, "--json"], &data);
+    assert_eq!(closed["authorization"]["state"], "captured");
+
+    // Time travel: after the first purchase, before its capture.
+    let records = log_of(&data, &["--card", &card]);
+    let kinds: Vec<&str> = (records.iter())
+        .map(|record| record["events"][0]["kind"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "account_opened",
+        "deposited",
+        "authorization_approved",
+        "authorization_captured",
+        "authorization_approved",
+        "authorization_declined",
+    ];
+    assert_eq!(kinds, expected);
+    let at = lsn_of(&records[2]).to_string();
+    let then = json_of(
+        &["inspect", "card", &card, "--at-lsn", &at, "--json"],
+        &data,
+    );
+    assert_eq!(balance_of(&then), between);
+    assert_eq!(then["open_authorizations"][0]["transaction_id"], "first");
+    let (code, text) = tool(&["inspect", "card", &card, "--at-lsn", "1"], &data);
+    assert!(
+        code == 1 && text.contains("it came with the record"),
+        "{text}"
+    );
+
+    // The lists.
+    let tail = log_of(&data, &["--tail", "2"]);
+    assert_eq!(tail.len(), 2);
+    let behind = log_of(&data, &["--after", &at, "--limit", "1"]);
+    assert!(lsn_of(&behind[0]) > lsn_of(&records[2]));
+    let snapshots = json_of(&["inspect", "snapshots", "--json"], &data);
+    assert_eq!(snapshots["snapshots"][0]["name"], taken["name"]);
+    assert_eq!(snapshots["snapshots"][0]["whole"], true);
+    let name = taken["name"].as_str().unwrap();
+    let content = json_of(&["inspect", "snapshots", name, "--json"], &data);
+    assert_eq!(content["groups"][0]["accounts"][0]["urn"], card.as_str());
+    assert_eq!(content["registry"]["api_keys"], 1);
+    let (code, text) = tool(&["inspect", "segments"], &data);
+    assert!(code == 0 && text.contains("0000000000000000.wal"), "{text}");
+
+    // Nothing secret anywhere, and the server starts again on what was looked at.
+    let everything = tool(&["inspect", "log"], &data).1
+        + &tool(&["inspect", "log", "--json"], &data).1
+        + &tool(&["inspect", "snapshots", name], &data).1;
+    assert!(!everything.contains(KEY) && !everything.contains("hash"));
+    let server = Server::start(&data);
+    assert_eq!(server.balance(&card), after);
+}
+
+/// A directory with two segments and a snapshot, of a server that was killed.
+fn killed(dir: &Path) -> PathBuf {
+    let data = dir.join("sound");
+    let server = Server::start(&data);
+    let body = json!({"holder_urn": "did:bloque:sandbox:demo", "cards": 9_000,
+        "asset": "DUSD/6", "amount": "100"});
+    server.post("/v1/sandbox/seed", &body);
+    server.post("/v1/snapshots", &Value::Null);
+    let deadline = Instant::now() + WITHIN;
+    while server.get("/v1/snapshots")["data"][0].is_null() {
+        assert!(Instant::now() < deadline, "there is no snapshot");
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.post("/v1/sandbox/seed", &body);
+    let card = server.card();
+    server.purchase(&card, "one", "1.00");
+    server.purchase(&card, "two", "2.00");
+    data
+}
+
+#[test]
+fn damage_is_named_by_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = killed(dir.path());
+    let (code, verdict) = verified(&sound);
+    assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
+    let copy = |name: &str| {
+        let to = dir.path().join(name);
+        copy_dir(&sound, &to);
+        to
+    };
+
+    // One byte in the middle of the log.
+    let data = copy("flipped");
+    let records = log_of(&data, &[]);
+    let lsn = lsn_of(&records[records.len() / 2]);
+    let (file, offset) = place_of(&data, lsn);
+    flip(&file, offset + 20);
+    let (code, verdict) = verified(&data);
+    let finding = &verdict["findings"][0];
+    let said = (code, &verdict["ok"], &finding["severity"]);
+    assert_eq!(said, (1, &json!(false), &json!("damage")), "{verdict}");
+    assert_eq!(finding["check"], "log");
+    let named = finding["file"].as_str().unwrap();
+    assert!(named.ends_with(file.file_name().unwrap().to_str().unwrap()));
+    assert!(
+        finding["offset"]
+            .as_u64()
+            .is_some_and(|at| at <= offset + 20)
+    );
+    assert!(finding["lsn"].as_u64().is_some_and(|at| at <= lsn));
+    assert!(
+        finding["do"]
+            .as_str()
+            .is_some_and(|it| it.contains("backup"))
+    );
+    assert_eq!(tool(&["inspect", "log"], &data).0, 1);
+
+    // An unfinished last write.
+    let data = copy("torn");
+    let last = lsn_of(records.last().unwrap());
+    let (file, offset) = place_of(&data, last);
+    let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_len(offset + 30).unwrap();
+    let (code, verdict) = verified(&data);
+    assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
+    let finding = &verdict["findings"][0];
+    assert_eq!(
+        (&finding["severity"], &finding["check"]),
+        (&json!("info"), &json!("tail"))
+    );
+    assert!(finding["what"].as_str().unwrap().contains("torn tail"));
+
+    // A snapshot with another byte.
+    let data = copy("snapshot");
+    let name = json_of(&["inspect", "snapshots", "--json"], &data);
+    let name = name["snapshots"][0]["name"].as_str().unwrap().to_owned();
+    let path = data.join("snapshots").join(&name);
+    flip(&path, fs::metadata(&path).unwrap().len() / 2);
+    let (code, verdict) = verified(&data);
+    let finding = &verdict["findings"][0];
+    assert_eq!(
+        (code, &finding["check"]),
+        (1, &json!("snapshot")),
+        "{verdict}"
+    );
+    assert_eq!(finding["file"], name.as_str());
+    let (code, text) = tool(&["inspect", "snapshots"], &data);
+    assert!(code == 1 && text.contains("NO"), "{text}");
+
+    // A segment that is not there: the first, then one in the middle.
+    let names = json_of(&["inspect", "segments", "--json"], &sound);
+    let names = names["segments"].as_array().unwrap();
+    assert!(
+        names.len() >= 3,
+        "two with records and one ready: {names:?}"
+    );
+    for number in [0, 1] {
+        let data = copy(&format!("missing-{number}"));
+        let name = names[number]["name"].as_str().unwrap();
+        fs::remove_file(data.join("wal").join(name)).unwrap();
+        let (code, verdict) = verified(&data);
+        let finding = &verdict["findings"][0];
+        assert_eq!((code, &finding["check"]), (1, &json!("log")), "{verdict}");
+        assert!(
+            finding["what"].as_str().unwrap().contains("missing"),
+            "{verdict}"
+        );
+    }
+}
+
+#[test]
+fn a_server_of_another_log_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let server = Server::start(&one);
+    server.card();
+    drop(server);
+    let server = Server::start(&two);
+    let card = server.card();
+    server.purchase(&card, "one", "1.00");
+    let (code, text) = tool(
+        &["verify", "--json", "--url", &server.url, "--key", KEY],
+        &one,
+    );
+    let verdict: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (code, &verdict["findings"][0]["check"]),
+        (1, &json!("server")),
+        "{text}"
+    );
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_unknown_ids_with_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().to_str().unwrap();
+    let check = |words: &[&str], code: i32| {
+        let output = cardwright(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?} {output:?}");
+        assert!(!output.stderr.is_empty(), "{words:?} says why");
+    };
+    check(&["verify"], 2);
+    check(&["verify", "--data-dir", "/nonexistent/x"], 2);
+    check(&["verify", "--data-dir", empty], 2);
+    check(
+        &[
+            "verify",
+            "--data-dir",
+            empty,
+            "--url",
+            "ftp://x",
+            "--key",
+            "k",
+        ],
+        2,
+    );
+    check(&["verify", "--data-dir", empty, "--url", "http://x"], 2);
+    check(&["inspect"], 2);
+    check(&["inspect", "cards", "--data-dir", empty], 2);
+    check(&["inspect", "log", "--data-dir", empty, "--after", "x"], 2);
+    check(
+        &[
+            "inspect",
+            "log",
+            "--data-dir",
+            empty,
+            "--tail",
+            "1",
+            "--limit",
+            "1",
+        ],
+        2,
+    );
+    check(&["inspect", "card", "--data-dir", empty], 2);
+    check(&["snapshot"], 2);
+    check(&["snapshot", "--url", "x", "--key", "k"], 2);
+    check(
+        &["seed", "--url", "http://x", "--key", "k", "--asset", "?"],
+        2,
+    );
+    check(
+        &["snapshot", "--url", "http://127.0.0.1:1", "--key", "k"],
+        1,
+    );
+    let data = dir.path().join("data");
+    drop(Server::start(&data));
+    let data = data.to_str().unwrap();
+    check(&["inspect", "card", "crd-nobody", "--data-dir", data], 1);
+    check(
+        &["inspect", "card", "crd-0000000000000", "--data-dir", data],
+        1,
+    );
+    check(
+        &[
+            "inspect",
+            "card",
+            "auth_00000000000000000000",
+            "--data-dir",
+            data,
+        ],
+        1,
+    );
+    check(&["inspect", "snapshots", "none", "--data-dir", data], 1);
+}
