@@ -1,6 +1,11 @@
 //! A broken invariant in `apply` stops the process before anything is answered.
 //!
 //! The test starts itself again as the process that is to stop.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first fault"
+)]
 
 use std::{os::unix::process::ExitStatusExt, process::Command as Process, sync::Arc};
 

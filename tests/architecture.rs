@@ -1,4 +1,9 @@
 //! Who may use whom, and what must be absent: ARCHITECTURE.md as a test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first fault"
+)]
 
 use std::{
     fs,

@@ -222,9 +222,11 @@ fn feed_all(
         }
     }
     let tail = shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO));
-    let tail = tail.map_err(|error| match error {
-        JournalError::NotFound { lsn } => RecoveryError::NoBeginning { lsn },
-        other => RecoveryError::Journal(other),
+    let tail = tail.map_err(|error| {
+        if let JournalError::NotFound { lsn } = error {
+            return RecoveryError::NoBeginning { lsn };
+        }
+        RecoveryError::Journal(error)
     });
     for record in tail? {
         let record = record?;

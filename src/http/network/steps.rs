@@ -160,9 +160,11 @@ async fn undo(
     request.fingerprint = wire::fingerprint(class.0, &(request.fingerprint, lsn));
     let known = app.engine.execute(request).await;
     // A refund of another origin is not found, like one that does not exist.
-    known.map_err(|error| match error {
-        EngineError::Rejected(Rejection::AccountNotFound) => unknown(),
-        other => Problem::from(other),
+    known.map_err(|error| {
+        if matches!(error, EngineError::Rejected(Rejection::AccountNotFound)) {
+            return unknown();
+        }
+        Problem::from(error)
     })
 }
 
