@@ -224,7 +224,12 @@ fn feed_all(
     let tail = shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO));
     let tail = tail.map_err(|error| match error {
         JournalError::NotFound { lsn } => RecoveryError::NoBeginning { lsn },
-        other => RecoveryError::Journal(other),
+        other @ (JournalError::Busy { .. }
+        | JournalError::DiskLow { .. }
+        | JournalError::Halted { .. }
+        | JournalError::Corrupt { .. }
+        | JournalError::Locked { .. }
+        | JournalError::Io { .. }) => RecoveryError::Journal(other),
     });
     for record in tail? {
         let record = record?;
