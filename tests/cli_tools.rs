@@ -23,6 +23,7 @@ use cli::{
 };
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one walk, read from top to bottom")]
 fn a_walk_through_all_tools() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -152,6 +153,7 @@ fn killed(dir: &Path) -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one walk, read from top to bottom")]
 fn damage_is_named_by_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let sound = killed(dir.path());

@@ -63,120 +63,104 @@ fn things(client: &Client) -> Things {
     }
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one table or walk, read from top to bottom"
-)]
-fn routes(known: &Things) -> Vec<Route> {
-    use Foreign::{Forbidden, NotFound, Own, Refused};
-    let Things {
-        card,
-        authorization,
-        refund,
-        key_id,
-    } = known;
-    let money = |reference: &str| {
-        json!({
-            "account_urn": card, "asset": "DUSD/6", "amount": "1", "reference": reference,
-        })
-    };
-    let step = |id: &str| json!({ "transaction_id": id, "local_amount": "0.01" });
-    let id = json!({ "transaction_id": "u" });
-    let network = |method, path: String, body, status| Route {
+fn network(method: &'static str, path: &str, body: Value) -> Route {
+    Route {
         method,
-        path,
+        path: path.to_owned(),
         body,
         scope: "network",
-        foreign: NotFound,
-        status,
-    };
-    let operator = |method, path: &str, body, foreign, status| Route {
+        foreign: Foreign::NotFound,
+        status: 200,
+    }
+}
+
+fn operator(
+    (method, path): (&'static str, &str),
+    body: Value,
+    foreign: Foreign,
+    status: u16,
+) -> Route {
+    Route {
         method,
         path: path.to_owned(),
         body,
         scope: "operator",
         foreign,
         status,
+    }
+}
+
+fn network_routes(known: &Things) -> Vec<Route> {
+    let Things {
+        card,
+        authorization,
+        refund,
+        ..
+    } = known;
+    let step = |id: &str| json!({ "transaction_id": id, "local_amount": "0.01" });
+    let of = |step: &str| format!("/v1/authorizations/{authorization}/{step}");
+    let undo = format!("/v1/refunds/{refund}/reverse");
+    let list = format!("/v1/authorizations?card={card}");
+    let batch = json!([purchase("b", card, "0.01")]);
+    let mut batch = network("POST", "/v1/authorizations/batch", batch);
+    // Each item is refused by itself.
+    batch.foreign = Foreign::Own;
+    vec![
+        network("POST", "/v1/authorizations", purchase("p", card, "0.01")),
+        network("POST", "/v1/clearings", purchase("f", card, "0.01")),
+        network("GET", &list, Value::Null),
+        network(
+            "GET",
+            &format!("/v1/authorizations/{authorization}"),
+            Value::Null,
+        ),
+        network("GET", "/v1/authorizations/secret-a", Value::Null),
+        network("POST", &of("increment"), step("i")),
+        network("POST", &of("reverse"), step("v")),
+        network("POST", &of("refund"), step("r")),
+        network("POST", "/v1/authorizations/secret-a/capture", step("c2")),
+        network("POST", &of("capture"), step("c")),
+        network("POST", &undo, json!({ "transaction_id": "u" })),
+        batch,
+    ]
+}
+
+fn operator_routes(known: &Things) -> Vec<Route> {
+    use Foreign::{Forbidden, NotFound, Own, Refused};
+    let Things { card, key_id, .. } = known;
+    let none = || Value::Null;
+    let money = |reference: &str| {
+        json!({
+            "account_urn": card, "asset": "DUSD/6", "amount": "1", "reference": reference,
+        })
     };
-    let root = |method, body, status| Route {
-        method,
-        path: "/v1/origins".to_owned(),
-        body,
-        scope: "root",
-        foreign: Forbidden,
-        status,
-    };
-    let none = Value::Null;
     let seed = json!({
         "holder_urn": server::HOLDER, "cards": 1, "asset": "DUSD/6", "amount": "5",
     });
     let keys = json!({ "name": "k", "scopes": ["network"] });
-    let of = |step: &str| format!("/v1/authorizations/{authorization}/{step}");
-    let mut routes = vec![
-        network(
-            "POST",
-            "/v1/authorizations".into(),
-            purchase("p", card, "0.01"),
-            200,
-        ),
-        network(
-            "POST",
-            "/v1/clearings".into(),
-            purchase("f", card, "0.01"),
-            200,
-        ),
-        network(
-            "GET",
-            format!("/v1/authorizations?card={card}"),
-            none.clone(),
-            200,
-        ),
-        network(
-            "GET",
-            format!("/v1/authorizations/{authorization}"),
-            none.clone(),
-            200,
-        ),
-        network(
-            "GET",
-            "/v1/authorizations/secret-a".into(),
-            none.clone(),
-            200,
-        ),
-        network("POST", of("increment"), step("i"), 200),
-        network("POST", of("reverse"), step("v"), 200),
-        network("POST", of("refund"), step("r"), 200),
-        network(
-            "POST",
-            "/v1/authorizations/secret-a/capture".into(),
-            step("c2"),
-            200,
-        ),
-        network("POST", of("capture"), step("c"), 200),
-        network("POST", format!("/v1/refunds/{refund}/reverse"), id, 200),
-        operator("POST", "/v1/deposits", money("d"), NotFound, 201),
-        operator("POST", "/v1/withdrawals", money("w"), NotFound, 201),
-        operator("POST", "/v1/sandbox/seed", seed, Refused, 201),
-        operator("GET", "/v1/api-keys", none.clone(), Own, 200),
-        operator("POST", "/v1/api-keys", keys, Own, 201),
-        operator(
-            "DELETE",
-            &format!("/v1/api-keys/{key_id}"),
-            none.clone(),
-            NotFound,
-            200,
-        ),
-        operator("GET", "/v1/trial-balance", none.clone(), Own, 200),
-        operator("GET", "/v1/snapshots", none.clone(), Own, 200),
-        operator("POST", "/v1/snapshots", none.clone(), Own, 202),
-        root("GET", none, 200),
+    let key = format!("/v1/api-keys/{key_id}");
+    let root = |method, body, status| Route {
+        scope: "root",
+        ..operator((method, "/v1/origins"), body, Forbidden, status)
+    };
+    vec![
+        operator(("POST", "/v1/deposits"), money("d"), NotFound, 201),
+        operator(("POST", "/v1/withdrawals"), money("w"), NotFound, 201),
+        operator(("POST", "/v1/sandbox/seed"), seed, Refused, 201),
+        operator(("GET", "/v1/api-keys"), none(), Own, 200),
+        operator(("POST", "/v1/api-keys"), keys, Own, 201),
+        operator(("DELETE", &key), none(), NotFound, 200),
+        operator(("GET", "/v1/trial-balance"), none(), Own, 200),
+        operator(("GET", "/v1/snapshots"), none(), Own, 200),
+        operator(("POST", "/v1/snapshots"), none(), Own, 202),
+        root("GET", none(), 200),
         root("POST", json!({ "name": "globex" }), 201),
-    ];
-    let batch = json!([purchase("b", card, "0.01")]);
-    let mut batch = network("POST", "/v1/authorizations/batch".into(), batch, 200);
-    // Each item is refused by itself.
-    batch.foreign = Own;
-    routes.push(batch);
+    ]
+}
+
+fn routes(known: &Things) -> Vec<Route> {
+    let mut routes = network_routes(known);
+    routes.extend(operator_routes(known));
     routes
 }
 

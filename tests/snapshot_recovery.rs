@@ -123,6 +123,14 @@ fn everything(client: &Client, cards: &[String]) -> (Value, Vec<String>, Vec<Bal
     (books, lists, cards.iter().enumerate().map(ask).collect())
 }
 
+/// Keys whose records are in segments long retired.
+fn remembers(client: &Client, card: &str) {
+    let again = client.authorize("f0-17", card, "0.01");
+    assert!(again.is_replay(), "{again:?}");
+    again.expect(200);
+    assert_eq!(client.authorize("f0-17", card, "0.02").status, 409);
+}
+
 #[test]
 #[expect(
     clippy::too_many_lines,
@@ -193,15 +201,8 @@ fn a_snapshot_under_load_and_the_tail_give_what_the_log_alone_gives() {
         assert!(one == other, "seed {seed}: {one}\n{other}");
     }
     assert_eq!(with_snapshot.1.len(), from_log.1.len());
-    // Keys that only the snapshot knows, from segments long retired.
     for one in [&server, &alone] {
-        let again = one.client().authorize("f0-17", &cards[30], "0.01");
-        assert!(again.is_replay(), "{again:?}");
-        again.expect(200);
-        assert_eq!(
-            one.client().authorize("f0-17", &cards[30], "0.02").status,
-            409
-        );
+        remembers(&one.client(), &cards[30]);
     }
 }
 

@@ -96,23 +96,21 @@ impl Registrar {
         shared: &Shared,
         durability: &Arc<Durability>,
     ) -> Result<bool, EngineError> {
-        let lsn = {
+        let (lsn, is_new) = {
             let mut state = self.state.lock();
             if state.0.has_origin(name) {
-                None
+                (state.1.last(), false)
             } else {
                 let created_at = shared.clock.now();
                 let event = RegistryEvent::OriginOpened(Origin {
                     name: name.to_owned(),
                     created_at,
                 });
-                Some(record(&mut state, vec![event], shared)?)
+                (record(&mut state, vec![event], shared)?, true)
             }
         };
-        if let Some(lsn) = lsn {
-            durability.wait(lsn).await?;
-        }
-        Ok(lsn.is_some())
+        durability.wait(lsn).await?;
+        Ok(is_new)
     }
 
     /// Makes a key for a secret that only the caller knows; nothing if the secret is known already.
@@ -132,9 +130,7 @@ impl Registrar {
         let id = format!("key_{}", hex(hash.get(..8).unwrap_or_default()));
         let lsn = {
             let mut state = self.state.lock();
-            if self.principals.contains_key(&hash) {
-                return Ok(id);
-            }
+            let is_known = self.principals.contains_key(&hash);
             let key = ApiKey {
                 id: id.clone(),
                 origin: origin.to_owned(),
@@ -144,13 +140,14 @@ impl Registrar {
                 created_at: shared.clock.now(),
                 revoked_at: None,
             };
-            let lsn = record(
-                &mut state,
-                vec![RegistryEvent::KeyIssued(key.clone())],
-                shared,
-            )?;
-            self.admit(&key);
-            lsn
+            if is_known {
+                state.1.last()
+            } else {
+                let events = vec![RegistryEvent::KeyIssued(key.clone())];
+                let lsn = record(&mut state, events, shared)?;
+                self.admit(&key);
+                lsn
+            }
         };
         durability.wait(lsn).await?;
         Ok(id)

@@ -222,11 +222,14 @@ fn feed_all(
         }
     }
     let tail = shared.journal.scan(snapshot.unwrap_or(Lsn::ZERO));
-    let tail = tail.map_err(|error| {
-        if let JournalError::NotFound { lsn } = error {
-            return RecoveryError::NoBeginning { lsn };
-        }
-        RecoveryError::Journal(error)
+    let tail = tail.map_err(|error| match error {
+        JournalError::NotFound { lsn } => RecoveryError::NoBeginning { lsn },
+        other @ (JournalError::Busy { .. }
+        | JournalError::DiskLow { .. }
+        | JournalError::Halted { .. }
+        | JournalError::Corrupt { .. }
+        | JournalError::Locked { .. }
+        | JournalError::Io { .. }) => RecoveryError::Journal(other),
     });
     for record in tail? {
         let record = record?;

@@ -263,12 +263,17 @@ pub(crate) fn movement(entry: &mut Entry) -> &mut Movement {
     let Body::Group(events) = &mut entry.body else {
         panic!("not a group's record");
     };
-    match events.last_mut().unwrap() {
-        Event::Deposited(_, movement) | Event::TransferSent(_, movement) => movement,
-        Event::AuthorizationApproved(approved) => &mut approved.movement,
-        Event::AuthorizationStepped(stepped) => &mut stepped.movement,
-        other => panic!("not expected: {other:?}"),
+    let event = events.last_mut().unwrap();
+    if let Event::Deposited(_, movement) | Event::TransferSent(_, movement) = event {
+        return movement;
     }
+    if let Event::AuthorizationApproved(approved) = event {
+        return &mut approved.movement;
+    }
+    let Event::AuthorizationStepped(stepped) = event else {
+        panic!("not expected: {event:?}");
+    };
+    &mut stepped.movement
 }
 
 /// A log with something of everything.

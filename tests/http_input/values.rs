@@ -335,7 +335,12 @@ fn absurd_names_are_not_found_or_refused() {
         let reply = client.post("/v1/authorizations", &body);
         assert_eq!(refusal(&reply, mcc), "merchant.mcc", "{mcc}");
     }
-    // Odd, and fine: what came in comes out.
+    alive(&client, &card);
+}
+
+#[test]
+fn odd_texts_come_out_as_they_came_in() {
+    let (_server, client, card) = prepared();
     for id in [
         "a\"b\\c/d",
         "é漢字😀",

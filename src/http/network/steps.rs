@@ -20,7 +20,6 @@ use crate::{
     domain::{
         command::{Command, StepRequest},
         ids::{AuthorizationId, RecordId},
-        outcome::Rejection,
         registry::Scope,
     },
     wire::{self, KeyLife},
@@ -160,11 +159,9 @@ async fn undo(
     request.fingerprint = wire::fingerprint(class.0, &(request.fingerprint, lsn));
     let known = app.engine.execute(request).await;
     // A refund of another origin is not found, like one that does not exist.
-    known.map_err(|error| {
-        if matches!(error, EngineError::Rejected(Rejection::AccountNotFound)) {
-            return unknown();
-        }
-        Problem::from(error)
+    known.map_err(|error| match Problem::from(error) {
+        problem if problem.code == "account_not_found" => unknown(),
+        problem => problem,
     })
 }
 
