@@ -22,31 +22,39 @@ use cli::{
     verified,
 };
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "one walk, read from top to bottom")]
-fn a_walk_through_all_tools() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
+/// A server's day: purchases, the tools beside it, and `kill -9`.
+struct Walk {
+    data: PathBuf,
+    card: String,
+    first: Value,
+    second: Value,
+    /// The balance after the first purchase, and at the end.
+    between: Value,
+    after: Value,
+    snapshot: String,
+}
+
+fn walk(dir: &Path) -> Walk {
+    let data = dir.join("data");
     let server = Server::start(&data);
     let card = server.card();
     let first = server.purchase(&card, "first", "12.34");
     let between = server.balance(&card);
-    let id = first["id"].as_str().unwrap();
-    server.post(
-        &format!("/v1/authorizations/{id}/capture"),
-        &json!({"transaction_id": "first-capture"}),
+    let capture = format!(
+        "/v1/authorizations/{}/capture",
+        first["id"].as_str().unwrap()
     );
+    server.post(&capture, &json!({"transaction_id": "first-capture"}));
     let second = server.purchase(&card, "second", "20.00");
     let declined = server.purchase(&card, "third", "20000.00");
     assert_eq!(declined["status"], "declined");
     let after = server.balance(&card);
     let flags = ["--url", server.url.as_str(), "--key", KEY];
     let with_server = |words: &[&'static str]| [words, &flags[..]].concat();
-
-    // The tools beside a running server.
     let output = cardwright(&with_server(&["snapshot", "--json"]));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let taken: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let snapshot = taken["name"].as_str().unwrap().to_owned();
     let output = cardwright(&with_server(&["seed", "--cards", "3"]));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -58,31 +66,53 @@ fn a_walk_through_all_tools() {
     let live: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, &live["ok"]), (0, &json!(true)), "{live}");
     assert_eq!(live["checked"]["server_accounts"], 4, "{live}");
+    Walk {
+        data,
+        card,
+        first,
+        second,
+        between,
+        after,
+        snapshot,
+    }
+}
 
-    // kill -9.
-    drop(server);
-    let (code, verdict) = verified(&data);
+fn balance_of(state: &Value) -> Value {
+    state["ledger_accounts"][0]["balance"].clone()
+}
+
+#[test]
+fn after_kill_9_the_tools_say_what_the_api_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let walk = walk(dir.path());
+    let data = &walk.data;
+    let (code, verdict) = verified(data);
     assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
     assert_eq!(verdict["checked"]["snapshots"], 1);
-    let balance_of = |state: &Value| state["ledger_accounts"][0]["balance"].clone();
-    let now = json_of(&["inspect", "card", &card, "--json"], &data);
-    assert_eq!(balance_of(&now), after);
-    assert_eq!(
-        now["open_authorizations"][0]["authorization_id"],
-        second["id"]
-    );
+    let now = json_of(&["inspect", "card", &walk.card, "--json"], data);
+    assert_eq!(balance_of(&now), walk.after);
+    let open = &now["open_authorizations"];
+    assert_eq!(open[0]["authorization_id"], walk.second["id"]);
     assert_eq!(now["authorizations"]["total"], 3);
-    for name in ["id", "card_token"] {
+    for name in ["id", "card_token", "ledger_account_id"] {
         let named = now["accounts"][0][name].as_str().unwrap();
-        assert_eq!(json_of(&["inspect", "card", named, "--json"], &data), now);
+        let named = json_of(&["inspect", "card", named, "--json"], data);
+        assert_eq!(named, now, "by {name}");
     }
-    let ledger = now["accounts"][0]["ledger_account_id"].as_str().unwrap();
-    assert_eq!(json_of(&["inspect", "card", ledger, "--json"], &data), now);
-    let closed = json_of(&["inspect", "card", id, "--json"], &data);
+    let id = walk.first["id"].as_str().unwrap();
+    let closed = json_of(&["inspect", "card", id, "--json"], data);
     assert_eq!(closed["authorization"]["state"], "captured");
+    // The server starts again on what was looked at.
+    let server = Server::start(data);
+    assert_eq!(server.balance(&walk.card), walk.after);
+}
 
-    // Time travel: after the first purchase, before its capture.
-    let records = log_of(&data, &["--card", &card]);
+#[test]
+fn a_state_can_be_seen_at_any_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let walk = walk(dir.path());
+    let data = &walk.data;
+    let records = log_of(data, &["--card", &walk.card]);
     let kinds: Vec<&str> = (records.iter())
         .map(|record| record["events"][0]["kind"].as_str().unwrap())
         .collect();
@@ -95,41 +125,42 @@ fn a_walk_through_all_tools() {
         "authorization_declined",
     ];
     assert_eq!(kinds, expected);
+    // After the first purchase, before its capture.
     let at = lsn_of(&records[2]).to_string();
-    let then = json_of(
-        &["inspect", "card", &card, "--at-lsn", &at, "--json"],
-        &data,
-    );
-    assert_eq!(balance_of(&then), between);
+    let words = ["inspect", "card", &walk.card, "--at-lsn"];
+    let then = json_of(&[&words[..], &[&at, "--json"]].concat(), data);
+    assert_eq!(balance_of(&then), walk.between);
     assert_eq!(then["open_authorizations"][0]["transaction_id"], "first");
-    let (code, text) = tool(&["inspect", "card", &card, "--at-lsn", "1"], &data);
-    assert!(
-        code == 1 && text.contains("it came with the record"),
-        "{text}"
-    );
-
-    // The lists.
-    let tail = log_of(&data, &["--tail", "2"]);
-    assert_eq!(tail.len(), 2);
-    let behind = log_of(&data, &["--after", &at, "--limit", "1"]);
+    let (code, text) = tool(&[&words[..], &["1"]].concat(), data);
+    let is_said = text.contains("it came with the record");
+    assert!(code == 1 && is_said, "{text}");
+    let behind = log_of(data, &["--after", &at, "--limit", "1"]);
     assert!(lsn_of(&behind[0]) > lsn_of(&records[2]));
-    let snapshots = json_of(&["inspect", "snapshots", "--json"], &data);
-    assert_eq!(snapshots["snapshots"][0]["name"], taken["name"]);
-    assert_eq!(snapshots["snapshots"][0]["whole"], true);
-    let name = taken["name"].as_str().unwrap();
-    let content = json_of(&["inspect", "snapshots", name, "--json"], &data);
-    assert_eq!(content["groups"][0]["accounts"][0]["urn"], card.as_str());
-    assert_eq!(content["registry"]["api_keys"], 1);
-    let (code, text) = tool(&["inspect", "segments"], &data);
-    assert!(code == 0 && text.contains("0000000000000000.wal"), "{text}");
+}
 
-    // Nothing secret anywhere, and the server starts again on what was looked at.
-    let everything = tool(&["inspect", "log"], &data).1
-        + &tool(&["inspect", "log", "--json"], &data).1
-        + &tool(&["inspect", "snapshots", name], &data).1;
+#[test]
+fn the_lists_are_whole_and_show_nothing_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let walk = walk(dir.path());
+    let data = &walk.data;
+    assert_eq!(log_of(data, &["--tail", "2"]).len(), 2);
+    let snapshots = json_of(&["inspect", "snapshots", "--json"], data);
+    assert_eq!(snapshots["snapshots"][0]["name"], walk.snapshot.as_str());
+    assert_eq!(snapshots["snapshots"][0]["whole"], true);
+    let content = ["inspect", "snapshots", &walk.snapshot, "--json"];
+    let content = json_of(&content, data);
+    assert_eq!(
+        content["groups"][0]["accounts"][0]["urn"],
+        walk.card.as_str()
+    );
+    assert_eq!(content["registry"]["api_keys"], 1);
+    let (code, text) = tool(&["inspect", "segments"], data);
+    assert!(code == 0 && text.contains("0000000000000000.wal"), "{text}");
+    let everything = tool(&["inspect", "log"], data).1
+        + &tool(&["inspect", "log", "--json"], data).1
+        + &tool(&["inspect", "snapshots", &walk.snapshot], data).1
+        + &content.to_string();
     assert!(!everything.contains(KEY) && !everything.contains("hash"));
-    let server = Server::start(&data);
-    assert_eq!(server.balance(&card), after);
 }
 
 /// A directory with two segments and a snapshot, of a server that was killed.
@@ -153,20 +184,11 @@ fn killed(dir: &Path) -> PathBuf {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one walk, read from top to bottom")]
-fn damage_is_named_by_its_place() {
+fn one_flipped_byte_in_the_middle_is_named_by_its_place() {
     let dir = tempfile::tempdir().unwrap();
-    let sound = killed(dir.path());
-    let (code, verdict) = verified(&sound);
+    let data = killed(dir.path());
+    let (code, verdict) = verified(&data);
     assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
-    let copy = |name: &str| {
-        let to = dir.path().join(name);
-        copy_dir(&sound, &to);
-        to
-    };
-
-    // One byte in the middle of the log.
-    let data = copy("flipped");
     let records = log_of(&data, &[]);
     let lsn = lsn_of(&records[records.len() / 2]);
     let (file, offset) = place_of(&data, lsn);
@@ -178,69 +200,61 @@ fn damage_is_named_by_its_place() {
     assert_eq!(finding["check"], "log");
     let named = finding["file"].as_str().unwrap();
     assert!(named.ends_with(file.file_name().unwrap().to_str().unwrap()));
-    assert!(
-        finding["offset"]
-            .as_u64()
-            .is_some_and(|at| at <= offset + 20)
-    );
-    assert!(finding["lsn"].as_u64().is_some_and(|at| at <= lsn));
-    assert!(
-        finding["do"]
-            .as_str()
-            .is_some_and(|it| it.contains("backup"))
-    );
+    let number = |name: &str| finding[name].as_u64().unwrap();
+    assert!(number("offset") <= offset + 20, "{finding}");
+    assert!(number("lsn") <= lsn, "{finding}");
+    assert!(finding["do"].as_str().unwrap().contains("backup"));
     assert_eq!(tool(&["inspect", "log"], &data).0, 1);
+}
 
-    // An unfinished last write.
-    let data = copy("torn");
-    let last = lsn_of(records.last().unwrap());
+#[test]
+fn an_unfinished_last_write_is_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = killed(dir.path());
+    let last = lsn_of(&log_of(&data, &["--tail", "1"])[0]);
     let (file, offset) = place_of(&data, last);
     let file = fs::OpenOptions::new().write(true).open(file).unwrap();
     file.set_len(offset + 30).unwrap();
     let (code, verdict) = verified(&data);
     assert_eq!((code, &verdict["ok"]), (0, &json!(true)), "{verdict}");
     let finding = &verdict["findings"][0];
-    assert_eq!(
-        (&finding["severity"], &finding["check"]),
-        (&json!("info"), &json!("tail"))
-    );
+    assert_eq!(finding["severity"], "info");
+    assert_eq!(finding["check"], "tail");
     assert!(finding["what"].as_str().unwrap().contains("torn tail"));
+}
 
-    // A snapshot with another byte.
-    let data = copy("snapshot");
-    let name = json_of(&["inspect", "snapshots", "--json"], &data);
-    let name = name["snapshots"][0]["name"].as_str().unwrap().to_owned();
-    let path = data.join("snapshots").join(&name);
+#[test]
+fn a_snapshot_with_another_byte_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = killed(dir.path());
+    let list = json_of(&["inspect", "snapshots", "--json"], &data);
+    let name = list["snapshots"][0]["name"].as_str().unwrap();
+    let path = data.join("snapshots").join(name);
     flip(&path, fs::metadata(&path).unwrap().len() / 2);
     let (code, verdict) = verified(&data);
     let finding = &verdict["findings"][0];
-    assert_eq!(
-        (code, &finding["check"]),
-        (1, &json!("snapshot")),
-        "{verdict}"
-    );
-    assert_eq!(finding["file"], name.as_str());
+    let said = (code, &finding["check"], &finding["file"]);
+    assert_eq!(said, (1, &json!("snapshot"), &json!(name)), "{verdict}");
     let (code, text) = tool(&["inspect", "snapshots"], &data);
     assert!(code == 1 && text.contains("NO"), "{text}");
+}
 
-    // A segment that is not there: the first, then one in the middle.
-    let names = json_of(&["inspect", "segments", "--json"], &sound);
-    let names = names["segments"].as_array().unwrap();
-    assert!(
-        names.len() >= 3,
-        "two with records and one ready: {names:?}"
-    );
-    for number in [0, 1] {
-        let data = copy(&format!("missing-{number}"));
-        let name = names[number]["name"].as_str().unwrap();
+#[test]
+fn a_segment_that_is_not_there_is_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = killed(dir.path());
+    let list = json_of(&["inspect", "segments", "--json"], &sound);
+    let segments = list["segments"].as_array().unwrap();
+    assert!(segments.len() >= 3, "two used, one ready: {segments:?}");
+    for (number, segment) in segments.iter().take(2).enumerate() {
+        let data = dir.path().join(format!("missing-{number}"));
+        copy_dir(&sound, &data);
+        let name = segment["name"].as_str().unwrap();
         fs::remove_file(data.join("wal").join(name)).unwrap();
         let (code, verdict) = verified(&data);
         let finding = &verdict["findings"][0];
         assert_eq!((code, &finding["check"]), (1, &json!("log")), "{verdict}");
-        assert!(
-            finding["what"].as_str().unwrap().contains("missing"),
-            "{verdict}"
-        );
+        assert!(finding["what"].as_str().unwrap().contains("missing"));
     }
 }
 
