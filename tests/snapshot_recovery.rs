@@ -132,10 +132,6 @@ fn remembers(client: &Client, card: &str) {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one table or walk, read from top to bottom"
-)]
 fn a_snapshot_under_load_and_the_tail_give_what_the_log_alone_gives() {
     let seed = server::seed();
     println!("CARDWRIGHT_TEST_SEED={seed}");

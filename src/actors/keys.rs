@@ -23,10 +23,38 @@ pub enum Claim {
     Contested,
 }
 
-/// Which record stands for which key. 0 stands for a claim in progress.
+/// A record's position with the key's life in the lowest bit; 0 for a claim in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held(u64);
+
+impl Held {
+    const CLAIMED: Self = Self(0);
+
+    const fn new(lsn: u64, life: KeyLife) -> Self {
+        let bit = match life {
+            KeyLife::Permanent => 0,
+            KeyLife::Expiring => 1,
+        };
+        Self((lsn << 1) | bit)
+    }
+
+    const fn lsn(self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0 >> 1)
+    }
+
+    const fn life(self) -> KeyLife {
+        if self.0 & 1 == 0 {
+            KeyLife::Permanent
+        } else {
+            KeyLife::Expiring
+        }
+    }
+}
+
+/// Which record stands for which key.
 #[derive(Debug, Default)]
 pub struct Keys {
-    records: DashMap<Key, u64, NumberHash>,
+    records: DashMap<Key, Held, NumberHash>,
     /// Expiring keys in the order of their time, seconds.
     expiring: Mutex<VecDeque<(i64, Key)>>,
 }
@@ -37,10 +65,10 @@ impl Keys {
     pub fn claim(&self, key: Key) -> Claim {
         match self.records.entry(key) {
             Entry::Vacant(vacant) => {
-                vacant.insert(0);
+                vacant.insert(Held::CLAIMED);
                 Claim::New
             }
-            Entry::Occupied(known) => match NonZeroU64::new(*known.get()) {
+            Entry::Occupied(known) => match known.get().lsn() {
                 Some(lsn) => Claim::Known(lsn.get()),
                 None => Claim::Contested,
             },
@@ -49,12 +77,13 @@ impl Keys {
 
     /// Gives a claim back.
     pub fn release(&self, key: Key) {
-        self.records.remove_if(&key, |_, lsn| *lsn == 0);
+        self.records
+            .remove_if(&key, |_, held| *held == Held::CLAIMED);
     }
 
     /// Says which record stands for a key, claimed before or read from the log.
     pub fn settle(&self, key: Key, life: KeyLife, lsn: u64, time: Timestamp) {
-        self.records.insert(key, lsn);
+        self.records.insert(key, Held::new(lsn, life));
         if life == KeyLife::Expiring {
             self.expiring.lock().push_back((time.seconds(), key));
         }
@@ -65,8 +94,8 @@ impl Keys {
     pub fn get(&self, key: Key) -> Option<u64> {
         self.records
             .get(&key)
-            .map(|lsn| *lsn)
-            .filter(|lsn| *lsn != 0)
+            .and_then(|held| held.lsn())
+            .map(NonZeroU64::get)
     }
 
     /// Forgets expiring keys from before `moment`.
@@ -103,18 +132,12 @@ impl Keys {
         batch: usize,
         mut visit: impl FnMut(Vec<(Key, KeyLife, u64)>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let expiring: std::collections::BTreeSet<Key> =
-            self.expiring.lock().iter().map(|(_, key)| *key).collect();
         let mut items = Vec::with_capacity(batch);
         for known in &self.records {
-            if *known.value() == 0 {
+            let Some(lsn) = known.value().lsn() else {
                 continue;
-            }
-            let life = match expiring.contains(known.key()) {
-                true => KeyLife::Expiring,
-                false => KeyLife::Permanent,
             };
-            items.push((*known.key(), life, *known.value()));
+            items.push((*known.key(), known.value().life(), lsn.get()));
             if items.len() == batch {
                 visit(std::mem::replace(&mut items, Vec::with_capacity(batch)))?;
             }

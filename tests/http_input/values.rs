@@ -277,10 +277,6 @@ fn precision_is_the_currency_s() {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one table or walk, read from top to bottom"
-)]
 fn absurd_names_are_not_found_or_refused() {
     let (_server, client, card) = prepared();
     let long = "x".repeat(4_000);
