@@ -78,6 +78,24 @@ pub enum ServeError {
     },
 }
 
+/// The first key of a server, from the environment: it may open programmes and nothing else.
+pub struct RootKey(String);
+
+impl RootKey {
+    /// Takes a secret of 24 characters or more.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; the secret itself is not said.
+    pub fn new(secret: String) -> Result<Self, &'static str> {
+        let is_plain = secret.bytes().all(|byte| byte.is_ascii_graphic());
+        if secret.len() < 24 || !is_plain {
+            return Err("must have at least 24 characters and no spaces");
+        }
+        Ok(Self(secret))
+    }
+}
+
 /// The sandbox, as it was asked for.
 pub struct SandboxOptions {
     /// The key, if it is to be a certain one.
@@ -181,8 +199,15 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
 /// # Errors
 ///
 /// [`ServeError`] if the server cannot start.
-pub async fn serve(config: Config, sandbox: Option<SandboxOptions>) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    sandbox: Option<SandboxOptions>,
+    root_key: Option<RootKey>,
+) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
+    if let Some(key) = root_key {
+        open_root(&engine, &key).await?;
+    }
     let sandbox = match sandbox {
         Some(options) => Some(open_sandbox(&engine, options).await?),
         None => None,
@@ -283,6 +308,18 @@ async fn wait_for_workers(engine: &Engine, workers: usize) {
 
 fn random_u32() -> u32 {
     getrandom::u32().unwrap_or_default()
+}
+
+/// The origin `root` owns no accounts: its key opens the programmes that do.
+async fn open_root(engine: &Engine, key: &RootKey) -> Result<(), ServeError> {
+    let (shared, durability) = (&engine.shared, &engine.durability);
+    let registrar = &engine.registrar;
+    registrar.open_origin("root", shared, durability).await?;
+    let scopes = Scopes::of(&[Scope::Root]);
+    registrar
+        .issue_key("root", "first key", (&key.0, scopes), shared, durability)
+        .await?;
+    Ok(())
 }
 
 async fn open_sandbox(

@@ -58,6 +58,9 @@ struct ServeArgs {
         hide = true
     )]
     sandbox_key: Option<String>,
+    /// The first key, which may open programmes (POST /v1/origins); at least 24 characters.
+    #[arg(long, env = "CARDWRIGHT_ROOT_KEY", hide_env_values = true, hide = true)]
+    root_key: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -85,10 +88,17 @@ fn serve(args: ServeArgs) -> ExitCode {
         eprintln!("cardwright: setting log.level: {error}");
         return ExitCode::from(2);
     }
+    let root_key = match args.root_key.map(app::RootKey::new).transpose() {
+        Ok(root_key) => root_key,
+        Err(what) => {
+            eprintln!("cardwright: CARDWRIGHT_ROOT_KEY {what}");
+            return ExitCode::from(2);
+        }
+    };
     let sandbox = args.sandbox.then_some(SandboxOptions {
         key: args.sandbox_key,
     });
-    let served = actix_rt::System::new().block_on(app::serve(config, sandbox));
+    let served = actix_rt::System::new().block_on(app::serve(config, sandbox, root_key));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
