@@ -1,7 +1,7 @@
 //! Domain to bytes and back: the only place that knows how things are stored.
 //!
 //! Every stored thing begins with its format's version. The field order of version 1 stands in
-//! [`v1`], by name, apart from the types themselves: moving a field in the domain changes no byte,
+//! `v1`, by name, apart from the types themselves: moving a field in the domain changes no byte,
 //! and golden files in `snapshots/golden` prove it. A new version comes beside the old, which stays
 //! readable.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
