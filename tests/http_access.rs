@@ -173,6 +173,16 @@ fn ask(client: &Client, route: &Route) -> Reply {
     client.send((route.method, &route.path), &[], body)
 }
 
+/// The text without request ids, whose digits are chance and may look like an amount.
+fn without_request_ids(text: &str) -> String {
+    let mut parts = text.split("req_");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_hexdigit()));
+    }
+    rest
+}
+
 /// Nothing of the house's is in a refusal.
 #[track_caller]
 fn tells_nothing(reply: &Reply, known: &Things, what: &str) {
@@ -193,11 +203,11 @@ fn tells_nothing(reply: &Reply, known: &Things, what: &str) {
         KEY,
     ] {
         assert!(
-            !reply.text.contains(secret),
+            !without_request_ids(&reply.text).contains(secret),
             "{what} tells {secret}: {}",
             reply.text
         );
-        let headers = format!("{:?}", reply.headers);
+        let headers = without_request_ids(&format!("{:?}", reply.headers));
         assert!(
             !headers.contains(secret),
             "{what} tells {secret}: {headers}"
