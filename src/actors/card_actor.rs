@@ -1,8 +1,11 @@
 //! The actor of a card, its pockets and holds: takes messages one by one. Holds no rule.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
 };
 
 use actix::{Actor, ActorContext, Context, Handler, Message};
@@ -118,8 +121,11 @@ impl Handler<Execute> for CardActor {
         self.take();
         let (fresh, reply) = (self.execute(message.request), message.reply);
         let lsn = lsn_of(&fresh, self.hosted.trail.last());
+        let (shared, decided) = (self.shared.clone(), Instant::now());
         // Who asked may have gone away; what was decided stands all the same.
         self.shared.durability.release_at(lsn, move |is_durable| {
+            let waited = decided.elapsed().as_secs_f64();
+            shared.metrics.stage_durable.observe(waited);
             let _ = reply.send(open(fresh, is_durable));
         });
         self.stop_when_drained(context);

@@ -73,23 +73,4 @@ impl Group {
             .iter()
             .any(|account| account.ledger == no && account.status != Status::Deleted)
     }
-
-    /// The rules that hold after every record.
-    ///
-    /// # Panics
-    ///
-    /// If one is broken: then the process must stop, and the log rebuilds every card.
-    pub fn assert_invariants(&self, ledgers: &[LedgerNo]) {
-        for no in ledgers {
-            let ledger = self
-                .ledger(*no)
-                .expect("Invariant: a posting's ledger account exists");
-            for (asset, balance) in &ledger.balances {
-                assert!(
-                    balance.is_sound(),
-                    "Invariant: current + pending = in - out and pending >= 0 for {asset} of {no}"
-                );
-            }
-        }
-    }
 }

@@ -54,6 +54,13 @@ pub async fn metrics(app: Data<App>) -> HttpResponse {
     shared.metrics.actors.set(gauge(live));
     shared.metrics.in_transit.set(gauge(shared.outgoing.len()));
     shared.metrics.keys.set(gauge(shared.keys.len()));
+    // Positions are byte positions: what lies between the two waits for the disk.
+    let (appended, durable) = (
+        shared.journal.appended().get(),
+        shared.journal.durable().get(),
+    );
+    let queued = i64::try_from(appended.saturating_sub(durable)).unwrap_or(i64::MAX);
+    shared.metrics.journal_queued.set(queued);
     HttpResponse::Ok()
         .insert_header(("content-type", "text/plain; version=0.0.4; charset=utf-8"))
         .body(shared.metrics.render())
