@@ -37,11 +37,7 @@ fn terms() -> Terms {
 
 fn run(group: &mut Group, command: &Command, terms: &Terms) {
     let now = group.last_time.next();
-    let context = Context {
-        now,
-        terms,
-        recalled: None,
-    };
+    let context = Context::plain(now, terms);
     let events = decide(group, command, &context).unwrap();
     apply::apply(
         group,
@@ -113,11 +109,7 @@ fn approve(criterion: &mut Criterion) {
     let command = purchase();
     let fresh = funded_card(&terms);
     criterion.bench_function("approve: decide", |bencher| {
-        let context = Context {
-            now: fresh.last_time.next(),
-            terms: &terms,
-            recalled: None,
-        };
+        let context = Context::plain(fresh.last_time.next(), &terms);
         bencher.iter(|| black_box(decide(&fresh, &command, &context)));
     });
     criterion.bench_function("approve: decide and apply", |bencher| {
@@ -132,11 +124,7 @@ fn approve(criterion: &mut Criterion) {
         );
     });
     criterion.bench_function("approve: encode the record", |bencher| {
-        let context = Context {
-            now: fresh.last_time.next(),
-            terms: &terms,
-            recalled: None,
-        };
+        let context = Context::plain(fresh.last_time.next(), &terms);
         let entry = Entry {
             time: context.now,
             actor: ActorId(1),

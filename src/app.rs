@@ -163,6 +163,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         durability: durability.clone(),
         clock: Clock::system(),
         terms: config.terms()?,
+        zone: config.zone()?,
         decide,
         keys: Keys::default(),
         indexes: Indexes::default(),

@@ -1,8 +1,13 @@
 //! The only reader of wall time.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
-use crate::domain::time::Timestamp;
+use jiff::{ToSpan, Zoned, tz::TimeZone};
+
+use crate::domain::{policy::controls::Calendar, time::Timestamp};
 
 /// Tells the time; never goes back, even when the machine's clock does.
 #[derive(Debug)]
@@ -55,4 +60,88 @@ fn wall_micros() -> i64 {
         .ok()
         .and_then(|since| i64::try_from(since.as_micros()).ok())
         .unwrap_or(0)
+}
+
+/// The house's time zone: says where a moment stands in the calendar.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of an IANA name such as `America/Bogota`, from the data built in.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(Self)
+    }
+
+    /// Coordinated universal time.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// Where `now` stands. The last minute's answer is remembered by each thread: a calendar does not
+    /// change within a minute, and this is asked for every purchase.
+    #[must_use]
+    pub fn calendar(&self, now: Timestamp) -> Calendar {
+        thread_local! {
+            static LAST: Cell<Option<(i64, Calendar)>> = const { Cell::new(None) };
+        }
+        let minute = now.micros().div_euclid(60_000_000);
+        if let Some((known, calendar)) = LAST.get()
+            && known == minute
+        {
+            return calendar;
+        }
+        let calendar = self.work_out(now);
+        LAST.set(Some((minute, calendar)));
+        calendar
+    }
+
+    fn work_out(&self, now: Timestamp) -> Calendar {
+        let moment = jiff::Timestamp::from_microsecond(now.micros()).unwrap_or_default();
+        let local = moment.to_zoned(self.0.clone());
+        let midnight = |date: jiff::civil::Date| {
+            let start = date.to_zoned(self.0.clone());
+            start.map_or(now, |start: Zoned| {
+                Timestamp::from_micros(start.timestamp().as_microsecond())
+            })
+        };
+        let date = local.date();
+        let weekday = date.weekday().to_monday_zero_offset();
+        let monday = date.checked_sub(i64::from(weekday).days()).unwrap_or(date);
+        let minute = i32::from(local.hour()).saturating_mul(60);
+        let minute = minute.saturating_add(i32::from(local.minute()));
+        Calendar {
+            day: midnight(date),
+            week: midnight(monday),
+            month: midnight(date.first_of_month()),
+            year: midnight(date.first_of_year()),
+            weekday: u8::try_from(weekday).unwrap_or(0),
+            minute: u16::try_from(minute).unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_stands_in_the_calendar_of_its_zone() {
+        // Sunday 2026-03-08 03:30 in New York, the hour after the clocks went forward.
+        let now = Timestamp::from_micros(1_772_955_000_000_000);
+        let zone = Zone::named("America/New_York").unwrap();
+        let calendar = zone.calendar(now);
+        let shown = |time: Timestamp| time.to_string();
+        assert_eq!(shown(calendar.day), "2026-03-08T05:00:00.000000Z");
+        assert_eq!(shown(calendar.week), "2026-03-02T05:00:00.000000Z");
+        assert_eq!(shown(calendar.month), "2026-03-01T05:00:00.000000Z");
+        assert_eq!(shown(calendar.year), "2026-01-01T05:00:00.000000Z");
+        assert_eq!((calendar.weekday, calendar.minute), (6, 3 * 60 + 30));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_none() {
+        assert!(Zone::named("Mars/Olympus").is_none());
+    }
 }

@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::clock::Zone;
 use crate::domain::{
+    hold::{FeeBasis, FeeCategory},
     money::{Asset, Currency, Decimal},
-    policy::{AssetTerm, FeeTerm, Terms},
+    policy::{
+        AssetTerm, Terms,
+        fees::{FeeRule, FeeTerm},
+    },
 };
 
 /// A setting that cannot be used.
@@ -62,6 +67,7 @@ pub struct Config {
     pub holds: Holds,
     pub money: Money,
     pub fees: Fees,
+    pub rates: Rates,
     pub log: Log,
 }
 
@@ -97,8 +103,19 @@ section! {
         by_mcc: Vec<MccLifetime>,
     }
     MccLifetime { from: String, to: String, seconds: i64 }
-    Money { default_asset: String, assets: Vec<AssetSetting> }
-    Fees { interchange: String, interchange_account_urn: String }
+    Money {
+        default_asset: String,
+        base_currency: String,
+        time_zone: String,
+        assets: Vec<AssetSetting>,
+    }
+    Fees {
+        interchange: String,
+        interchange_account_urn: String,
+        fx: String,
+        fx_account_urn: String,
+    }
+    Rates { age_max_s: i64 }
     Log { level: String, format: String }
 }
 
@@ -251,15 +268,47 @@ impl Config {
         let interchange = FeeTerm {
             name: "interchange".into(),
             treasury: self.fees.interchange_account_urn.as_str().into(),
-            fraction: fraction("fees.interchange", &self.fees.interchange)?,
+            payee: None,
+            basis: FeeBasis::Percentage,
+            value: fraction("fees.interchange", &self.fees.interchange)?,
+            category: FeeCategory::Interchange,
+            rule: None,
+        };
+        let fx = FeeTerm {
+            name: "fx".into(),
+            treasury: self.fees.fx_account_urn.as_str().into(),
+            payee: None,
+            basis: FeeBasis::Percentage,
+            value: fraction("fees.fx", &self.fees.fx)?,
+            category: FeeCategory::Fx,
+            rule: Some(FeeRule::FxConversion),
         };
         Ok(Terms {
             assets,
             default_asset,
-            fees: vec![interchange],
+            fees: vec![interchange, fx],
             hold_seconds: lifetime("holds.default_s", self.holds.default_s)?,
             hold_seconds_by_mcc: self.lifetimes()?,
             over_capture: fraction("holds.over_capture", &self.holds.over_capture)?,
+            rate_age_seconds_max: lifetime("rates.age_max_s", self.rates.age_max_s)?,
+            base_currency: self
+                .money
+                .base_currency
+                .parse()
+                .map_err(|error| wrong("money.base_currency", format!("{error}")))?,
+        })
+    }
+
+    /// The house's time zone.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Wrong`] for a name that is none.
+    pub fn zone(&self) -> Result<Zone, ConfigError> {
+        let name = &self.money.time_zone;
+        Zone::named(name).ok_or_else(|| {
+            let what = format!("must be an IANA time zone such as UTC, was {name:?}");
+            wrong("money.time_zone", what)
         })
     }
 

@@ -211,7 +211,16 @@ const fn decline_label(reason: DeclineReason) -> &'static str {
         | DeclineReason::CardExpired
         | DeclineReason::CurrencyNotSupported
         | DeclineReason::CreditNotSupported
-        | DeclineReason::SystemUnavailable => reason.word(),
+        | DeclineReason::SystemUnavailable
+        | DeclineReason::MccNotAllowed
+        | DeclineReason::MerchantNotAllowed
+        | DeclineReason::CountryNotAllowed
+        | DeclineReason::ChannelNotAllowed
+        | DeclineReason::TimeNotAllowed
+        | DeclineReason::AmountLimitExceeded
+        | DeclineReason::CountLimitExceeded
+        | DeclineReason::SingleUseSpent
+        | DeclineReason::FeesExceedAmount => reason.word(),
     }
 }
 

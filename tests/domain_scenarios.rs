@@ -684,6 +684,7 @@ mod transitions {
             webhook_url: None,
             metadata: "{}".into(),
             policy: Policy::default(),
+            usage: None,
             created_at: Timestamp::from_micros(1),
             updated_at: Timestamp::from_micros(1),
         });
@@ -693,11 +694,7 @@ mod transitions {
     #[test]
     fn every_pair_of_states_is_allowed_or_refused_by_the_table() {
         let terms = crate::books::terms();
-        let context = Context {
-            now: Timestamp::from_micros(2),
-            terms: &terms,
-            recalled: None,
-        };
+        let context = Context::plain(Timestamp::from_micros(2), &terms);
         for from in Status::ALL {
             for to in Status::ALL {
                 let command = Command::ChangeAccount(Box::new(ChangeAccount {

@@ -15,7 +15,7 @@ use cardwright::wire::{VERSION, decode_entry_head, decode_group, decode_group_he
 use golden::Stored;
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden/v1")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("snapshots/golden/v{VERSION}"))
 }
 
 fn path(name: &str) -> PathBuf {
@@ -70,6 +70,30 @@ fn golden_files_are_what_is_stored() {
         );
         assert_eq!(bytes[0], VERSION, "{name} begins with its version");
     }
+}
+
+/// What version 1 could say, it still says.
+#[test]
+fn files_of_version_1_still_decode_to_their_values() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden/v1");
+    let values: std::collections::BTreeMap<_, _> = golden::all().into_iter().collect();
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let bytes = from_hex(&fs::read_to_string(&path).unwrap());
+        assert_eq!(bytes[0], 1, "{name}");
+        let value = &values[name];
+        let read = value
+            .decode_like(&bytes)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(&read, value, "{name} decodes to something else");
+        seen += 1;
+    }
+    assert!(seen > 20, "only {seen} files of version 1");
 }
 
 #[test]

@@ -105,14 +105,19 @@ impl Drop for Claim<'_> {
 ///
 /// The clock never goes back behind a record, so ids do not repeat after a restart either.
 pub fn next_transfer_id(shared: &Shared) -> TransferId {
+    next_transfer_ids(shared, 1)
+}
+
+/// The first of `count` such ids in a row.
+pub fn next_transfer_ids(shared: &Shared, count: u64) -> TransferId {
     static LATEST: AtomicU64 = AtomicU64::new(0);
     let micros = u64::try_from(shared.clock.now().micros()).unwrap_or(0);
     let least = micros.saturating_mul(1 << 13);
-    let next = |latest: u64| latest.saturating_add(1).max(least);
+    let first = |latest: u64| latest.saturating_add(1).max(least);
     let before = LATEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| {
-        Some(next(latest))
+        Some(first(latest).saturating_add(count.saturating_sub(1)))
     });
-    TransferId(before.map_or(least, next))
+    TransferId(before.map_or(least, first))
 }
 
 async fn close(engine: &Engine, source: ActorId, command: Command) -> Result<(), EngineError> {

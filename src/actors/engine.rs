@@ -18,7 +18,7 @@ use super::{
     registrar::Registrar,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Zone},
     domain::{
         apply::settle_own_lsn,
         command::{Command, Context},
@@ -47,6 +47,8 @@ pub struct Shared {
     pub clock: Clock,
     /// The house's terms.
     pub terms: Terms,
+    /// The house's time zone.
+    pub zone: Zone,
     /// How commands are decided.
     pub decide: Decide,
     /// The keys of past requests.

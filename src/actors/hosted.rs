@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    courier::next_transfer_ids,
     durability::{Durability, Halted},
     engine::Shared,
     keys::Claim,
@@ -13,12 +14,13 @@ use super::{
 use crate::{
     domain::{
         apply::{self, Stamp},
-        command::{Command, Context},
+        command::{Command, Context, TRANSFERS_MAX},
         event::Event,
         group::Group,
         hold::Authorization,
-        ids::{AccountNo, ActorId, AuthorizationId},
+        ids::{AccountNo, ActorId, AuthorizationId, TransferId},
         outcome::Rejection,
+        policy::origin,
         time::Timestamp,
         trail::Trail,
     },
@@ -285,6 +287,9 @@ impl Hosted {
         let context = Context {
             now,
             terms: &shared.terms,
+            origin: &origin::NONE,
+            calendar: shared.zone.calendar(now),
+            transfers_from: transfers_from(&request.command, shared),
             recalled,
         };
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -396,6 +401,30 @@ fn claim(request: &Request, shared: &Shared) -> Result<(), Refusal> {
         return Err(refusal);
     }
     Ok(())
+}
+
+/// Free ids for the transfers that a step may send: only those that move fees do.
+fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
+    match command {
+        Command::ForcePost(_)
+        | Command::Capture(_)
+        | Command::Refund(_)
+        | Command::ReverseRefund { .. } => next_transfer_ids(shared, TRANSFERS_MAX),
+        Command::Authorize(request) if request.capture => next_transfer_ids(shared, TRANSFERS_MAX),
+        Command::Authorize(_)
+        | Command::OpenAccount(_)
+        | Command::ChangeAccount(_)
+        | Command::PatchAccount(_)
+        | Command::Deposit(_)
+        | Command::Withdraw(_)
+        | Command::SendTransfer(_)
+        | Command::ReceiveTransfer(_)
+        | Command::SettleTransfer(_)
+        | Command::ReturnTransfer(_)
+        | Command::Increment(_)
+        | Command::Reverse(_)
+        | Command::Expire(_) => TransferId(0),
+    }
 }
 
 fn release(request: &Request, shared: &Shared) {

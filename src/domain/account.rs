@@ -2,7 +2,7 @@
 
 use super::{
     ids::{AccountNo, LedgerNo, user_id},
-    policy::Policy,
+    policy::{Policy, controls::Usage},
     time::{Month, Timestamp},
 };
 
@@ -145,8 +145,10 @@ pub struct Account {
     pub webhook_url: Option<String>,
     /// The programme's own data, a JSON object as text.
     pub metadata: String,
-    /// What the metadata says of money: derived, never stored.
+    /// What the metadata says of money.
     pub policy: Policy,
+    /// What was counted against its limits; none before it first had any.
+    pub usage: Option<Box<Usage>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed (its face, not its money).

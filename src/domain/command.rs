@@ -9,7 +9,11 @@ use super::{
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     merchant::{Merchant, TransactionMedium},
     money::{Amount, Asset, Currency, Decimal, LocalAmount},
-    policy::{Policy, Terms},
+    policy::{
+        Policy, Terms,
+        controls::Calendar,
+        origin::{self, OriginTerms},
+    },
     time::Timestamp,
 };
 
@@ -20,9 +24,33 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The house's terms: assets, fees, lifetimes, tolerances.
     pub terms: &'a Terms,
+    /// What the account's origin says of all its cards.
+    pub origin: &'a OriginTerms,
+    /// Where the moment stands in the house's time zone.
+    pub calendar: Calendar,
+    /// From here on [`TRANSFERS_MAX`] ids are free for transfers that the decision sends.
+    pub transfers_from: TransferId,
     /// The authorization a step is about, fetched from the log, when the state no longer holds it.
     pub recalled: Option<&'a Authorization>,
 }
+
+impl<'a> Context<'a> {
+    /// A decision at `now` on the house's terms alone, in UTC.
+    #[must_use]
+    pub fn plain(now: Timestamp, terms: &'a Terms) -> Self {
+        Self {
+            now,
+            terms,
+            origin: &origin::NONE,
+            calendar: Calendar::utc(now),
+            transfers_from: TransferId(1 << 62),
+            recalled: None,
+        }
+    }
+}
+
+/// How many transfers one decision sends at most.
+pub const TRANSFERS_MAX: u64 = 64;
 
 /// One request to one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +189,20 @@ pub struct Transfer {
     pub reference: String,
     /// A JSON object as text.
     pub metadata: String,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a transfer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody sent it.
+    Transfer,
+    /// A fee of the source's purchase, for whoever earns it.
+    Fee,
+    /// A fee that the destination earned goes back, below zero if it must: the refund at the source
+    /// did not wait for it, so transit has given it already.
+    FeeRecall,
 }
 
 /// A purchase as the processor sent it. The fields that steer nothing are kept for the books.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::{
     account::Account,
     command::{Authorize, ChangeAccount, MoveMoney, Transfer},
+    explanation::Explanation,
     funds::Balance,
     hold::Authorization,
     ids::{AccountNo, AuthorizationId, LedgerNo, TransferId},
     money::{Amount, Asset},
     outcome::DeclineReason,
+    policy::controls::Effects,
     posting::Posting,
 };
 
@@ -136,6 +138,10 @@ pub struct Approved {
     pub authorization: Arc<Authorization>,
     /// The money.
     pub movement: Movement,
+    /// What it changes beside money; none for most cards.
+    pub effects: Option<Box<Effects>>,
+    /// Why it was decided so.
+    pub explanation: Explanation,
 }
 
 /// A decline.
@@ -149,6 +155,8 @@ pub struct Declined {
     pub reason: DeclineReason,
     /// The card's ledger account at that moment.
     pub movement: Movement,
+    /// Why it was decided so.
+    pub explanation: Explanation,
 }
 
 /// What a step did.
@@ -202,12 +210,16 @@ pub struct Stepped {
     pub over: OverCapture,
     /// What each fee got or gave, in the order of the authorization's fees.
     pub fees: Vec<Amount>,
+    /// What each surcharge got or gave, in the order of the authorization's surcharges.
+    pub surcharges: Vec<Amount>,
     /// What went to the suspense account because an account is gone.
     pub suspended: Amount,
     /// The authorization after it.
     pub authorization: Arc<Authorization>,
     /// The money.
     pub movement: Movement,
+    /// What it changes beside money; none for most cards.
+    pub effects: Option<Box<Effects>>,
 }
 
 /// What a capture took beyond its hold, in the asset's smallest unit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     ids::{AccountNo, AuthorizationId, LedgerNo},
     money::{Amount, Asset, Currency, Decimal, LocalAmount},
+    policy::cashback::ProgrammeKind,
     time::Timestamp,
 };
 
@@ -96,6 +97,29 @@ pub enum FeeBasis {
     Flat,
 }
 
+/// What a fee is for. Source: Bloque docs, Fee Configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeeCategory {
+    /// Drives the spread of a conversion.
+    Fx,
+    /// The network's.
+    Interchange,
+    /// Any other.
+    Custom,
+}
+
+impl FeeCategory {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fx => "fx",
+            Self::Interchange => "interchange",
+            Self::Custom => "custom",
+        }
+    }
+}
+
 /// One fee of an authorization, in the authorization's asset; inside the debit, never on top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeeLine {
@@ -113,6 +137,57 @@ pub struct FeeLine {
     pub charged: Amount,
     /// Given back by refunds.
     pub returned: Amount,
+    /// What it is for.
+    pub category: FeeCategory,
+    /// Whose account earns it, unless it is a treasury of the house.
+    pub payee: Option<AccountNo>,
+}
+
+/// What a cashback programme sets aside of an authorization: on top of the debit, held and captured
+/// with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surcharge {
+    /// The programme.
+    pub name: Arc<str>,
+    /// What it does.
+    pub kind: ProgrammeKind,
+    /// Where it goes.
+    pub target: AccountNo,
+    /// How much, in units of the merchant's currency: exact, possibly finer than its minor unit.
+    pub local: Decimal,
+    /// How much, in the authorization's asset.
+    pub amount: Amount,
+    /// Of that, captured.
+    pub captured: Amount,
+    /// Of that, released without capture.
+    pub released: Amount,
+    /// Given back by refunds.
+    pub returned: Amount,
+}
+
+impl Surcharge {
+    /// What is still held.
+    #[must_use]
+    pub const fn held(&self) -> Amount {
+        self.amount
+            .minus_or_zero(self.captured)
+            .minus_or_zero(self.released)
+    }
+}
+
+/// What an authorization counts for against the limits of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Whose limits.
+    pub account: AccountNo,
+    /// The currency it is counted in; none where only the number of purchases is.
+    pub currency: Option<Currency>,
+    /// How much, in that currency's minor unit.
+    pub value: Amount,
+    /// Of that, given back by releases.
+    pub returned: Amount,
+    /// Whether the purchase no longer counts as one.
+    pub is_void: bool,
 }
 
 /// Where an authorization is in its life: derived, never stored.
@@ -208,6 +283,10 @@ pub struct Authorization {
     pub expires_at: Timestamp,
     /// When it was decided.
     pub created_at: Timestamp,
+    /// What cashback programmes set aside of it.
+    pub surcharges: Vec<Surcharge>,
+    /// What it counts for against limits.
+    pub counted: Vec<Counted>,
     /// Its refunds, in order.
     pub refunds: Vec<Refund>,
     /// Where its first record stands in the log; 0 inside that record itself.
@@ -250,6 +329,8 @@ pub struct Refund {
     pub legs: Vec<Amount>,
     /// What each fee gave back, in the order of the fees.
     pub fees: Vec<Amount>,
+    /// What came back from each surcharge, in the order of the surcharges.
+    pub surcharges: Vec<Amount>,
     /// Whether each leg's part went to suspense, because its account was gone.
     pub in_suspense: Vec<bool>,
     /// Whether it was reversed since.

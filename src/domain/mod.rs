@@ -13,6 +13,7 @@ pub mod apply;
 pub mod command;
 pub mod decide;
 pub mod event;
+pub mod explanation;
 pub mod funds;
 pub mod group;
 pub mod hold;

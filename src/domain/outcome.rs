@@ -31,6 +31,24 @@ pub enum DeclineReason {
     CreditNotSupported,
     /// The decision could not be made.
     SystemUnavailable,
+    /// The merchant's category is not for this card.
+    MccNotAllowed,
+    /// The merchant is not for this card.
+    MerchantNotAllowed,
+    /// The country is not for this card.
+    CountryNotAllowed,
+    /// The card may not be used this way.
+    ChannelNotAllowed,
+    /// The card may not be used at this time.
+    TimeNotAllowed,
+    /// More than a limit leaves.
+    AmountLimitExceeded,
+    /// More often than a limit allows.
+    CountLimitExceeded,
+    /// The card was for one purchase, which was made.
+    SingleUseSpent,
+    /// The fees would be more than the purchase.
+    FeesExceedAmount,
 }
 
 impl DeclineReason {
@@ -47,6 +65,15 @@ impl DeclineReason {
             Self::CurrencyNotSupported => "currency_not_supported",
             Self::CreditNotSupported => "credit_not_supported",
             Self::SystemUnavailable => "system_unavailable",
+            Self::MccNotAllowed => "mcc_not_allowed",
+            Self::MerchantNotAllowed => "merchant_not_allowed",
+            Self::CountryNotAllowed => "country_not_allowed",
+            Self::ChannelNotAllowed => "channel_not_allowed",
+            Self::TimeNotAllowed => "time_not_allowed",
+            Self::AmountLimitExceeded => "amount_limit_exceeded",
+            Self::CountLimitExceeded => "count_limit_exceeded",
+            Self::SingleUseSpent => "single_use_spent",
+            Self::FeesExceedAmount => "fees_exceed_amount",
         }
     }
 
@@ -55,7 +82,18 @@ impl DeclineReason {
     pub const fn response_code(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "51",
-            Self::CardNotActive | Self::CurrencyNotSupported | Self::CreditNotSupported => "57",
+            Self::CardNotActive
+            | Self::CurrencyNotSupported
+            | Self::CreditNotSupported
+            | Self::MccNotAllowed
+            | Self::MerchantNotAllowed
+            | Self::CountryNotAllowed
+            | Self::ChannelNotAllowed
+            | Self::TimeNotAllowed
+            | Self::SingleUseSpent => "57",
+            Self::AmountLimitExceeded => "61",
+            Self::CountLimitExceeded => "65",
+            Self::FeesExceedAmount => "13",
             Self::CardFrozen => "62",
             Self::CardDisabled => "41",
             Self::CardStolen => "43",
@@ -66,7 +104,7 @@ impl DeclineReason {
     }
 
     /// Every reason; the position of each is its permanent number in the log.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 19] = [
         Self::InsufficientFunds,
         Self::CardNotActive,
         Self::CardFrozen,
@@ -77,6 +115,15 @@ impl DeclineReason {
         Self::CurrencyNotSupported,
         Self::CreditNotSupported,
         Self::SystemUnavailable,
+        Self::MccNotAllowed,
+        Self::MerchantNotAllowed,
+        Self::CountryNotAllowed,
+        Self::ChannelNotAllowed,
+        Self::TimeNotAllowed,
+        Self::AmountLimitExceeded,
+        Self::CountLimitExceeded,
+        Self::SingleUseSpent,
+        Self::FeesExceedAmount,
     ];
 }
 

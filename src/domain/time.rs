@@ -37,6 +37,18 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// When its day began, UTC, and how many days before it the month and the year did.
+    #[must_use]
+    pub fn utc_day(self) -> (Self, i64, i64) {
+        let days = self.0.div_euclid(MICROS_PER_DAY);
+        let (year, _, day) = civil_from_days(days);
+        let in_month = day.saturating_sub(1);
+        // At most 366 steps back, in a function for tests and simulations.
+        let is_in_year = |back: &i64| civil_from_days(days.saturating_sub(*back)).0 == year;
+        let in_year = (0..).take_while(is_in_year).last().unwrap_or(0);
+        (Self(days.saturating_mul(MICROS_PER_DAY)), in_month, in_year)
+    }
+
     /// The calendar month, UTC.
     #[must_use]
     pub fn month(self) -> Month {

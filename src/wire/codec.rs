@@ -7,7 +7,7 @@ use bincode::{
     error::{DecodeError, EncodeError},
 };
 
-use super::{VERSION, WireError};
+use super::{VERSION, WireError, layout::Version};
 
 const fn settings() -> Configuration<LittleEndian, Varint> {
     config::standard()
@@ -53,9 +53,9 @@ pub(super) fn encode_with_tag(tag: u8, value: &impl Encode, out: &mut Vec<u8>) {
     append(value, out);
 }
 
-fn payload<'a>(bytes: &'a [u8], kind: &'static str) -> Result<&'a [u8], WireError> {
+fn payload<'a>(bytes: &'a [u8], kind: &'static str) -> Result<(Version, &'a [u8]), WireError> {
     match bytes.split_first() {
-        Some((&VERSION, payload)) => Ok(payload),
+        Some((version @ 1..=VERSION, payload)) => Ok((Version(*version), payload)),
         Some((&version, _)) => Err(WireError::Version { kind, version }),
         None => Err(WireError::Undecodable {
             kind,
@@ -64,30 +64,33 @@ fn payload<'a>(bytes: &'a [u8], kind: &'static str) -> Result<&'a [u8], WireErro
     }
 }
 
-fn tagged<'a>(bytes: &'a [u8], kind: &'static str) -> Result<(u8, &'a [u8]), WireError> {
-    let (tag, rest) =
-        payload(bytes, kind)?
-            .split_first()
-            .ok_or_else(|| WireError::Undecodable {
-                kind,
-                what: "it has no kind".into(),
-            })?;
-    Ok((*tag, rest))
+fn tagged<'a>(bytes: &'a [u8], kind: &'static str) -> Result<(u8, (Version, &'a [u8])), WireError> {
+    let (version, payload) = payload(bytes, kind)?;
+    let (tag, rest) = payload
+        .split_first()
+        .ok_or_else(|| WireError::Undecodable {
+            kind,
+            what: "it has no kind".into(),
+        })?;
+    Ok((*tag, (version, rest)))
 }
 
 pub(super) fn tag(bytes: &[u8], kind: &'static str) -> Result<u8, WireError> {
     tagged(bytes, kind).map(|(tag, _)| tag)
 }
 
-fn whole<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireError> {
+fn whole<T: Decode<Version>>(
+    (version, payload): (Version, &[u8]),
+    kind: &'static str,
+) -> Result<T, WireError> {
     let undecodable = |error: DecodeError| WireError::Undecodable {
         kind,
         what: error.to_string(),
     };
     let decoded = if payload.len() <= SMALL_LEN_MAX {
-        bincode::decode_from_slice(payload, bounded::<SMALL_MEMORY_MAX>())
+        bincode::decode_from_slice_with_context(payload, bounded::<SMALL_MEMORY_MAX>(), version)
     } else {
-        bincode::decode_from_slice(payload, bounded::<LARGE_MEMORY_MAX>())
+        bincode::decode_from_slice_with_context(payload, bounded::<LARGE_MEMORY_MAX>(), version)
     };
     let (value, used) = decoded.map_err(undecodable)?;
     match payload.len().checked_sub(used) {
@@ -99,33 +102,36 @@ fn whole<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireErr
     }
 }
 
-fn prefix<T: Decode<()>>(payload: &[u8], kind: &'static str) -> Result<T, WireError> {
-    let mut decoder = DecoderImpl::new(SliceReader::new(payload), settings(), ());
+fn prefix<T: Decode<Version>>(
+    (version, payload): (Version, &[u8]),
+    kind: &'static str,
+) -> Result<T, WireError> {
+    let mut decoder = DecoderImpl::new(SliceReader::new(payload), settings(), version);
     T::decode(&mut decoder).map_err(|error| WireError::Undecodable {
         kind,
         what: error.to_string(),
     })
 }
 
-pub(super) fn decode<T: Decode<()>>(bytes: &[u8], kind: &'static str) -> Result<T, WireError> {
+pub(super) fn decode<T: Decode<Version>>(bytes: &[u8], kind: &'static str) -> Result<T, WireError> {
     whole(payload(bytes, kind)?, kind)
 }
 
-pub(super) fn decode_prefix<T: Decode<()>>(
+pub(super) fn decode_prefix<T: Decode<Version>>(
     bytes: &[u8],
     kind: &'static str,
 ) -> Result<T, WireError> {
     prefix(payload(bytes, kind)?, kind)
 }
 
-pub(super) fn decode_tagged<T: Decode<()>>(
+pub(super) fn decode_tagged<T: Decode<Version>>(
     bytes: &[u8],
     kind: &'static str,
 ) -> Result<T, WireError> {
     whole(tagged(bytes, kind)?.1, kind)
 }
 
-pub(super) fn decode_tagged_prefix<T: Decode<()>>(
+pub(super) fn decode_tagged_prefix<T: Decode<Version>>(
     bytes: &[u8],
     kind: &'static str,
 ) -> Result<T, WireError> {

@@ -1,13 +1,12 @@
 //! Domain to bytes and back: the only place that knows how things are stored.
 //!
-//! Every stored thing begins with its format's version. The field order of version 1 stands in
-//! `v1`, by name, apart from the types themselves: moving a field in the domain changes no byte,
-//! and golden files in `snapshots/golden` prove it. A new version comes beside the old, which stays
-//! readable.
+//! Every stored thing begins with its format's version. The field order stands in `layout`, by name,
+//! apart from the types themselves: moving a field in the domain changes no byte, and golden files in
+//! `snapshots/golden` prove it for every version ever written. The newest is written, all are read.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod codec;
-mod v1;
+mod layout;
 
 use crate::domain::{
     event::Event,
@@ -19,7 +18,7 @@ use crate::domain::{
 };
 
 /// The version that is written.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Bytes that are not what they should be.
 #[derive(Debug, thiserror::Error)]

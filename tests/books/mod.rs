@@ -4,8 +4,9 @@
 pub(crate) mod shell;
 
 use cardwright::domain::{
+    hold::FeeCategory,
     money::{Asset, Currency},
-    policy::{AssetTerm, FeeTerm, Terms},
+    policy::{AssetTerm, Terms, fees::FeeTerm},
 };
 
 pub(crate) fn asset(text: &str) -> Asset {
@@ -37,9 +38,8 @@ pub(crate) fn terms() -> Terms {
         ],
         default_asset: asset("DUSD/6"),
         fees: vec![FeeTerm {
-            name: "interchange".into(),
-            treasury: TREASURY.into(),
-            fraction: "0.0144".parse().unwrap(),
+            category: FeeCategory::Interchange,
+            ..FeeTerm::percentage("interchange", TREASURY, "0.0144".parse().unwrap())
         }],
         hold_seconds: 7 * 86_400,
         hold_seconds_by_mcc: vec![(
@@ -48,5 +48,7 @@ pub(crate) fn terms() -> Terms {
             30 * 86_400,
         )],
         over_capture: "0.1".parse().unwrap(),
+        rate_age_seconds_max: 86_400,
+        base_currency: "USD".parse().unwrap(),
     }
 }

@@ -60,9 +60,8 @@ impl Shell {
             .entry(actor)
             .or_insert_with(|| Group::new(actor));
         let context = Context {
-            now: self.now,
-            terms: &self.terms,
             recalled: subject(command).and_then(|id| self.recalled.get(&id)),
+            ..Context::plain(self.now, &self.terms)
         };
         let decided = decide(group, command, &context);
         let again = decide(group, command, &context);

@@ -12,8 +12,8 @@ use cardwright::{
         account::Medium,
         apply::{self, Stamp},
         command::{
-            Authorize, Command, Context, MoveMoney, OpenAccount, SendTransfer, StepRequest,
-            Transfer,
+            Authorize, Command, Context, MoveMoney, OpenAccount, Purpose, SendTransfer,
+            StepRequest, Transfer,
         },
         decide::decide,
         event::{Event, Movement},
@@ -49,6 +49,8 @@ pub(crate) fn terms() -> Terms {
         hold_seconds: 600,
         hold_seconds_by_mcc: Vec::new(),
         over_capture: "0.1".parse().unwrap(),
+        rate_age_seconds_max: 86_400,
+        base_currency: "USD".parse().unwrap(),
     }
 }
 
@@ -104,11 +106,7 @@ impl Log {
         self.keys += 1;
         let time = Timestamp::from_micros(self.time);
         let terms = terms();
-        let context = Context {
-            now: time,
-            terms: &terms,
-            recalled: None,
-        };
+        let context = Context::plain(time, &terms);
         let events = decide(group, command, &context).unwrap();
         let mut entry = Entry {
             time,
@@ -256,6 +254,7 @@ pub(crate) fn transfer(from: u64, to: u64) -> Transfer {
         amount: amount(5),
         reference: String::new(),
         metadata: "{}".into(),
+        purpose: Purpose::Transfer,
     }
 }
 

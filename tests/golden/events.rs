@@ -6,6 +6,7 @@ use cardwright::domain::{
     account::{Status, StatusReason},
     command::{ChangeAccount, MoveMoney},
     event::{Approved, Declined, Event, Movement, OverCapture, StepKind, Stepped},
+    explanation::Explanation,
     hold::TransactionType,
     ids::AccountNo,
     outcome::DeclineReason,
@@ -192,6 +193,8 @@ fn approved() -> Event {
         request: Arc::new(request(TransactionType::Purchase)),
         authorization: Arc::new(authorization()),
         movement: movement(),
+        effects: None,
+        explanation: Explanation::default(),
     }))
 }
 
@@ -207,6 +210,8 @@ fn approved_bare() -> Event {
         request: Arc::new(bare_request()),
         authorization: Arc::new(authorization),
         movement: Movement::default(),
+        effects: None,
+        explanation: Explanation::default(),
     }))
 }
 
@@ -217,9 +222,13 @@ fn declined_for_every_reason() -> Vec<Event> {
             request: Arc::new(bare_request()),
             reason,
             movement: Movement::default(),
+            explanation: Explanation::default(),
         }))
     };
-    (120..).zip(DeclineReason::ALL).map(declined).collect()
+    (120..)
+        .zip(DeclineReason::ALL.into_iter().take(10))
+        .map(declined)
+        .collect()
 }
 
 fn declined_for_every_type() -> Vec<Event> {
@@ -231,6 +240,7 @@ fn declined_for_every_type() -> Vec<Event> {
             request: Arc::new(request),
             reason: DeclineReason::CreditNotSupported,
             movement: movement(),
+            explanation: Explanation::default(),
         }))
     };
     (140..).zip(TransactionType::ALL).map(declined).collect()
@@ -248,7 +258,9 @@ fn step(kind: StepKind) -> Event {
             adjusted: amount(154),
         },
         fees: vec![amount(155), amount(156)],
+        surcharges: Vec::new(),
         suspended: amount(157),
+        effects: None,
         authorization: Arc::new(authorization()),
         movement: movement(),
     }))

@@ -2,10 +2,10 @@
 
 use cardwright::domain::{
     account::{Account, Medium, Status, StatusReason},
-    command::{Authorize, Transfer},
+    command::{Authorize, Purpose, Transfer},
     event::{LedgerAfter, Movement},
     funds::Balance,
-    hold::{Authorization, FeeBasis, FeeLine, Leg, Refund, TransactionType},
+    hold::{Authorization, FeeBasis, FeeCategory, FeeLine, Leg, Refund, TransactionType},
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     merchant::{Merchant, TransactionMedium},
     money::{Amount, Decimal, LocalAmount},
@@ -64,7 +64,9 @@ pub(super) fn card(status: Status, status_reason: Option<StatusReason>) -> Accou
                 (currency("COP"), vec![asset("COPM/2"), asset("DUSD/6")]),
                 (currency("JPY"), vec![asset("YEN/0")]),
             ],
+            rules: None,
         },
+        usage: None,
         created_at: time(12),
         updated_at: time(13),
     }
@@ -81,6 +83,7 @@ pub(super) fn pocket() -> Account {
         webhook_url: None,
         metadata: "{}".into(),
         policy: Policy::default(),
+        usage: None,
         created_at: time(16),
         updated_at: time(17),
     }
@@ -99,6 +102,7 @@ pub(super) fn transfer() -> Transfer {
         amount: amount(25),
         reference: "transfer-reference".into(),
         metadata: r#"{"transfer":26}"#.into(),
+        purpose: Purpose::Transfer,
     }
 }
 
@@ -208,12 +212,15 @@ pub(super) fn authorization() -> Authorization {
         amount: amount(70 + n),
         charged: amount(71 + n),
         returned: amount(72 + n),
+        category: FeeCategory::Interchange,
+        payee: None,
     };
     let refund = |lsn, is_reversed| Refund {
         lsn,
         local: amount(80),
         legs: vec![amount(81), amount(82)],
         fees: vec![amount(83), amount(84)],
+        surcharges: Vec::new(),
         in_suspense: vec![false, true],
         is_reversed,
     };
@@ -241,6 +248,8 @@ pub(super) fn authorization() -> Authorization {
         has_expired: true,
         expires_at: time(97),
         created_at: time(98),
+        surcharges: Vec::new(),
+        counted: Vec::new(),
         refunds: vec![refund(800, false), refund(0, true)],
         first_lsn: 99,
         last_lsn: 101,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cardwright::domain::{
     account::StatusReason,
     command::{
-        Authorize, ChangeAccount, Command, MoveMoney, SendTransfer, StepAmount, StepRequest,
-        Transfer,
+        Authorize, ChangeAccount, Command, MoveMoney, Purpose, SendTransfer, StepAmount,
+        StepRequest, Transfer,
     },
     hold::TransactionType,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
@@ -134,6 +134,7 @@ impl Play {
             amount: minor_of(op.size, asset, self.current(source, asset)),
             reference: String::new(),
             metadata: "{}".into(),
+            purpose: Purpose::Transfer,
         };
         self.transfers.push(transfer.clone());
         let is_within = source.0 == destination.0;

@@ -11,7 +11,7 @@ use cardwright::domain::{
     hold::Authorization,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo},
     money::{Amount, Asset, Decimal},
-    policy::{FeeTerm, Policy},
+    policy::{Policy, fees::FeeTerm},
     posting::House,
     time::Month,
 };
@@ -116,10 +116,8 @@ impl Play {
         let mut terms = terms();
         let (over, over_fraction) = OVER[setting.over];
         let fees = FEES[setting.fees];
-        let term = |(treasury, text, _): &(&str, &str, Fraction)| FeeTerm {
-            name: format!("fee {text}").into(),
-            treasury: (*treasury).into(),
-            fraction: text.parse().unwrap(),
+        let term = |(treasury, text, _): &(&str, &str, Fraction)| {
+            FeeTerm::percentage(&format!("fee {text}"), treasury, text.parse().unwrap())
         };
         terms.fees = fees.iter().map(term).collect();
         terms.over_capture = over.parse().unwrap();
@@ -162,11 +160,13 @@ impl Play {
                 mapped("JPY", "YEN/0"),
                 mapped("USD", "UNIT/0,DUSD/6,KSM/12"),
             ],
+            rules: None,
         };
         let other = Policy {
             default_asset: Some(asset("COPM/2")),
             fallback_asset: None,
             currency_assets: vec![mapped("BHD", "BHDX/1"), mapped("USD", "FINE/18,UNIT/0")],
+            rules: None,
         };
         let fine = Policy {
             default_asset: Some(asset("FINE/18")),

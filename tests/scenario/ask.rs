@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cardwright::domain::{
     account::{Medium, Status, StatusReason},
     command::{
-        Authorize, ChangeAccount, Command, MoveMoney, OpenAccount, SendTransfer, StepAmount,
-        StepRequest, Transfer,
+        Authorize, ChangeAccount, Command, MoveMoney, OpenAccount, Purpose, SendTransfer,
+        StepAmount, StepRequest, Transfer,
     },
     hold::TransactionType,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
@@ -77,6 +77,7 @@ impl World {
                 default_asset: line.option("default").map(asset),
                 fallback_asset: line.option("fallback").map(asset),
                 currency_assets: map.into_iter().collect(),
+                rules: None,
             },
         }));
         self.accounts.insert(line.words[0].to_owned(), (actor, no));
@@ -154,6 +155,7 @@ impl World {
             amount: amount(line.words[0], line.asset()),
             reference: String::new(),
             metadata: "{}".into(),
+            purpose: Purpose::Transfer,
         };
         self.transfers.insert(name.to_owned(), transfer.clone());
         let is_within = source_actor == destination_actor;

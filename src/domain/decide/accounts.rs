@@ -33,6 +33,7 @@ pub(super) fn open(
         webhook_url: open.webhook_url.clone(),
         metadata: open.metadata.clone(),
         policy: open.policy.clone(),
+        usage: None,
         created_at: context.now,
         updated_at: context.now,
     };

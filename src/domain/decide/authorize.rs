@@ -7,6 +7,7 @@ use crate::domain::{
     account::{Account, Medium, Status, StatusReason},
     command::{Authorize, Context},
     event::{Approved, Declined, Event},
+    explanation::Explanation,
     group::Group,
     hold::{Authorization, TransactionType},
     ids::AuthorizationId,
@@ -89,6 +90,7 @@ fn decline(
         request: request.clone(),
         reason,
         movement: draft.finish(),
+        explanation: Explanation::default(),
     })))
 }
 
@@ -113,6 +115,8 @@ fn approve(
         request: request.clone(),
         authorization: Arc::new(authorization),
         movement: draft.finish(),
+        effects: None,
+        explanation: Explanation::default(),
     })))
 }
 
@@ -149,6 +153,8 @@ pub(super) fn draw_up(
         has_expired: false,
         expires_at: context.now.plus_seconds(seconds),
         created_at: context.now,
+        surcharges: Vec::new(),
+        counted: Vec::new(),
         refunds: Vec::new(),
         first_lsn: 0,
         last_lsn: 0,

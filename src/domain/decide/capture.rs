@@ -58,7 +58,9 @@ pub(super) fn decide(
         fees: fees
             .map(|(fee, before)| fee.charged.minus_or_zero(before))
             .collect(),
+        surcharges: Vec::new(),
         suspended: Amount::ZERO,
+        effects: None,
         movement: draft.finish(),
         authorization: Arc::new(authorization),
     })))

@@ -6,6 +6,7 @@ use super::{authorize::draw_up, draft::Draft};
 use crate::domain::{
     command::{Authorize, Context},
     event::{Approved, Event},
+    explanation::Explanation,
     group::Group,
     outcome::Rejection,
     policy::route,
@@ -42,5 +43,7 @@ pub(super) fn decide(
         request: request.clone(),
         authorization: Arc::new(authorization),
         movement: draft.finish(),
+        effects: None,
+        explanation: Explanation::default(),
     })))
 }

@@ -88,7 +88,9 @@ fn stepped(
         amount,
         over: OverCapture::default(),
         fees: Vec::new(),
+        surcharges: Vec::new(),
         suspended: Amount::ZERO,
+        effects: None,
         movement,
         authorization: Arc::new(authorization),
     }))

@@ -35,6 +35,7 @@ pub(super) fn decide(
         local,
         legs,
         fees: fees.clone(),
+        surcharges: Vec::new(),
         in_suspense,
         is_reversed: false,
     };
@@ -212,7 +213,9 @@ fn stepped(
         amount: change.amount,
         over: OverCapture::default(),
         fees: change.fees,
+        surcharges: Vec::new(),
         suspended: change.suspended,
+        effects: None,
         movement,
         authorization: Arc::new(authorization),
     }))

@@ -83,7 +83,9 @@ fn stepped(
         amount: authorization.released().minus_or_zero(before),
         over: OverCapture::default(),
         fees: Vec::new(),
+        surcharges: Vec::new(),
         suspended: Amount::ZERO,
+        effects: None,
         movement: draft.finish(),
         authorization: Arc::new(authorization),
     })))

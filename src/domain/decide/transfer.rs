@@ -5,10 +5,11 @@ use super::{
     money::{open_account, require},
 };
 use crate::domain::{
-    command::{SendTransfer, Transfer},
+    account::{Account, Status},
+    command::{Purpose, SendTransfer, Transfer},
     event::Event,
     group::Group,
-    ids::TransferId,
+    ids::{AccountNo, TransferId},
     outcome::Rejection,
     posting::{House, Place},
 };
@@ -53,15 +54,19 @@ pub(super) fn receive(group: &Group, transfer: &Transfer) -> Result<Event, Rejec
     if group.received.contains_key(&transfer.id) {
         return Err(Rejection::TransferKnown);
     }
-    let account = open_account(group, transfer.destination)?;
+    let account = match transfer.purpose {
+        Purpose::Transfer => open_account(group, transfer.destination)?,
+        // What was earned is owed to the earner, and owed back by it, frozen or not.
+        Purpose::Fee | Purpose::FeeRecall => standing_account(group, transfer.destination)?,
+    };
     let mut draft = Draft::new(group);
-    let to = Place::Spendable(account.ledger);
-    draft.post(
-        Place::House(House::Transit),
-        to,
-        transfer.asset,
-        transfer.amount,
-    )?;
+    let there = Place::Spendable(account.ledger);
+    let transit = Place::House(House::Transit);
+    let (from, to) = match transfer.purpose {
+        Purpose::Transfer | Purpose::Fee => (transit, there),
+        Purpose::FeeRecall => (there, transit),
+    };
+    draft.post(from, to, transfer.asset, transfer.amount)?;
     Ok(Event::TransferReceived(
         Box::new(transfer.clone()),
         draft.finish(),
@@ -73,20 +78,31 @@ pub(super) fn settle(group: &Group, id: TransferId) -> Result<Event, Rejection> 
     Ok(Event::TransferSettled(id))
 }
 
-/// Brings money back that could not arrive, whatever has become of its account: it is its owner's.
+/// The account, unless it is gone.
+fn standing_account(group: &Group, no: AccountNo) -> Result<&Account, Rejection> {
+    let account = group.account(no).ok_or(Rejection::AccountNotFound)?;
+    if account.status == Status::Deleted {
+        let status = account.status;
+        return Err(Rejection::AccountNotOpen { status });
+    }
+    Ok(account)
+}
+
+/// Brings money back that could not arrive, whatever has become of its account: it is its owner's. A
+/// fee whose earner is gone ends in suspense, and from there it is given back.
 pub(super) fn give_back(group: &Group, id: TransferId) -> Result<Event, Rejection> {
     let transfer = group.outgoing.get(&id).ok_or(Rejection::TransferNotFound)?;
     let source = group
         .account(transfer.source)
         .ok_or(Rejection::AccountNotFound)?;
     let mut draft = Draft::new(group);
-    let to = Place::Spendable(source.ledger);
-    draft.post(
-        Place::House(House::Transit),
-        to,
-        transfer.asset,
-        transfer.amount,
-    )?;
+    let (transit, suspense) = (Place::House(House::Transit), Place::House(House::Suspense));
+    let (from, to) = match transfer.purpose {
+        Purpose::Transfer => (transit, Place::Spendable(source.ledger)),
+        Purpose::Fee => (transit, suspense),
+        Purpose::FeeRecall => (suspense, transit),
+    };
+    draft.post(from, to, transfer.asset, transfer.amount)?;
     Ok(Event::TransferReturned(
         Box::new(transfer.clone()),
         draft.finish(),

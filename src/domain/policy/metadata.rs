@@ -138,6 +138,7 @@ pub fn parse(metadata: &Map<String, Value>, terms: &Terms) -> Result<Policy, Met
         default_asset,
         fallback_asset,
         currency_assets,
+        rules: None,
     })
 }
 
@@ -219,6 +220,8 @@ mod tests {
             hold_seconds: 1,
             hold_seconds_by_mcc: Vec::new(),
             over_capture: Decimal::ONE,
+            rate_age_seconds_max: 1,
+            base_currency: "USD".parse().expect("a currency"),
         }
     }
 

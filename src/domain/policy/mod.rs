@@ -1,12 +1,17 @@
 //! What may be spent, from what, at what price: the house's terms, and what a card's metadata says.
 
+pub mod cashback;
+pub mod controls;
 pub mod fees;
 pub mod metadata;
+pub mod origin;
 pub mod route;
 
 use std::sync::Arc;
 
+use self::{cashback::Programme, controls::Controls, fees::FeeTerm};
 use super::{
+    ids::AccountNo,
     merchant::Mcc,
     money::{Asset, Currency, Decimal},
 };
@@ -20,6 +25,105 @@ pub struct Policy {
     pub fallback_asset: Option<Asset>,
     /// `currency_asset_map`, in the order of the currencies' codes.
     pub currency_assets: Vec<(Currency, Vec<Asset>)>,
+    /// What it says beyond which assets pay; most cards say nothing of it.
+    pub rules: Option<Box<Rules>>,
+}
+
+/// The part of a [`Policy`] that few cards have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// With `spending_control: "smart"`, the pockets of `priority_mcc` in order; empty with the
+    /// default control, where the card itself pays.
+    pub pockets: Vec<Pocket>,
+    /// `spending_fees`: the last layer.
+    pub fees: Vec<FeeTerm>,
+    /// `cashback_programs`.
+    pub cashback: Vec<Programme>,
+    /// `controls`: limits, allowed and denied merchants, hours.
+    pub controls: Controls,
+}
+
+/// A pocket that a smart card may draw on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pocket {
+    /// Its account.
+    pub account: AccountNo,
+    /// The whole URN, as the metadata named it.
+    pub urn: Arc<str>,
+    /// Which merchants it is for; any, if none is said.
+    pub whitelist: Option<Whitelist>,
+}
+
+/// Which merchant categories a pocket is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whitelist {
+    /// These, sorted.
+    Codes(Vec<Mcc>),
+    /// Those of the JSON array at this URL; none while it was never fetched.
+    Url(Arc<str>),
+}
+
+impl Policy {
+    /// The rules, or none at all.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        static NONE: Rules = Rules::NONE;
+        self.rules.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The accounts that must share the card's actor: its pockets, and where its cashback goes; each
+    /// with its URN and the metadata's key that names it.
+    #[must_use]
+    pub fn linked(&self) -> Vec<Link> {
+        let rules = self.rules();
+        let pockets = rules.pockets.iter().enumerate().map(|(n, pocket)| Link {
+            account: pocket.account,
+            urn: pocket.urn.clone(),
+            key: format!("metadata.priority_mcc[{n}]"),
+        });
+        let targets = rules
+            .cashback
+            .iter()
+            .enumerate()
+            .map(|(n, programme)| Link {
+                account: programme.target,
+                urn: programme.target_urn.clone(),
+                key: format!("metadata.cashback_programs[{n}].target_pocket_urn"),
+            });
+        pockets.chain(targets).collect()
+    }
+
+    /// The URLs whose lists it needs.
+    pub fn urls(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules()
+            .pockets
+            .iter()
+            .filter_map(|pocket| match &pocket.whitelist {
+                Some(Whitelist::Url(url)) => Some(url),
+                Some(Whitelist::Codes(_)) | None => None,
+            })
+    }
+}
+
+/// An account that a card's metadata names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The account.
+    pub account: AccountNo,
+    /// The whole URN.
+    pub urn: Arc<str>,
+    /// The key that names it.
+    pub key: String,
+}
+
+impl Rules {
+    /// None at all.
+    pub const NONE: Self = Self {
+        pockets: Vec::new(),
+        fees: Vec::new(),
+        cashback: Vec::new(),
+        controls: Controls::NONE,
+    };
 }
 
 /// An asset the house knows.
@@ -29,17 +133,6 @@ pub struct AssetTerm {
     pub asset: Asset,
     /// The currency whose unit it equals, if any.
     pub pegged: Option<Currency>,
-}
-
-/// A fee the house sets. Source: Bloque docs, Fee Configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeeTerm {
-    /// Its name; a later layer replaces a fee of the same name.
-    pub name: Arc<str>,
-    /// Who earns it.
-    pub treasury: Arc<str>,
-    /// A fraction of the debit.
-    pub fraction: Decimal,
 }
 
 /// The house's terms, from the configuration.
@@ -58,6 +151,11 @@ pub struct Terms {
     /// How far a capture may exceed its authorization before the rest is an adjustment, as a
     /// fraction of the authorized amount.
     pub over_capture: Decimal,
+    /// How old a rate may be and still be used, in seconds.
+    pub rate_age_seconds_max: i64,
+    /// The house's own currency: two others are compared through it, and limits count in it unless
+    /// they say otherwise.
+    pub base_currency: Currency,
 }
 
 impl Terms {

@@ -17,6 +17,7 @@ use crate::{
     actors::{Answer, Target, engine::authorization_in, registrar::Principal},
     domain::{
         event::Event,
+        explanation::Explanation,
         group::Group,
         hold::State,
         ids::{AccountNo, AuthorizationId},
@@ -86,6 +87,8 @@ async fn current(app: &App, lsn: u64) -> Result<Answer, Problem> {
                 request,
                 authorization: std::sync::Arc::new(authorization),
                 movement,
+                effects: None,
+                explanation: Explanation::default(),
             },
         ))];
     }

@@ -23,7 +23,7 @@ use crate::{
         courier::{self, Delivery},
     },
     domain::{
-        command::{Command, SendTransfer, Transfer},
+        command::{Command, Purpose, SendTransfer, Transfer},
         event::Event,
         ids::{AccountNo, TransferId},
         money::{Amount, Asset},
@@ -287,6 +287,7 @@ async fn engine_request(
         amount: order.amount,
         reference: order.reference,
         metadata: order.metadata,
+        purpose: Purpose::Transfer,
     };
     let send = SendTransfer {
         transfer,

@@ -3,8 +3,10 @@
 use super::{stored, stored_kinds};
 use crate::{
     domain::{
-        command::{ChangeAccount, MoveMoney, Transfer},
+        command::{ChangeAccount, MoveMoney, Purpose, Transfer},
         event::{Approved, Declined, Event, LedgerAfter, Movement, OverCapture, StepKind, Stepped},
+        explanation::{Candidate, Conversion, Explanation, Source},
+        policy::controls::{Calendar, Effects, Refused, Scope},
         posting::{House, Place, Posting},
         registry::{ApiKey, Origin, RegistryEvent},
     },
@@ -21,14 +23,22 @@ stored! {
     Transfer {
         id, source, source_urn, source_actor, destination, destination_urn, destination_actor,
         asset, amount, reference, metadata,
-    }
+    } + since 2 { purpose = Purpose::Transfer }
     Approved { request, authorization, movement }
-    Declined { id, request, reason, movement }
+        + since 2 { effects = None, explanation = Explanation::default() }
+    Declined { id, request, reason, movement } + since 2 { explanation = Explanation::default() }
+    Explanation { refused, candidates, usd }
+    Candidate { asset, verdict, conversion, required, sources }
+    Conversion { mid, spread, at, source }
+    Source { account, available, taken, passed_over }
+    Refused { scope, control, limit, left, currency }
+    Effects { calendar, rolling_seconds, locks_merchant, spends_card }
+    Calendar { day, week, month, year, weekday, minute }
     OverCapture { tolerated, adjusted }
     Stepped {
         kind, transaction_id, account, local, amount, over, fees, suspended, authorization,
         movement,
-    }
+    } + since 2 { surcharges = Vec::new(), effects = None }
     Origin { name, created_at }
     ApiKey { id, origin, name, hash, scopes, created_at, revoked_at }
 }
@@ -58,6 +68,7 @@ stored_kinds! {
         10 => AuthorizationDeclined { 0: declined },
         11 => AuthorizationStepped { 0: stepped },
     }
+    Scope { 0 => Account { 0: account }, 1 => Origin {} }
     RegistryEvent {
         0 => OriginOpened { 0: origin },
         1 => KeyIssued { 0: key },

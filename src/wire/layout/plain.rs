@@ -7,15 +7,18 @@ use bincode::{
     error::{DecodeError, EncodeError},
 };
 
-use super::{stored, stored_number, stored_words, wrong};
+use super::{Version, stored, stored_number, stored_words, wrong};
 use crate::{
     domain::{
         account::{Status, StatusReason},
-        hold::{FeeBasis, TransactionType},
+        command::Purpose,
+        explanation::{PassedOver, Verdict},
+        hold::{FeeBasis, FeeCategory, TransactionType},
         ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
         merchant::Mcc,
         money::{Amount, Asset, Currency, Decimal},
         outcome::DeclineReason,
+        policy::controls::Channel,
         registry::Scopes,
         time::{Month, Timestamp},
         trail::{Links, Trail},
@@ -49,6 +52,13 @@ stored! {
 stored_words! {
     KeyLife { 0 => Permanent, 1 => Expiring }
     FeeBasis { 0 => Percentage, 1 => Flat }
+    Purpose { 0 => Transfer, 1 => Fee, 2 => FeeRecall }
+    FeeCategory { 0 => Fx, 1 => Interchange, 2 => Custom }
+    Channel { 0 => Ecommerce, 1 => Pos, 2 => Atm }
+    Verdict { 0 => Chosen, 1 => ChosenInPart, 2 => NoRate, 3 => StaleRate, 4 => Short }
+    PassedOver {
+        0 => Category, 1 => NoList, 2 => NotActive, 3 => NotLinked, 4 => Controls,
+    }
     Status {
         0 => CreationInProgress, 1 => Active, 2 => Frozen, 3 => Disabled, 4 => Deleted,
         5 => CreationFailed,
@@ -64,7 +74,10 @@ stored_words! {
     DeclineReason {
         0 => InsufficientFunds, 1 => CardNotActive, 2 => CardFrozen, 3 => CardDisabled,
         4 => CardStolen, 5 => CardDeleted, 6 => CardExpired, 7 => CurrencyNotSupported,
-        8 => CreditNotSupported, 9 => SystemUnavailable,
+        8 => CreditNotSupported, 9 => SystemUnavailable, 10 => MccNotAllowed,
+        11 => MerchantNotAllowed, 12 => CountryNotAllowed, 13 => ChannelNotAllowed,
+        14 => TimeNotAllowed, 15 => AmountLimitExceeded, 16 => CountLimitExceeded,
+        17 => SingleUseSpent, 18 => FeesExceedAmount,
     }
 }
 
@@ -75,8 +88,8 @@ impl Encode for Asset {
     }
 }
 
-impl<C> Decode<C> for Asset {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+impl Decode<Version> for Asset {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let symbol = String::decode(decoder)?;
         let decimals = u8::decode(decoder)?;
         Self::new(&symbol, decimals).map_err(|_| wrong("Asset"))
@@ -89,8 +102,8 @@ impl Encode for Trail {
     }
 }
 
-impl<C> Decode<C> for Trail {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+impl Decode<Version> for Trail {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
         Vec::decode(decoder).map(Self::from_anchors)
     }
 }

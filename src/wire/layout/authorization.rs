@@ -1,9 +1,11 @@
 //! Authorizations and what was asked for them.
 
-use super::stored;
+use super::{Version, stored};
 use crate::domain::{
     command::{Authorize, StepAmount, StepRequest},
-    hold::{Authorization, FeeLine, Leg, OpenAuthorization, Refund},
+    hold::{
+        Authorization, Counted, FeeCategory, FeeLine, Leg, OpenAuthorization, Refund, Surcharge,
+    },
     merchant::{Merchant, TransactionMedium},
     money::LocalAmount,
 };
@@ -12,7 +14,11 @@ stored! {
     LocalAmount { minor, currency }
     Leg { account, ledger, amount, captured, released, excess, refunded }
     FeeLine { name, treasury, basis, value, amount, charged, returned }
+        + since 2 { category = FeeCategory::Interchange, payee = None }
+    Surcharge { name, kind, target, local, amount, captured, released, returned }
+    Counted { account, currency, value, returned, is_void }
     Refund { lsn, local, legs, fees, in_suspense, is_reversed }
+        + since 2 { surcharges = Vec::new() }
     StepAmount { value, currency }
     StepRequest { authorization, transaction_id, local, is_final }
     Merchant { id, name, mcc, city, country, address, terminal_id }
@@ -24,7 +30,7 @@ stored! {
         id, account, transaction_id, kind, currency, requested, local, local_captured,
         local_released, local_excess, local_refunded, asset, rate, legs, fees, is_partial,
         is_forced, has_expired, expires_at, created_at, refunds, first_lsn, last_lsn,
-    }
+    } + since 2 { surcharges = Vec::new(), counted = Vec::new() }
 }
 
 impl bincode::Encode for TransactionMedium {
@@ -36,8 +42,8 @@ impl bincode::Encode for TransactionMedium {
     }
 }
 
-impl<C> bincode::Decode<C> for TransactionMedium {
-    fn decode<D: bincode::de::Decoder<Context = C>>(
+impl bincode::Decode<Version> for TransactionMedium {
+    fn decode<D: bincode::de::Decoder<Context = Version>>(
         decoder: &mut D,
     ) -> Result<Self, bincode::error::DecodeError> {
         bincode::Decode::decode(decoder).map(Self::from_packed)

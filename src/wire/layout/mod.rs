@@ -1,29 +1,45 @@
-//! Version 1 of every stored type: its fields in order, its kinds by permanent number.
+//! Every stored type: its fields in order, its kinds by permanent number.
 //!
-//! Frozen. What must change comes as version 2 beside it.
+//! What a version has written is frozen. A later version adds fields behind those of the earlier one,
+//! `since` itself, each with what stands for it in older bytes; and kinds and words with numbers of
+//! their own. Nothing is moved, removed or given another meaning.
 
 mod authorization;
 mod events;
 mod plain;
 mod state;
 
-/// A struct: its fields in stored order.
+/// The version of the bytes being read: the context of every decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::wire) struct Version(pub(in crate::wire) u8);
+
+/// A struct: its fields in stored order; those of a later version with their value in older bytes.
 macro_rules! stored {
-    ($($type:path { $($field:ident),* $(,)? })*) => {$(
+    ($($type:path { $($field:ident),* $(,)? }
+        $(+ since $version:literal { $($later:ident = $older:expr),* $(,)? })*
+    )*) => {$(
         impl bincode::Encode for $type {
             fn encode<E: bincode::enc::Encoder>(
                 &self,
                 encoder: &mut E,
             ) -> Result<(), bincode::error::EncodeError> {
                 $(self.$field.encode(encoder)?;)*
+                $($(self.$later.encode(encoder)?;)*)*
                 Ok(())
             }
         }
-        impl<C> bincode::Decode<C> for $type {
-            fn decode<D: bincode::de::Decoder<Context = C>>(
+        impl bincode::Decode<$crate::wire::layout::Version> for $type {
+            fn decode<D: bincode::de::Decoder<Context = $crate::wire::layout::Version>>(
                 decoder: &mut D,
             ) -> Result<Self, bincode::error::DecodeError> {
-                Ok(Self { $($field: bincode::Decode::decode(decoder)?),* })
+                Ok(Self {
+                    $($field: bincode::Decode::decode(decoder)?,)*
+                    $($($later: if decoder.context().0 < $version {
+                        $older
+                    } else {
+                        bincode::Decode::decode(decoder)?
+                    },)*)*
+                })
             }
         }
     )*};
@@ -41,14 +57,14 @@ macro_rules! stored_words {
                 number.encode(encoder)
             }
         }
-        impl<C> bincode::Decode<C> for $type {
-            fn decode<D: bincode::de::Decoder<Context = C>>(
+        impl bincode::Decode<$crate::wire::layout::Version> for $type {
+            fn decode<D: bincode::de::Decoder<Context = $crate::wire::layout::Version>>(
                 decoder: &mut D,
             ) -> Result<Self, bincode::error::DecodeError> {
                 let number: u8 = bincode::Decode::decode(decoder)?;
                 match number {
                     $($number => Ok(Self::$word),)*
-                    other => Err($crate::wire::v1::unknown(stringify!($type), other)),
+                    other => Err($crate::wire::layout::unknown(stringify!($type), other)),
                 }
             }
         }
@@ -75,8 +91,8 @@ macro_rules! stored_kinds {
                 Ok(())
             }
         }
-        impl<C> bincode::Decode<C> for $type {
-            fn decode<D: bincode::de::Decoder<Context = C>>(
+        impl bincode::Decode<$crate::wire::layout::Version> for $type {
+            fn decode<D: bincode::de::Decoder<Context = $crate::wire::layout::Version>>(
                 decoder: &mut D,
             ) -> Result<Self, bincode::error::DecodeError> {
                 let number: u8 = bincode::Decode::decode(decoder)?;
@@ -85,7 +101,7 @@ macro_rules! stored_kinds {
                         $(let $part = bincode::Decode::decode(decoder)?;)*
                         Ok(Self::$kind { $($field: $part),* })
                     })*
-                    other => Err($crate::wire::v1::unknown(stringify!($type), other)),
+                    other => Err($crate::wire::layout::unknown(stringify!($type), other)),
                 }
             }
         }
@@ -104,13 +120,13 @@ macro_rules! stored_number {
                 to(self).encode(encoder)
             }
         }
-        impl<C> bincode::Decode<C> for $type {
-            fn decode<D: bincode::de::Decoder<Context = C>>(
+        impl bincode::Decode<$crate::wire::layout::Version> for $type {
+            fn decode<D: bincode::de::Decoder<Context = $crate::wire::layout::Version>>(
                 decoder: &mut D,
             ) -> Result<Self, bincode::error::DecodeError> {
                 let from: fn($number) -> Option<Self> = $from;
                 let number: $number = bincode::Decode::decode(decoder)?;
-                from(number).ok_or_else(|| $crate::wire::v1::wrong(stringify!($type)))
+                from(number).ok_or_else(|| $crate::wire::layout::wrong(stringify!($type)))
             }
         }
     )*};

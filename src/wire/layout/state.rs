@@ -1,0 +1,84 @@
+//! What a snapshot holds.
+
+use bincode::{
+    Decode, Encode,
+    de::Decoder,
+    enc::Encoder,
+    error::{DecodeError, EncodeError},
+};
+
+use super::{Version, stored, stored_kinds};
+use crate::domain::{
+    account::{Account, Medium},
+    funds::{Balance, LedgerAccount},
+    group::Group,
+    policy::{
+        Pocket, Policy, Rules, Whitelist,
+        cashback::{Programme, ProgrammeKind},
+        controls::{Controls, Counter, Hours, Limit, MccRange, Recent, Rule, Tally, Usage, Window},
+        fees::{FeeRule, FeeTerm},
+    },
+    registry::Registry,
+};
+
+stored! {
+    Balance { current, pending, incoming, outgoing }
+    LedgerAccount { no, balances }
+    Policy { default_asset, fallback_asset, currency_assets } + since 2 { rules = None }
+    Rules { pockets, fees, cashback, controls }
+    Pocket { account, urn, whitelist }
+    FeeTerm { name, treasury, payee, basis, value, category, rule }
+    Programme { name, kind, target, target_urn }
+    Controls {
+        currency, limits, mcc, merchants, countries, channels, hours, is_single_use,
+        is_merchant_locked,
+    }
+    MccRange { from, to }
+    Hours { days, from, until }
+    Limit { window, amount, count }
+    Usage { merchant, is_spent, tallies }
+    Tally { currency, windows, recent }
+    Counter { since, amount, count }
+    Recent { authorization, at, amount, is_counted }
+    Account {
+        no, medium, holder_urn, ledger, status, status_reason, webhook_url, metadata, policy,
+        created_at, updated_at,
+    } + since 2 { usage = None }
+    Group {
+        id, sequence, last_time, accounts, ledgers, authorizations, open, closed, outgoing,
+        received,
+    }
+    Registry { sequence, last_time, origins, keys }
+}
+
+impl<T: Encode> Encode for Rule<T> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.allow.encode(encoder)?;
+        self.deny.encode(encoder)
+    }
+}
+
+impl<T: Decode<Version> + 'static> Decode<Version> for Rule<T> {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (allow, deny) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
+        Ok(Self { allow, deny })
+    }
+}
+
+stored_kinds! {
+    Whitelist { 0 => Codes { 0: codes }, 1 => Url { 0: url } }
+    FeeRule {
+        0 => FxConversion {},
+        1 => AmountRangeUsd { min: min, max: max },
+        2 => Wallet { 0: name },
+    }
+    ProgrammeKind { 0 => ExtraSavings { basis: basis, value: value }, 1 => RoundUp {} }
+    Window {
+        0 => Transaction {}, 1 => Day {}, 2 => Week {}, 3 => Month {}, 4 => Year {},
+        5 => Lifetime {}, 6 => Rolling { 0: seconds },
+    }
+    Medium {
+        0 => Card { programme: programme, last_four: last_four, expiry: expiry },
+        1 => Virtual {},
+    }
+}
