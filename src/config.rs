@@ -463,6 +463,7 @@ mod tests {
                 "money.default_asset",
             ),
             ("[fees]\ninterchange = \"a\"", None, "fees.interchange"),
+            ("[rates]\nage_max_s = 0", None, "rates.age_max_s"),
             (
                 "",
                 Some(("CARDWRIGHT_ACTORS__IDLE", "7")),
