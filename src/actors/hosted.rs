@@ -288,6 +288,8 @@ impl Hosted {
             now,
             terms: &shared.terms,
             origin: &origin::NONE,
+            rates: &crate::domain::rates::NONE,
+            lists: &crate::domain::lists::NONE,
             calendar: shared.zone.calendar(now),
             transfers_from: transfers_from(&request.command, shared),
             recalled,

@@ -11,7 +11,9 @@
 pub mod account;
 pub mod apply;
 pub mod command;
+pub mod country;
 pub mod decide;
+pub mod decimal;
 pub mod event;
 pub mod explanation;
 pub mod funds;

@@ -102,6 +102,37 @@ impl Rate {
         self.divided(local.minor, places, Rounding::Up)
     }
 
+    /// What a sum of local money finer than its minor unit costs in `asset`, rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`] past 2^127, [`MoneyError::Negative`] below zero.
+    pub fn debit_of(&self, local: Decimal, asset: Asset) -> Result<Amount, MoneyError> {
+        let amount = Amount::from_minor(local.mantissa)?;
+        self.divided(amount, (local.scale, asset.decimals()), Rounding::Up)
+    }
+
+    /// The bytes of its two integers, the lowest first: as a record holds it.
+    #[must_use]
+    pub fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+        let (numerator, denominator) = self.big();
+        (numerator.to_bytes_le(), denominator.to_bytes_le())
+    }
+
+    /// A rate from what a record holds; nothing if a part is zero.
+    #[must_use]
+    pub fn from_parts(numerator: &[u8], denominator: &[u8]) -> Option<Self> {
+        let read = |bytes| Some(BigUint::from_bytes_le(bytes)).filter(|n| *n != BigUint::ZERO);
+        let (numerator, denominator) = (read(numerator)?, read(denominator)?);
+        let small = u128::try_from(&numerator)
+            .ok()
+            .zip(u128::try_from(&denominator).ok());
+        Some(Self(match small {
+            Some((numerator, denominator)) => Fraction::Small(numerator, denominator),
+            None => Fraction::Large(Box::new((numerator, denominator))),
+        }))
+    }
+
     /// The largest local amount that `amount` of `asset` covers, rounded down to the currency's
     /// minor unit; this being the rate from the asset to the local currency.
     ///
@@ -135,6 +166,16 @@ impl Rate {
         let places = (local.currency.digits(), currency.digits());
         let minor = self.times(local.minor, places, Rounding::Up)?;
         Ok(LocalAmount { minor, currency })
+    }
+
+    /// What a decimal sum is in `currency` at this rate, in its minor unit, rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`] past 2^127, [`MoneyError::Negative`] below zero.
+    pub fn converted_from(&self, sum: Decimal, currency: Currency) -> Result<Amount, MoneyError> {
+        let amount = Amount::from_minor(sum.mantissa)?;
+        self.times(amount, (sum.scale, currency.digits()), Rounding::Up)
     }
 
     /// The rate for people and for the books: exact where a decimal of at most 30 digits equals it,
