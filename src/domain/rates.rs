@@ -232,6 +232,9 @@ pub struct RateTable {
     known: Vec<Known>,
 }
 
+/// No rates at all.
+pub static NONE: RateTable = RateTable { known: Vec::new() };
+
 /// A quote with what a lookup needs, worked out once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
