@@ -339,6 +339,19 @@ impl Engine {
         Err(EngineError::Busy("the request keeps meeting another with its key").into())
     }
 
+    /// Looks at what belongs to the whole house and answers when what was seen is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Halted`] if it never will be.
+    pub async fn look_at_registry<T>(
+        &self,
+        look: impl FnOnce(&Registry) -> T,
+    ) -> Result<T, EngineError> {
+        let seen = self.registrar.look(look);
+        Ok(seen.durable(&self.durability).await?)
+    }
+
     async fn past_change(&self, lsn: u64, asked: Option<u64>) -> Result<Recorded, EngineError> {
         self.durability.wait(lsn).await?;
         let entry = self.entry(lsn)?;
