@@ -34,13 +34,15 @@ pub struct DraftError {
     pub is_older: bool,
 }
 
-/// What becomes of a rate that is older than the known one.
+/// How rates came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Older {
-    /// It is refused: somebody sent it on purpose.
-    Refused,
-    /// It is passed over: it came again.
-    PassedOver,
+pub enum Coming {
+    /// Somebody sent them on purpose: each is recorded, an older one than the known is refused.
+    Sent,
+    /// They come again and again: older ones are passed over, and so are those that say what is
+    /// known. To keep a rate that does not change from becoming too old, it is recorded again once
+    /// a quarter of the allowed age has passed.
+    Fetched,
 }
 
 /// Reads `drafts`; `at` is the time of those that say none.
@@ -55,7 +57,7 @@ pub fn read(
     terms: &Terms,
 ) -> Result<Vec<Quote>, DraftError> {
     if drafts.is_empty() || drafts.len() > QUOTES_MAX {
-        let what = format!("must have from 1 to {QUOTES_MAX} rates");
+        let what = format!("must be from 1 to {QUOTES_MAX}");
         return Err(wrong("rates", what));
     }
     let one = |(place, draft): (usize, &Draft<'_>)| {
@@ -85,18 +87,23 @@ pub fn read(
 pub fn accept(
     quotes: &[Quote],
     known: &RateTable,
-    now: Timestamp,
-    older: Older,
+    (now, terms): (Timestamp, &Terms),
+    coming: Coming,
 ) -> Result<Vec<Quote>, DraftError> {
     let mut accepted = Vec::with_capacity(quotes.len());
     for (place, quote) in quotes.iter().enumerate() {
         let earlier = quotes.get(..place).unwrap_or_default();
         match known.accept(quote, earlier, now) {
-            Ok(at) => accepted.push(Quote {
-                at,
-                ..quote.clone()
-            }),
-            Err(QuoteError::Older { .. }) if older == Older::PassedOver => {}
+            Ok(at) => {
+                let quote = Quote {
+                    at,
+                    ..quote.clone()
+                };
+                if coming == Coming::Sent || !says_the_same(&quote, known, terms) {
+                    accepted.push(quote);
+                }
+            }
+            Err(QuoteError::Older { .. }) if coming == Coming::Fetched => {}
             Err(error) => {
                 let field = format!("rates[{place}].{}", error.field());
                 let mut refused = wrong(&field, error.to_string());
@@ -106,6 +113,14 @@ pub fn accept(
         }
     }
     Ok(accepted)
+}
+
+fn says_the_same(quote: &Quote, known: &RateTable, terms: &Terms) -> bool {
+    let while_fresh = terms.rate_age_seconds_max.div_euclid(4);
+    known.quote(quote.base, quote.quote).is_some_and(|known| {
+        let is_recent = known.at == quote.at || quote.at < known.at.plus_seconds(while_fresh);
+        known.base == quote.base && known.rate.trimmed() == quote.rate.trimmed() && is_recent
+    })
 }
 
 fn wrong(field: &str, what: String) -> DraftError {

@@ -18,7 +18,7 @@ use super::super::{
 use crate::{
     actors::registrar::{Keyed, Recorded},
     domain::{
-        quotes::{self, Draft, DraftError, Older},
+        quotes::{self, Coming, Draft, DraftError},
         rates::{self, Quote},
         registry::{RegistryEvent, Scope},
         time::Timestamp,
@@ -158,8 +158,8 @@ async fn take(request: &HttpRequest, bytes: Body, app: &App) -> Result<Recorded,
     let terms = app.terms();
     let decide = |registry: &crate::domain::registry::Registry, now: Timestamp| {
         let quotes = quotes::read(&drafts, &source, now, terms).map_err(refused)?;
-        let quotes =
-            quotes::accept(&quotes, &registry.rates, now, Older::Refused).map_err(refused)?;
+        let quotes = quotes::accept(&quotes, &registry.rates, (now, terms), Coming::Sent)
+            .map_err(refused)?;
         Ok(vec![RegistryEvent::RatesAccepted { quotes, at: now }])
     };
     app.engine.change_registry(keyed, decide).await
