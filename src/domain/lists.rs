@@ -71,9 +71,39 @@ impl Lists {
     }
 }
 
+/// A URL for logs and for people: without user, password, query and fragment, which may hold
+/// secrets.
+#[must_use]
+pub fn shown_url(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = plain.split_once("://").unwrap_or(("", plain));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let between = if scheme.is_empty() { "" } else { "://" };
+    let shown: String = format!("{scheme}{between}{host}{path}");
+    shown
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_secrets() {
+        for (url, expect) in [
+            ("https://a.example/x/y?key=1#z", "https://a.example/x/y"),
+            ("https://me:pass@a.example:8443?k", "https://a.example:8443"),
+            ("http://a@b@c.example/@d", "http://c.example/@d"),
+            ("nonsense", "nonsense"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_url(url), expect, "{url}");
+        }
+    }
 
     #[test]
     fn a_list_is_sorted_once_and_found_by_its_url() {

@@ -26,6 +26,7 @@ pub mod money;
 pub mod outcome;
 pub mod policy;
 pub mod posting;
+pub mod quotes;
 pub mod rate;
 pub mod rates;
 pub mod registry;
