@@ -11,6 +11,7 @@
 pub mod account;
 pub mod apply;
 pub mod command;
+pub mod country;
 pub mod decide;
 pub mod event;
 pub mod explanation;

@@ -39,7 +39,7 @@ stored! {
     Usage { merchant, is_spent, tallies }
     Tally { currency, windows, recent }
     Counter { since, amount, count }
-    Recent { authorization, at, amount, is_counted }
+    Recent { authorization, at, amount, purchases }
     Account {
         no, medium, holder_urn, ledger, status, status_reason, webhook_url, metadata, policy,
         created_at, updated_at,

@@ -1,8 +1,16 @@
 //! What a card may be used for, and how much of it: rules beyond the balance.
 
+mod check;
+mod shown;
+mod standing;
+mod usage;
+
 use std::sync::Arc;
 
+pub use self::{shown::Shown, standing::Standing};
+
 use crate::domain::{
+    country::Country,
     ids::{AccountNo, AuthorizationId},
     merchant::Mcc,
     money::{Amount, Currency},
@@ -21,7 +29,7 @@ pub struct Controls {
     /// Merchants, by the acquirer's id.
     pub merchants: Rule<Arc<str>>,
     /// Countries, ISO 3166-1 alpha-3 in capitals.
-    pub countries: Rule<[u8; 3]>,
+    pub countries: Rule<Country>,
     /// Ways of using the card; any if empty.
     pub channels: Vec<Channel>,
     /// Times of the local week; any if empty.
@@ -113,6 +121,9 @@ pub struct Limit {
 }
 
 /// The time over which a limit counts.
+///
+/// What is authorized counts, at the moment of the authorization, captured or not; what is released
+/// without capture is given back, what is refunded is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Window {
     /// Each purchase by itself.
@@ -206,7 +217,7 @@ pub struct Counter {
     pub count: u32,
 }
 
-/// One purchase that a rolling window may look at.
+/// One purchase that a rolling window may look at, or several that were told apart no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recent {
     /// Which.
@@ -215,8 +226,8 @@ pub struct Recent {
     pub at: Timestamp,
     /// How much, in the currency's minor unit.
     pub amount: Amount,
-    /// Whether it counts as a purchase: not what an increment added.
-    pub is_counted: bool,
+    /// How many purchases it counts as: one, or none for what an increment added.
+    pub purchases: u32,
 }
 
 /// What an approval or a step changes beside money.
