@@ -404,21 +404,19 @@ fn counted(entries: &[(&str, i128)]) -> Usage {
     usage
 }
 
+fn more(control: &str, limit: i128, left: Option<i128>) -> Over {
+    let reason = Reason::AmountLimitExceeded;
+    Some((reason, control.to_owned(), Some(limit), left))
+}
+
+fn often(control: &str, limit: i128) -> Over {
+    let reason = Reason::CountLimitExceeded;
+    Some((reason, control.to_owned(), Some(limit), Some(0)))
+}
+
 #[test]
 fn a_limit_says_what_is_left_of_it() {
     let at = moment("2026-11-21T10:00:00Z");
-    let more = |control: &str, limit, left| {
-        Some((
-            Reason::AmountLimitExceeded,
-            control.to_owned(),
-            Some(limit),
-            left,
-        ))
-    };
-    let often = |control: &str, limit| {
-        let reason = Reason::CountLimitExceeded;
-        Some((reason, control.to_owned(), Some(limit), Some(0)))
-    };
     let one = limited(Window::Transaction, Some(500), None);
     assert_eq!(over(&one, Some(500), None, at), None);
     assert_eq!(
@@ -436,7 +434,11 @@ fn a_limit_says_what_is_left_of_it() {
         Some(Reason::AmountLimitExceeded)
     );
     assert_eq!(one.over_transaction(SCOPE, Some(amount(500)), usd()), None);
+}
 
+#[test]
+fn a_window_holds_what_was_counted_in_it() {
+    let at = moment("2026-11-21T10:00:00Z");
     let usage = counted(&[
         ("2026-11-20T23:59:59Z", 300),
         ("2026-11-21T00:00:00Z", 100),

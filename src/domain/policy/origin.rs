@@ -1,5 +1,6 @@
 //! What an origin's metadata says of all its cards.
 
+pub use super::metadata::parse_origin as parse;
 use super::{controls::Controls, fees::FeeTerm};
 
 /// The middle layer: over the house's terms, under the card's own.
