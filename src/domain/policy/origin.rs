@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+pub use super::metadata::parse_origin as parse;
 use super::{
     Terms,
     controls::Controls,
@@ -23,15 +24,6 @@ pub static NONE: OriginTerms = OriginTerms {
     fees: Vec::new(),
     controls: Controls::NONE,
 };
-
-/// Reads what an origin's metadata says; keys that steer no money are passed over.
-///
-/// # Errors
-///
-/// [`MetadataError`] with the first key that is wrong.
-pub fn parse(_metadata: &Map<String, Value>, _terms: &Terms) -> Result<OriginTerms, MetadataError> {
-    Ok(OriginTerms::default())
-}
 
 /// Sets the keys of `changes` in the metadata kept as `known`, removes those whose value is null,
 /// and checks the whole: its text as it is kept, and what it says.
