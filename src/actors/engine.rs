@@ -223,6 +223,32 @@ impl Engine {
         ))
     }
 
+    /// Says what a request would come to, and changes nothing. The answer is told when what it rests on
+    /// is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn simulate(&self, request: Request) -> Result<Answer, EngineError> {
+        let (target, origin) = (request.target.clone(), request.origin.clone());
+        let shared = self.shared.clone();
+        let simulated = self
+            .read(target, origin, move |hosted| {
+                hosted.simulate(&request, &shared)
+            })
+            .await?;
+        simulated.map_err(|refusal| match refusal {
+            Refusal::Rejected(rejection) => rejection.into(),
+            Refusal::Journal(error) => error.into(),
+            Refusal::Known { .. }
+            | Refusal::Contested
+            | Refusal::Recall { .. }
+            | Refusal::Moved
+            | Refusal::Unavailable => EngineError::Unavailable,
+            Refusal::Halted => EngineError::Halted(Halted),
+        })
+    }
+
     /// Decides many requests; the answers stand in the order of the requests.
     pub async fn execute_batch(&self, requests: Vec<Request>) -> Vec<Result<Answer, EngineError>> {
         let outcomes = self

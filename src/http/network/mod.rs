@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod batch;
+pub mod explain;
 pub mod find;
 pub mod money;
 pub mod request;
@@ -25,6 +26,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
                 .route(web::post().to(batch::post)),
         )
+        .service(resource("/v1/authorizations/simulate").route(web::post().to(authorize::simulate)))
         .service(resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
         .service(resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
         .service(

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::super::write::Object;
+use super::{super::write::Object, explain};
 use crate::{
     actors::Answer,
     domain::{
@@ -154,6 +154,9 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
         object.plain("asset", asset.as_str());
         object.int("amount", leg.amount.minor());
     });
+    if !authorization.surcharges.is_empty() {
+        surcharges(object, authorization, answer);
+    }
     breakdown(
         object,
         authorization.fees.iter().map(|fee| (fee, fee.amount)),
@@ -164,6 +167,22 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
     object.int("refunded_amount", authorization.refunded().minor());
     object.int("held_amount", authorization.held().minor());
     object.boolean("forced", authorization.is_forced);
+}
+
+/// What is set aside on top of the amount; the legs hold both.
+fn surcharges(object: &mut Object<'_>, authorization: &Authorization, answer: &Answer) {
+    object.int("surcharge_amount", authorization.surcharged().minor());
+    object.objects(
+        "surcharges",
+        authorization.surcharges.iter(),
+        |object, part| {
+            object.text("program_name", &part.name);
+            object.plain("type", part.kind.word());
+            object.plain("target_account_urn", urn(answer, part.target));
+            object.plain("local_amount", &decimal_text(part.local));
+            object.int("amount", part.amount.minor());
+        },
+    );
 }
 
 fn times(object: &mut Object<'_>, authorization: &Authorization) {
@@ -205,7 +224,7 @@ fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
     object.plain("local_currency", request.local.currency.code());
     object.null("exchange_rate");
     if declined.reason == DeclineReason::InsufficientFunds
-        && let Some(required) = request.required_usd()
+        && let Some(required) = request.required_usd().or(declined.explanation.usd)
     {
         object.plain("required_usd", &decimal_text(required));
     }
@@ -221,6 +240,12 @@ fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
     }
     object.boolean("forced", false);
     balances(object, &declined.movement);
+    if let Some(refused) = &declined.explanation.refused {
+        object.json(
+            "decline_details",
+            &explain::details(refused, answer).to_string(),
+        );
+    }
     object.null("expires_at");
     object.plain("created_at", answer.time.text().as_str());
 }
@@ -285,6 +310,18 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
             .iter()
             .zip(stepped.fees.iter().copied());
         breakdown(object, fees, stepped.amount);
+    }
+    let aside = stepped
+        .authorization
+        .surcharges
+        .iter()
+        .zip(&stepped.surcharges);
+    if !stepped.surcharges.is_empty() {
+        object.objects("surcharges", aside, |object, (part, amount)| {
+            object.text("program_name", &part.name);
+            object.plain("type", part.kind.word());
+            object.int("amount", amount.minor());
+        });
     }
     let extras = [
         ("over_capture", stepped.over.tolerated),
