@@ -43,7 +43,7 @@ fn code(text: &str) -> String {
 
 #[test]
 fn modules_use_only_what_they_may() {
-    let table: [(&str, &[&str]); 6] = [
+    let table: [(&str, &[&str]); 7] = [
         (
             "domain",
             &[
@@ -54,6 +54,7 @@ fn modules_use_only_what_they_may() {
                 "config",
                 "http",
                 "journal",
+                "outside",
                 "replay",
                 "telemetry",
                 "wire",
@@ -69,6 +70,7 @@ fn modules_use_only_what_they_may() {
                 "config",
                 "domain",
                 "http",
+                "outside",
                 "replay",
                 "telemetry",
                 "wire",
@@ -83,13 +85,21 @@ fn modules_use_only_what_they_may() {
                 "clock",
                 "config",
                 "http",
+                "outside",
                 "replay",
                 "telemetry",
             ],
         ),
-        ("actors", &["app", "cli", "config", "http", "replay"]),
-        ("replay", &["app", "cli", "config", "http"]),
-        ("http", &["app", "cli", "config"]),
+        (
+            "actors",
+            &["app", "cli", "config", "http", "outside", "replay"],
+        ),
+        ("replay", &["app", "cli", "config", "http", "outside"]),
+        ("http", &["app", "cli", "config", "outside"]),
+        (
+            "outside",
+            &["app", "cli", "config", "http", "journal", "replay", "wire"],
+        ),
     ];
     for (module, forbidden) in table {
         for (path, text) in sources(module) {
@@ -140,7 +150,9 @@ fn the_domain_is_pure() {
 
 #[test]
 fn only_wire_knows_bincode() {
-    for folder in ["domain", "journal", "actors", "replay", "http", "cli"] {
+    for folder in [
+        "domain", "journal", "actors", "replay", "outside", "http", "cli",
+    ] {
         for (path, text) in sources(folder) {
             let code = code(&text).replace("bincode::Encode", "");
             assert!(!code.contains("bincode"), "{} uses bincode", path.display());

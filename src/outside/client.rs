@@ -133,7 +133,8 @@ impl Client {
         let body = response
             .body_mut()
             .with_config()
-            .limit(self.limits.body_bytes_max);
+            // The library's limit is the length that is too much.
+            .limit(self.limits.body_bytes_max.saturating_add(1));
         let bytes = body.read_to_vec().map_err(|error| self.explain(error))?;
         Ok(Fetched::Body { bytes, etag })
     }
