@@ -60,7 +60,7 @@ fn a_file_is_read_at_the_start_and_when_it_changes() {
     // A file that lies there since long has old rates, whenever it is read.
     let old = file.with_extension("old");
     std::fs::write(&old, one("4014")).unwrap();
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(1_000_000);
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let opened = std::fs::File::options().write(true).open(&old).unwrap();
     opened.set_modified(long_ago).unwrap();
     std::fs::rename(&old, &file).unwrap();

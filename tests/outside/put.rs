@@ -71,8 +71,8 @@ fn a_rate_tells_its_age_and_whether_it_is_stale() {
     assert_eq!(told["age_max_s"], 100);
     assert_eq!(told["base_currency"], "USD");
     let row = |base: &str| {
-        let rates = told["rates"].as_array().unwrap().iter();
-        rates.cloned().find(|rate| rate["base"] == base).unwrap()
+        let mut rates = told["rates"].as_array().unwrap().iter();
+        rates.find(|rate| rate["base"] == base).unwrap().clone()
     };
     assert_eq!(row("USD")["stale"], false);
     assert!(row("USD")["age_s"].as_i64().unwrap() < 100);
