@@ -27,6 +27,7 @@ use crate::{
         durability::Durability,
         engine::{Decide, Shared},
         expiry::ExpiryWheel,
+        facts::Facts,
         indexes::Indexes,
         keys::Keys,
         supervisor::{Care, Supervisor},
@@ -39,6 +40,7 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
+    outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
 };
@@ -167,6 +169,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         decide,
         keys: Keys::default(),
         indexes: Indexes::default(),
+        facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
@@ -239,6 +242,7 @@ pub async fn serve(
     wait_for_workers(&engine, workers).await;
     Supervisor::new(engine.clone(), care(&config)).start();
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
+    start_fetching(&engine, &config);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     wait_for_stop().await;
@@ -256,6 +260,20 @@ fn care(config: &Config) -> Care {
         live_max: config.actors.live_max,
         key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
     }
+}
+
+/// Asks for rates and lists from now on. What was known before the start is known already.
+fn start_fetching(engine: &Arc<Engine>, config: &Config) {
+    let client = Client::new(config.limits());
+    let rates = &config.rates;
+    if !rates.file.is_empty() {
+        outside::rates::follow_file(engine, PathBuf::from(&rates.file));
+    }
+    if !rates.url.is_empty() {
+        let every = Duration::from_secs(rates.poll_s);
+        outside::rates::poll(engine, &client, rates.url.clone(), every);
+    }
+    outside::lists::start(engine, &client, Duration::from_secs(config.lists.refresh_s));
 }
 
 fn start_http(

@@ -1,7 +1,10 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -15,6 +18,7 @@ use crate::domain::{
         fees::{FeeRule, FeeTerm},
     },
 };
+use crate::outside::client::{self, Limits};
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,8 @@ pub struct Config {
     pub money: Money,
     pub fees: Fees,
     pub rates: Rates,
+    pub lists: Lists,
+    pub outgoing: Outgoing,
     pub log: Log,
 }
 
@@ -115,7 +121,9 @@ section! {
         fx: String,
         fx_account_urn: String,
     }
-    Rates { age_max_s: i64 }
+    Rates { age_max_s: i64, file: String, url: String, poll_s: u64 }
+    Lists { refresh_s: u64 }
+    Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
     Log { level: String, format: String }
 }
 
@@ -223,6 +231,16 @@ impl Config {
             10,
             60_000,
         )?;
+        range("rates.poll_s", self.rates.poll_s, 1, 604_800)?;
+        range("lists.refresh_s", self.lists.refresh_s, 1, 604_800)?;
+        let outgoing = &self.outgoing;
+        range("outgoing.connect_ms", outgoing.connect_ms, 1, 600_000)?;
+        range("outgoing.total_ms", outgoing.total_ms, 1, 600_000)?;
+        range("outgoing.body_kib_max", outgoing.body_kib_max, 1, 65_536)?;
+        if !self.rates.url.is_empty() && !client::is_url(&self.rates.url) {
+            let what = "must be a URL such as https://rates.example/latest.json, or empty";
+            return Err(wrong("rates.url", what));
+        }
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(
@@ -310,6 +328,18 @@ impl Config {
             let what = format!("must be an IANA time zone such as UTC, was {name:?}");
             wrong("money.time_zone", what)
         })
+    }
+
+    /// What the client for what is outside may do.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        let outgoing = &self.outgoing;
+        Limits {
+            connect: Duration::from_millis(outgoing.connect_ms),
+            total: Duration::from_millis(outgoing.total_ms),
+            body_bytes_max: outgoing.body_kib_max << 10,
+            allow_private: outgoing.allow_private,
+        }
     }
 
     fn lifetimes(
@@ -463,6 +493,16 @@ mod tests {
                 "money.default_asset",
             ),
             ("[fees]\ninterchange = \"a\"", None, "fees.interchange"),
+            ("[rates]\nage_max_s = 0", None, "rates.age_max_s"),
+            ("[rates]\nurl = \"ftp://x.example\"", None, "rates.url"),
+            ("[rates]\npoll_s = 0", None, "rates.poll_s"),
+            ("[lists]\nrefresh_s = 0", None, "lists.refresh_s"),
+            ("[outgoing]\ntotal_ms = 0", None, "outgoing.total_ms"),
+            (
+                "[outgoing]\nallow_private = 1",
+                None,
+                "outgoing.allow_private",
+            ),
             (
                 "",
                 Some(("CARDWRIGHT_ACTORS__IDLE", "7")),

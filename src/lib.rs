@@ -1,8 +1,8 @@
 //! Cardwright: issues virtual cards and authorizes their payments.
 //!
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
-//! [`actors`] (the shell), [`replay`] (what the log folds to), [`http`] (the faces), [`app`] (the
-//! whole, wired).
+//! [`actors`] (the shell), [`replay`] (what the log folds to), [`outside`] (rates and lists from
+//! elsewhere), [`http`] (the faces), [`app`] (the whole, wired).
 
 pub mod actors;
 pub mod app;
@@ -12,6 +12,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod journal;
+pub mod outside;
 pub mod replay;
 pub mod telemetry;
 pub mod wire;

@@ -42,6 +42,38 @@ pub struct Metrics {
     pub in_transit: IntGauge,
     /// Idempotency keys remembered.
     pub keys: IntGauge,
+    /// Documents of exchange rates, read or fetched.
+    pub rates: Fetches,
+    /// Lists of merchant categories, fetched.
+    pub lists: Fetches,
+}
+
+/// What came of asking outside.
+#[derive(Clone)]
+pub struct Fetches {
+    /// Something new came.
+    pub new: IntCounter,
+    /// What is known still holds.
+    pub unchanged: IntCounter,
+    /// Nothing usable came.
+    pub failed: IntCounter,
+}
+
+impl Fetches {
+    fn of(registry: &Registry, what: &str) -> Self {
+        let outcome = |outcome: &str| {
+            let help = "Facts asked for outside: exchange rates, lists";
+            let opts = Opts::new("cardwright_fetches_total", help)
+                .const_label("what", what)
+                .const_label("outcome", outcome);
+            counter(registry, opts)
+        };
+        Self {
+            new: outcome("new"),
+            unchanged: outcome("unchanged"),
+            failed: outcome("failed"),
+        }
+    }
 }
 
 const STEPS: [&str; 7] = [
@@ -129,6 +161,8 @@ impl Metrics {
                 "Transfers under way",
             ),
             keys: gauge(&registry, "cardwright_idempotency_keys", "Keys remembered"),
+            rates: Fetches::of(&registry, "rates"),
+            lists: Fetches::of(&registry, "lists"),
             registry,
         }
     }

@@ -12,14 +12,16 @@ use super::{
     directory::Directory,
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
+    facts::Facts,
     hosted::{Answer, Hosted, Refusal, Request, Target, Undurable},
     indexes::Indexes,
     keys::Keys,
-    registrar::Registrar,
+    registrar::{ChangeError, Keyed, Recorded, Registrar},
 };
 use crate::{
     clock::{Clock, Zone},
     domain::{
+        account::Account,
         apply::settle_own_lsn,
         command::{Command, Context},
         event::Event,
@@ -28,6 +30,8 @@ use crate::{
         ids::{ActorId, TransferId},
         outcome::Rejection,
         policy::Terms,
+        registry::{Registry, RegistryEvent},
+        time::Timestamp,
     },
     journal::{Journal, JournalError, Lsn},
     telemetry::Metrics,
@@ -55,6 +59,8 @@ pub struct Shared {
     pub keys: Keys,
     /// Whose accounts there are.
     pub indexes: Indexes,
+    /// What decisions take from outside.
+    pub facts: Facts,
     /// When holds end.
     pub expiry: ExpiryWheel,
     /// Transfers on their way, by who sent them.
@@ -73,7 +79,11 @@ impl Shared {
         for event in events {
             self.metrics.count(event);
             match event {
-                Event::AccountOpened(account) => self.indexes.opened(actor, account),
+                Event::AccountOpened(account) => {
+                    self.indexes.opened(actor, account);
+                    self.want_lists(account);
+                }
+                Event::AccountChanged { account, .. } => self.want_lists(account),
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
                     if authorization.is_open() {
@@ -90,13 +100,21 @@ impl Shared {
                 Event::TransferSettled(id) => {
                     self.outgoing.remove(id);
                 }
-                Event::AccountChanged { .. }
-                | Event::Deposited(..)
+                Event::Deposited(..)
                 | Event::Withdrawn(..)
                 | Event::TransferredWithin(..)
                 | Event::TransferReceived(..)
                 | Event::AuthorizationDeclined(_)
                 | Event::AuthorizationStepped(_) => {}
+            }
+        }
+    }
+
+    /// Asks for the lists that the account's pockets need.
+    pub fn want_lists(&self, account: &Account) {
+        for url in account.policy.urls() {
+            if !self.facts.wanted.want(url) {
+                tracing::warn!("too many lists are wanted: one more is not fetched");
             }
         }
     }
@@ -270,7 +288,8 @@ impl Engine {
         self.durability.wait(lsn).await?;
         let entry = self.entry(lsn)?;
         let Body::Group(events) = entry.body else {
-            return Err(Rejection::AccountNotFound.into());
+            // The key was used for something of the whole house.
+            return Err(EngineError::KeyConflict);
         };
         let target = Target::Actor(entry.actor);
         let (events, urns) = self
@@ -288,6 +307,63 @@ impl Engine {
             urns,
             is_replay: true,
         })
+    }
+
+    /// Changes what belongs to the whole house, and answers when the answer is on disk; a retry
+    /// under the same key is answered from the record.
+    ///
+    /// # Errors
+    ///
+    /// The decision's no, or an [`EngineError`].
+    pub async fn change_registry<E: From<EngineError>>(
+        &self,
+        keyed: Option<Keyed>,
+        decide: impl Fn(&Registry, Timestamp) -> Result<Vec<RegistryEvent>, E>,
+    ) -> Result<Recorded, E> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.registrar.change(keyed, &self.shared, &decide) {
+                Ok(recorded) => {
+                    let waited = self.durability.wait(recorded.lsn).await;
+                    waited.map_err(EngineError::from)?;
+                    return Ok(recorded);
+                }
+                Err(ChangeError::Refused(error)) => return Err(error),
+                Err(ChangeError::Engine(error)) => return Err(error.into()),
+                Err(ChangeError::Contested) => tokio::task::yield_now().await,
+                Err(ChangeError::Known { lsn }) => {
+                    let asked = keyed.map(|keyed| keyed.fingerprint);
+                    return Ok(self.past_change(lsn, asked).await?);
+                }
+            }
+        }
+        Err(EngineError::Busy("the request keeps meeting another with its key").into())
+    }
+
+    /// Looks at what belongs to the whole house and answers when what was seen is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Halted`] if it never will be.
+    pub async fn look_at_registry<T>(
+        &self,
+        look: impl FnOnce(&Registry) -> T,
+    ) -> Result<T, EngineError> {
+        let seen = self.registrar.look(look);
+        Ok(seen.durable(&self.durability).await?)
+    }
+
+    async fn past_change(&self, lsn: u64, asked: Option<u64>) -> Result<Recorded, EngineError> {
+        self.durability.wait(lsn).await?;
+        let entry = self.entry(lsn)?;
+        match entry.body {
+            Body::Registry(events) if Some(entry.fingerprint) == asked => Ok(Recorded {
+                lsn,
+                time: entry.time,
+                events,
+                is_replay: true,
+            }),
+            Body::Registry(_) | Body::Group(_) => Err(EngineError::KeyConflict),
+        }
     }
 
     /// Reads the record at `lsn`.

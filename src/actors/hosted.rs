@@ -9,6 +9,7 @@ use super::{
     courier::next_transfer_ids,
     durability::{Durability, Halted},
     engine::Shared,
+    facts::OriginCell,
     keys::Claim,
 };
 use crate::{
@@ -149,7 +150,6 @@ pub enum Refusal {
 }
 
 /// A group in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosted {
     /// The state.
     pub group: Group,
@@ -159,6 +159,8 @@ pub struct Hosted {
     urns: Vec<(AccountNo, Arc<str>)>,
     /// The origin of its accounts: derived, kept because every request is held against it.
     origin: Option<Box<str>>,
+    /// What that origin says of all its cards: kept from the first decision on.
+    origin_terms: Option<Arc<OriginCell>>,
 }
 
 impl Hosted {
@@ -176,6 +178,7 @@ impl Hosted {
             trail,
             urns: Vec::new(),
             origin: None,
+            origin_terms: None,
         };
         hosted.learn();
         hosted
@@ -225,6 +228,9 @@ impl Hosted {
         }
         let reservation = shared.journal.reserve()?;
         claim(request, shared)?;
+        if let (None, Some(origin)) = (&self.origin_terms, &self.origin) {
+            self.origin_terms = Some(shared.facts.origin(origin));
+        }
         let time = shared.clock.now().max(self.group.last_time.next());
         let events = match self.decide(request, shared, time) {
             Ok(events) => events,
@@ -284,10 +290,15 @@ impl Hosted {
             return Err(Refusal::Recall { lsn });
         }
         let recalled = request.recalled.as_deref();
+        let facts = &shared.facts;
+        let (rates, lists) = (facts.rates.load(), facts.lists.load());
+        let origin = self.origin_terms.as_ref().map(|cell| cell.load());
         let context = Context {
             now,
             terms: &shared.terms,
-            origin: &origin::NONE,
+            origin: origin.as_ref().map_or(&origin::NONE, |terms| terms),
+            rates: &rates,
+            lists: &lists,
             calendar: shared.zone.calendar(now),
             transfers_from: transfers_from(&request.command, shared),
             recalled,

@@ -5,12 +5,14 @@
 //! decide, hand the record over, apply, answer. All of it happens without a wait; only the one who
 //! asked waits for the disk ([`Undurable::durable`]).
 
+pub mod agenda;
 pub mod card_actor;
 pub mod courier;
 pub mod directory;
 pub mod durability;
 pub mod engine;
 pub mod expiry;
+pub mod facts;
 pub mod hosted;
 pub mod indexes;
 pub mod keys;

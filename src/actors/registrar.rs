@@ -1,4 +1,4 @@
-//! Keeps origins and keys: few records, one lock, the same log.
+//! Keeps what belongs to the whole house: few records, one lock, the same log.
 
 use std::sync::Arc;
 
@@ -9,15 +9,18 @@ use sha2::{Digest, Sha256};
 use super::{
     durability::Durability,
     engine::{EngineError, Shared},
-    hosted::{AbortOnPanic, with_scratch},
+    hosted::{AbortOnPanic, Undurable, with_scratch},
+    keys::Claim,
 };
 use crate::{
     domain::{
         ids::ActorId,
-        registry::{ApiKey, Origin, Registry, RegistryEvent, Scopes},
+        policy::{metadata::MetadataError, origin},
+        registry::{ApiKey, NO_METADATA, Origin, Registry, RegistryEvent, Scopes},
+        time::Timestamp,
         trail::Trail,
     },
-    wire::{self, Body, Entry},
+    wire::{self, Body, Entry, Key, KeyLife},
 };
 
 /// Who asks, as their key says.
@@ -37,19 +40,125 @@ pub struct Registrar {
     principals: DashMap<[u8; 32], Arc<Principal>>,
 }
 
+/// What protects a request for a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed {
+    /// The key.
+    pub key: Key,
+    /// Tells the request from others under the same key.
+    pub fingerprint: u64,
+}
+
+/// A change as the log has it.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Where it stands; where the last record stands, if nothing had to change.
+    pub lsn: u64,
+    /// When it was decided.
+    pub time: Timestamp,
+    /// What happened.
+    pub events: Vec<RegistryEvent>,
+    /// Whether it was recorded by an earlier request under the same key.
+    pub is_replay: bool,
+}
+
+/// Why there is no change.
+#[derive(Debug)]
+pub enum ChangeError<E> {
+    /// The decision's no.
+    Refused(E),
+    /// A record stands for the request's key.
+    Known {
+        /// Where.
+        lsn: u64,
+    },
+    /// Another request under the same key is being decided at this moment.
+    Contested,
+    /// It cannot be recorded.
+    Engine(EngineError),
+}
+
+/// An origin whose metadata, right when it was set, is wrong under the settings of today.
+#[derive(Debug, thiserror::Error)]
+#[error("the metadata of origin {origin} does not go with the settings: {source}")]
+pub struct OriginError {
+    /// Which origin.
+    origin: String,
+    /// What is wrong.
+    #[source]
+    source: MetadataError,
+}
+
 impl Registrar {
-    /// From what recovery found.
-    #[must_use]
-    pub fn new(registry: Registry, trail: Trail) -> Self {
+    /// From what recovery found; the facts are known from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginError`]: an origin's fees and limits must not be lost in silence.
+    pub fn new(registry: Registry, trail: Trail, shared: &Shared) -> Result<Self, OriginError> {
+        let principals = DashMap::new();
+        for origin in &registry.origins {
+            learn_origin(&origin.name, &origin.metadata, shared)?;
+        }
+        shared.facts.rates.store(registry.rates.clone());
+        shared.facts.lists.store(registry.lists.clone());
+        let keys = registry.keys.clone();
         let registrar = Self {
-            state: Mutex::new((Registry::default(), Trail::default())),
-            principals: DashMap::new(),
+            state: Mutex::new((registry, trail)),
+            principals,
         };
-        for key in &registry.keys {
+        for key in &keys {
             registrar.admit(key);
         }
-        *registrar.state.lock() = (registry, trail);
-        registrar
+        Ok(registrar)
+    }
+
+    /// Decides, records and applies a change, in one go; nothing is recorded if `decide` says that
+    /// nothing happened and no key asks for a record. The caller waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// A [`ChangeError`]; then nothing has changed and nothing is recorded.
+    pub fn change<E>(
+        &self,
+        keyed: Option<Keyed>,
+        shared: &Shared,
+        decide: impl FnOnce(&Registry, Timestamp) -> Result<Vec<RegistryEvent>, E>,
+    ) -> Result<Recorded, ChangeError<E>> {
+        let mut state = self.state.lock();
+        if let Some(keyed) = keyed {
+            match shared.keys.claim(keyed.key) {
+                Claim::New => {}
+                Claim::Known(lsn) => return Err(ChangeError::Known { lsn }),
+                Claim::Contested => return Err(ChangeError::Contested),
+            }
+        }
+        let changed = decide(&state.0, shared.clock.now())
+            .map_err(ChangeError::Refused)
+            .and_then(|events| {
+                if events.is_empty() && keyed.is_none() {
+                    let (lsn, time) = (state.1.last(), state.0.last_time);
+                    return Ok(Recorded {
+                        lsn,
+                        time,
+                        events,
+                        is_replay: false,
+                    });
+                }
+                record(&mut state, events, keyed, shared).map_err(ChangeError::Engine)
+            });
+        match (&changed, keyed) {
+            (Ok(recorded), _) => publish(&state.0, &recorded.events, shared),
+            (Err(_), Some(keyed)) => shared.keys.release(keyed.key),
+            (Err(_), None) => {}
+        }
+        changed
+    }
+
+    /// Looks at the registry; what is seen is durable once the position that comes with it is.
+    pub fn look<T>(&self, look: impl FnOnce(&Registry) -> T) -> Undurable<T> {
+        let state = self.state.lock();
+        Undurable::new(state.1.last(), look(&state.0))
     }
 
     fn admit(&self, key: &ApiKey) {
@@ -105,8 +214,9 @@ impl Registrar {
                 let event = RegistryEvent::OriginOpened(Origin {
                     name: name.to_owned(),
                     created_at,
+                    metadata: NO_METADATA.to_owned(),
                 });
-                (record(&mut state, vec![event], shared)?, true)
+                (record(&mut state, vec![event], None, shared)?.lsn, true)
             }
         };
         durability.wait(lsn).await?;
@@ -144,7 +254,7 @@ impl Registrar {
                 state.1.last()
             } else {
                 let events = vec![RegistryEvent::KeyIssued(key.clone())];
-                let lsn = record(&mut state, events, shared)?;
+                let lsn = record(&mut state, events, None, shared)?.lsn;
                 self.admit(&key);
                 lsn
             }
@@ -189,7 +299,7 @@ impl Registrar {
                 id: id.to_owned(),
                 at: shared.clock.now(),
             };
-            let lsn = record(&mut state, vec![event], shared)?;
+            let lsn = record(&mut state, vec![event], None, shared)?.lsn;
             self.principals.remove(&key.hash);
             lsn
         };
@@ -205,11 +315,48 @@ impl Registrar {
     }
 }
 
+/// Lets decisions see what was just recorded. What they decide by it stands behind it in the log, so
+/// that none of them is durable before it.
+fn publish(registry: &Registry, events: &[RegistryEvent], shared: &Shared) {
+    for event in events {
+        match event {
+            RegistryEvent::RatesAccepted { .. } => {
+                shared.facts.rates.store(registry.rates.clone());
+            }
+            RegistryEvent::ListFetched { .. } => shared.facts.lists.store(registry.lists.clone()),
+            RegistryEvent::OriginMetadataChanged {
+                origin, metadata, ..
+            } => {
+                if let Err(error) = learn_origin(origin, metadata, shared) {
+                    tracing::error!(%error, "recorded metadata must be readable");
+                }
+            }
+            RegistryEvent::OriginOpened(_)
+            | RegistryEvent::KeyIssued(_)
+            | RegistryEvent::KeyRevoked { .. } => {}
+        }
+    }
+}
+
+fn learn_origin(origin: &str, metadata: &str, shared: &Shared) -> Result<(), OriginError> {
+    let (_, terms) =
+        origin::merge(metadata, &serde_json::Map::new(), &shared.terms).map_err(|source| {
+            OriginError {
+                origin: origin.to_owned(),
+                source,
+            }
+        })?;
+    shared.facts.origin(origin).store(Arc::new(terms));
+    Ok(())
+}
+
+/// Records and applies `events`. Below the reservation nothing may refuse.
 fn record(
     state: &mut (Registry, Trail),
     events: Vec<RegistryEvent>,
+    keyed: Option<Keyed>,
     shared: &Shared,
-) -> Result<u64, EngineError> {
+) -> Result<Recorded, EngineError> {
     let (registry, trail) = state;
     let reservation = shared.journal.reserve()?;
     let time = shared.clock.now().max(registry.last_time.next());
@@ -218,21 +365,35 @@ fn record(
         actor: ActorId::REGISTRY,
         sequence: trail.count().saturating_add(1),
         links: trail.next_links(),
-        keys: Vec::new(),
-        fingerprint: 0,
+        keys: keyed
+            .iter()
+            .map(|keyed| (keyed.key, KeyLife::Expiring))
+            .collect(),
+        fingerprint: keyed.map_or(0, |keyed| keyed.fingerprint),
         body: Body::Registry(events),
     };
     let lsn = with_scratch(|scratch| {
         wire::encode_entry(&entry, scratch);
         shared.journal.append(reservation, scratch)
-    });
+    })
+    .get();
     let guard = AbortOnPanic("registry");
-    if let Body::Registry(events) = &entry.body {
-        registry.apply(events, time);
+    let events = match entry.body {
+        Body::Registry(events) => events,
+        Body::Group(_) => Vec::new(),
+    };
+    registry.apply(&events, time);
+    trail.push(lsn);
+    for (key, life) in &entry.keys {
+        shared.keys.settle(*key, *life, lsn, time);
     }
-    trail.push(lsn.get());
     std::mem::forget(guard);
-    Ok(lsn.get())
+    Ok(Recorded {
+        lsn,
+        time,
+        events,
+        is_replay: false,
+    })
 }
 
 /// What is kept of a secret.

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    event::{Approved, Event, Movement, Stepped},
+    event::{Approved, Event, Movement, StepKind, Stepped},
     funds::{self, LedgerAccount},
     group::Group,
-    hold::{Authorization, OpenAuthorization},
+    hold::{Authorization, Counted, OpenAuthorization},
+    ids::AccountNo,
+    money::Amount,
+    policy::controls::{Effects, Usage},
     time::Timestamp,
 };
 
@@ -97,12 +100,97 @@ fn apply_one(group: &mut Group, event: &Event, stamp: Stamp) {
 fn apply_approved(group: &mut Group, approved: &Approved, stamp: Stamp) {
     count_authorization(group, approved.authorization.id.number);
     move_money(group, &approved.movement);
-    file(group, approved.authorization.clone(), stamp);
+    let authorization = &approved.authorization;
+    if let Some(effects) = &approved.effects {
+        take_effect(group, authorization.account, effects);
+        if effects.locks_merchant {
+            let usage = usage_of(group, authorization.account);
+            usage.merchant.clone_from(&approved.request.merchant.id);
+        }
+        for counted in &authorization.counted {
+            let counted = (counted, counted.value, true);
+            count(group, counted, effects, authorization, stamp);
+        }
+    }
+    file(group, authorization.clone(), stamp);
 }
 
 fn apply_stepped(group: &mut Group, stepped: &Stepped, stamp: Stamp) {
     move_money(group, &stepped.movement);
-    file(group, stepped.authorization.clone(), stamp);
+    if let Some(effects) = &stepped.effects {
+        take_effect(group, stepped.account, effects);
+    }
+    let after = &stepped.authorization;
+    if !after.counted.is_empty()
+        && let Some(open) = group.open.get(&after.id)
+    {
+        let before = open.authorization.clone();
+        follow_counted(group, stepped, &before, stamp);
+    }
+    file(group, after.clone(), stamp);
+}
+
+fn usage_of(group: &mut Group, no: AccountNo) -> &mut Usage {
+    let account = group.accounts.iter_mut().find(|account| account.no == no);
+    let account = account.expect("Invariant: what was counted is an account's of this group");
+    account.usage.get_or_insert_default()
+}
+
+fn take_effect(group: &mut Group, account: AccountNo, effects: &Effects) {
+    if effects.spends_card {
+        usage_of(group, account).is_spent = true;
+    }
+}
+
+fn count(
+    group: &mut Group,
+    (counted, value, is_purchase): (&Counted, Amount, bool),
+    effects: &Effects,
+    authorization: &Authorization,
+    stamp: Stamp,
+) {
+    let Some(calendar) = &effects.calendar else {
+        return;
+    };
+    usage_of(group, counted.account).count(
+        counted.currency,
+        value,
+        is_purchase,
+        calendar,
+        stamp.time,
+        authorization.id,
+        effects.rolling_seconds,
+    );
+}
+
+/// Brings the limits to what the authorization counts for after a step: more by an increment, less by
+/// a release.
+fn follow_counted(group: &mut Group, stepped: &Stepped, before: &Authorization, stamp: Stamp) {
+    let after = &stepped.authorization;
+    for now in &after.counted {
+        let same =
+            |known: &&Counted| (known.account, known.currency) == (now.account, now.currency);
+        let known = before.counted.iter().find(same);
+        let value_before = known.map_or(Amount::ZERO, |known| known.value);
+        let returned_before = known.map_or(Amount::ZERO, |known| known.returned);
+        let more = now.value.minus_or_zero(value_before);
+        if let Some(effects) = &stepped.effects
+            && stepped.kind == StepKind::Increment
+        {
+            count(group, (now, more, false), effects, after, stamp);
+        }
+        let less = now.returned.minus_or_zero(returned_before);
+        let is_void = now.is_void && !known.is_some_and(|known| known.is_void);
+        if !less.is_zero() || is_void {
+            usage_of(group, now.account).give_back(
+                now.currency,
+                less,
+                is_void,
+                after.created_at,
+                after.id,
+            );
+        }
+    }
 }
 
 /// Fills in what an authorization can know only once its record has a place: the place itself, and

@@ -7,6 +7,7 @@ use super::{
     account::{Medium, Status, StatusReason},
     hold::{Authorization, TransactionType},
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+    lists::{self, Lists},
     merchant::{Merchant, TransactionMedium},
     money::{Amount, Asset, Currency, Decimal, LocalAmount},
     policy::{
@@ -14,6 +15,7 @@ use super::{
         controls::Calendar,
         origin::{self, OriginTerms},
     },
+    rates::{self, RateTable},
     time::Timestamp,
 };
 
@@ -26,6 +28,10 @@ pub struct Context<'a> {
     pub terms: &'a Terms,
     /// What the account's origin says of all its cards.
     pub origin: &'a OriginTerms,
+    /// The exchange rates accepted last.
+    pub rates: &'a RateTable,
+    /// The lists of merchant categories fetched last.
+    pub lists: &'a Lists,
     /// Where the moment stands in the house's time zone.
     pub calendar: Calendar,
     /// From here on [`TRANSFERS_MAX`] ids are free for transfers that the decision sends.
@@ -35,13 +41,15 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// A decision at `now` on the house's terms alone, in UTC.
+    /// A decision at `now` on the house's terms alone, in UTC, without rates or lists.
     #[must_use]
     pub fn plain(now: Timestamp, terms: &'a Terms) -> Self {
         Self {
             now,
             terms,
             origin: &origin::NONE,
+            rates: &rates::NONE,
+            lists: &lists::NONE,
             calendar: Calendar::utc(now),
             transfers_from: TransferId(1 << 62),
             recalled: None,

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{
     ids::{AccountNo, AuthorizationId, LedgerNo},
-    money::{Amount, Asset, Currency, Decimal, LocalAmount},
+    merchant::Mcc,
+    money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
     policy::cashback::ProgrammeKind,
+    rate::Rate,
     time::Timestamp,
 };
 
@@ -251,6 +253,8 @@ pub struct Authorization {
     pub transaction_id: String,
     /// What the cardholder did.
     pub kind: TransactionType,
+    /// The merchant's category: increments are routed by it.
+    pub mcc: Option<Mcc>,
     /// The merchant's currency.
     pub currency: Currency,
     /// What was asked at first, in the currency's minor unit.
@@ -267,8 +271,10 @@ pub struct Authorization {
     pub local_refunded: Amount,
     /// What was drawn.
     pub asset: Asset,
-    /// Units of the currency per unit of the asset, as applied.
+    /// Units of the currency per unit of the asset, as applied; rounded for show.
     pub rate: Decimal,
+    /// The same exactly, where it is a conversion: increments are priced by it.
+    pub exact_rate: Option<Box<Rate>>,
     /// Who was drawn on.
     pub legs: Vec<Leg>,
     /// What of it are fees.
@@ -338,13 +344,20 @@ pub struct Refund {
 }
 
 impl Authorization {
-    /// The authorized debit: D.
+    /// The authorized debit, without what is set aside on top of it: D.
     #[must_use]
     pub fn amount(&self) -> Amount {
-        total(self.legs.iter().map(|leg| leg.amount))
+        let all = total(self.legs.iter().map(|leg| leg.amount));
+        all.minus_or_zero(self.surcharged())
     }
 
-    /// What is still held.
+    /// What is set aside on top of the debit.
+    #[must_use]
+    pub fn surcharged(&self) -> Amount {
+        total(self.surcharges.iter().map(|part| part.amount))
+    }
+
+    /// What is still held, surcharges included.
     #[must_use]
     pub fn held(&self) -> Amount {
         total(self.legs.iter().map(Leg::held))
@@ -358,10 +371,11 @@ impl Authorization {
             .minus_or_zero(self.local_released)
     }
 
-    /// All that was captured, beyond the hold too.
+    /// All of the debit that was captured, beyond the hold too.
     #[must_use]
     pub fn captured(&self) -> Amount {
-        total(self.legs.iter().map(Leg::paid))
+        let all = total(self.legs.iter().map(Leg::paid));
+        all.minus_or_zero(total(self.surcharges.iter().map(|part| part.captured)))
     }
 
     /// All that was captured, in the currency's minor unit.
@@ -370,16 +384,18 @@ impl Authorization {
         self.local_captured.saturating_plus(self.local_excess)
     }
 
-    /// Released without capture: by reversal, final capture or expiry.
+    /// Of the debit, released without capture: by reversal, final capture or expiry.
     #[must_use]
     pub fn released(&self) -> Amount {
-        total(self.legs.iter().map(|leg| leg.released))
+        let all = total(self.legs.iter().map(|leg| leg.released));
+        all.minus_or_zero(total(self.surcharges.iter().map(|part| part.released)))
     }
 
-    /// Refunded, less refunds reversed.
+    /// Of the debit, refunded, less refunds reversed.
     #[must_use]
     pub fn refunded(&self) -> Amount {
-        total(self.legs.iter().map(|leg| leg.refunded))
+        let all = total(self.legs.iter().map(|leg| leg.refunded));
+        all.minus_or_zero(total(self.surcharges.iter().map(|part| part.returned)))
     }
 
     /// Captured and not refunded, in the currency's minor unit.
@@ -425,6 +441,18 @@ impl Authorization {
             State::Captured
         } else {
             State::Reversed
+        }
+    }
+
+    /// The rate that was applied, exactly.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`] for a rate that is none: never for one that was decided.
+    pub fn applied_rate(&self) -> Result<Rate, MoneyError> {
+        match &self.exact_rate {
+            Some(exact) => Ok((**exact).clone()),
+            None => Rate::from_decimal(self.rate),
         }
     }
 

@@ -1,6 +1,13 @@
-//! Origins (programmes) and their keys: who may ask for what. Pure, like everything here.
+//! What belongs to the whole house: origins (programmes) and their keys, the exchange rates accepted
+//! last, the lists fetched last. Pure, like everything here.
 
-use super::time::Timestamp;
+use std::sync::Arc;
+
+use super::{
+    lists::{List, Lists},
+    rates::{Quote, RateTable},
+    time::Timestamp,
+};
 
 /// What a key allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +104,12 @@ pub struct Origin {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// A JSON object as text: what it says of all its cards.
+    pub metadata: String,
 }
+
+/// The metadata of an origin that has said nothing.
+pub const NO_METADATA: &str = "{}";
 
 /// A secret key, of which only a hash is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,9 +144,32 @@ pub enum RegistryEvent {
         /// When.
         at: Timestamp,
     },
+    /// Exchange rates were accepted.
+    RatesAccepted {
+        /// Each with its own time and source.
+        quotes: Vec<Quote>,
+        /// When they were accepted.
+        at: Timestamp,
+    },
+    /// What an origin says of all its cards changed.
+    OriginMetadataChanged {
+        /// Which origin.
+        origin: String,
+        /// The whole new metadata, a JSON object as text.
+        metadata: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A list of merchant categories came, and was another than before.
+    ListFetched {
+        /// Where from.
+        url: Arc<str>,
+        /// What came, and when.
+        list: List,
+    },
 }
 
-/// Origins and keys, in the order of making.
+/// Origins and keys, in the order of making; rates and lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
     /// How many records made it.
@@ -145,13 +180,23 @@ pub struct Registry {
     pub origins: Vec<Origin>,
     /// Keys.
     pub keys: Vec<ApiKey>,
+    /// The exchange rates accepted last.
+    pub rates: Arc<RateTable>,
+    /// The lists fetched last.
+    pub lists: Arc<Lists>,
 }
 
 impl Registry {
     /// Whether that origin exists.
     #[must_use]
     pub fn has_origin(&self, name: &str) -> bool {
-        self.origins.iter().any(|origin| origin.name == name)
+        self.origin(name).is_some()
+    }
+
+    /// The origin of that name.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.origins.iter().find(|origin| origin.name == name)
     }
 
     /// Applies the events of one record.
@@ -164,6 +209,20 @@ impl Registry {
                     for key in self.keys.iter_mut().filter(|key| key.id == *id) {
                         key.revoked_at = Some(*at);
                     }
+                }
+                RegistryEvent::RatesAccepted { quotes, .. } => {
+                    self.rates = Arc::new(self.rates.with(quotes));
+                }
+                RegistryEvent::OriginMetadataChanged {
+                    origin, metadata, ..
+                } => {
+                    let named = |known: &&mut Origin| known.name == *origin;
+                    for known in self.origins.iter_mut().filter(named) {
+                        known.metadata.clone_from(metadata);
+                    }
+                }
+                RegistryEvent::ListFetched { url, list } => {
+                    Arc::make_mut(&mut self.lists).set(url.clone(), list.clone());
                 }
             }
         }

@@ -171,6 +171,27 @@ pub fn decimal_text<'a>(field: &str, raw: &'a RawValue) -> Result<&'a str, Probl
     ))
 }
 
+/// A number as a JSON string, or as a JSON number in whatever notation: its digits as they were
+/// sent.
+///
+/// # Errors
+///
+/// 400 for anything else.
+pub fn number_text<'a>(field: &str, raw: &'a RawValue) -> Result<&'a str, Problem> {
+    let text = raw.get();
+    let quoted = text.strip_prefix('"');
+    if let Some(inner) = quoted.and_then(|rest| rest.strip_suffix('"')) {
+        return Ok(inner);
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+        return Ok(text);
+    }
+    Err(Problem::malformed(
+        field,
+        format!("{field} must be a decimal such as \"4012.55\""),
+    ))
+}
+
 /// Refuses a text that is empty, too long or has control characters.
 ///
 /// # Errors

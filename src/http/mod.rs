@@ -5,6 +5,7 @@ pub mod body;
 pub mod network;
 pub mod openapi;
 pub mod operator;
+pub mod origins;
 pub mod problem;
 pub mod programme;
 pub mod write;

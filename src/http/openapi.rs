@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{network, operator, programme};
+use super::{network, operator, origins, programme};
 
 /// Every route.
 #[derive(OpenApi)]
@@ -39,6 +39,11 @@ use super::{network, operator, programme};
         programme::movements::get,
         programme::transfer::post,
         programme::batch::post,
+        origins::patch_by_key,
+        operator::rates::list,
+        operator::rates::put,
+        origins::get,
+        origins::patch,
         operator::books::trial_balance,
         operator::snapshots::take,
         operator::snapshots::list,
@@ -66,8 +71,14 @@ pub struct Document;
 
 struct Security;
 
-/// Routes that need no key.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/bench/echo"];
+/// Routes that need no key, or have it in the body.
+const OPEN: [&str; 5] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/bench/echo",
+    "/api/origins/{origin}/metadata",
+];
 
 impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {

@@ -11,7 +11,11 @@ use std::{
 
 use super::shard::{FoldError, Folded, Shard};
 use crate::{
-    actors::{directory::Directory, engine::Shared, registrar::Registrar},
+    actors::{
+        directory::Directory,
+        engine::Shared,
+        registrar::{OriginError, Registrar},
+    },
     domain::{group::Group, ids::ActorId, registry::Registry, time::Timestamp, trail::Trail},
     journal::{JournalError, Lsn, Record},
     wire::{self, Body, Entry, Item, KeyLife},
@@ -35,6 +39,9 @@ pub enum RecoveryError {
         /// The snapshot's position; 0 if there is none.
         lsn: Lsn,
     },
+    /// What an origin says cannot be read under the settings.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// A thread of the recovery died.
     #[error("a recovery thread died: {0}")]
     Thread(String),
@@ -151,7 +158,7 @@ pub fn recover(
     }
     let mut feed = Feed { shards };
     let mut registry = (Registry::default(), Trail::default());
-    let fed = feed_all(shared.as_ref(), &mut feed, &mut registry, now);
+    let fed = feed_all(shared, &mut feed, &mut registry, (now, oldest_key));
     feed.finish();
     let mut report = Report::default();
     let mut broken = None;
@@ -172,7 +179,7 @@ pub fn recover(
     report.snapshot = fed?;
     shared.clock.advance_to(registry.0.last_time);
     shared.indexes.sort();
-    Ok((Registrar::new(registry.0, registry.1), report))
+    Ok((Registrar::new(registry.0, registry.1, shared)?, report))
 }
 
 fn add(report: &mut Report, part: &Report) {
@@ -187,7 +194,7 @@ fn feed_all(
     shared: &Shared,
     feed: &mut Feed,
     registry: &mut (Registry, Trail),
-    now: Timestamp,
+    (now, oldest_key): (Timestamp, Timestamp),
 ) -> Result<Option<Lsn>, RecoveryError> {
     let snapshot = shared
         .journal
@@ -237,7 +244,8 @@ fn feed_all(
         let wire = |source| FoldError::Wire { lsn, source };
         let (_, actor, _) = wire::decode_entry_head(&record.payload).map_err(wire)?;
         if actor == ActorId::REGISTRY {
-            fold_registry(registry, &record)?;
+            let entry = fold_registry(registry, &record)?;
+            settle_keys(shared, &entry, lsn, oldest_key);
         } else if !feed.record(actor, record) {
             break;
         }
@@ -245,18 +253,21 @@ fn feed_all(
     Ok(snapshot)
 }
 
-/// Applies a record of the registry, unless the snapshot held it already.
+/// Applies a record of the registry, unless the snapshot held it already, and returns it.
 ///
 /// # Errors
 ///
 /// [`FoldError`] if it does not follow from those before it.
-pub fn fold_registry(registry: &mut (Registry, Trail), record: &Record) -> Result<(), FoldError> {
+pub fn fold_registry(
+    registry: &mut (Registry, Trail),
+    record: &Record,
+) -> Result<Entry, FoldError> {
     let lsn = record.lsn;
     let entry =
         wire::decode_entry(&record.payload).map_err(|source| FoldError::Wire { lsn, source })?;
     let (registry, trail) = registry;
     if entry.sequence <= trail.count() {
-        return Ok(());
+        return Ok(entry);
     }
     let expected = trail.count().saturating_add(1);
     if entry.sequence != expected {
@@ -271,7 +282,7 @@ pub fn fold_registry(registry: &mut (Registry, Trail), record: &Record) -> Resul
         registry.apply(events, entry.time);
     }
     trail.push(lsn.get());
-    Ok(())
+    Ok(entry)
 }
 
 fn run_shard(
@@ -330,6 +341,7 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
     shared.clock.advance_to(group.last_time);
     for account in &group.accounts {
         shared.indexes.recovered(group.id, account);
+        shared.want_lists(account);
         shared
             .numbers
             .fetch_max(account.no.0, std::sync::atomic::Ordering::Relaxed);

@@ -9,8 +9,11 @@ use cardwright::domain::{
     explanation::Explanation,
     hold::TransactionType,
     ids::AccountNo,
+    lists::List,
+    merchant::Mcc,
     outcome::DeclineReason,
     policy::Policy,
+    rates::{Quote, Unit},
     registry::{ApiKey, Origin, RegistryEvent, Scope, Scopes},
 };
 
@@ -107,6 +110,28 @@ pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
             vec![RegistryEvent::KeyIssued(key(None))],
         ),
         ("record-key-revoked", vec![revoked]),
+        (
+            "record-rates-accepted",
+            vec![RegistryEvent::RatesAccepted {
+                quotes: quotes(),
+                at: time(112),
+            }],
+        ),
+        (
+            "record-origin-metadata-changed",
+            vec![RegistryEvent::OriginMetadataChanged {
+                origin: "sandbox".into(),
+                metadata: METADATA.into(),
+                at: time(113),
+            }],
+        ),
+        (
+            "record-list-fetched",
+            vec![RegistryEvent::ListFetched {
+                url: "https://lists.example/food.json".into(),
+                list: list(),
+            }],
+        ),
     ]
 }
 
@@ -114,7 +139,31 @@ pub(super) fn origin() -> Origin {
     Origin {
         name: "sandbox".into(),
         created_at: time(111),
+        metadata: "{}".into(),
     }
+}
+
+/// What an origin may say of its cards.
+pub(super) const METADATA: &str = r#"{"plan":"gold"}"#;
+
+pub(super) fn quotes() -> Vec<Quote> {
+    let unit = |symbol| Unit::from_symbol(symbol).unwrap();
+    let quote = |base, quote, rate: &str, at| Quote {
+        base: unit(base),
+        quote: unit(quote),
+        rate: rate.parse().unwrap(),
+        at: time(at),
+        source: "https://rates.example/latest".into(),
+    };
+    vec![
+        quote("USD", "COP", "4012.55", 114),
+        quote("KSM", "USD", "0.000000000017", 115),
+    ]
+}
+
+pub(super) fn list() -> List {
+    let codes = [5411, 742, 9999].map(|code| Mcc::new(code).unwrap());
+    List::new(codes.to_vec(), Some("\"v1\"".into()), time(116))
 }
 
 pub(super) fn key(revoked: Option<i64>) -> ApiKey {

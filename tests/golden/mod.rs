@@ -56,6 +56,8 @@ pub(crate) fn all() -> Vec<(&'static str, Stored)> {
     let mut all: Vec<_> = events::of_groups().into_iter().map(group).collect();
     all.extend(events::of_the_registry().into_iter().map(registry));
     all.push(("snapshot-registry", item(state::registry())));
+    let facts = state::registry_with_facts();
+    all.push(("snapshot-registry-with-facts", item(facts)));
     all.push(("snapshot-group", item(state::group())));
     all.push(("snapshot-group-empty", item(state::empty_group())));
     all.push(("snapshot-keys", item(state::keys())));

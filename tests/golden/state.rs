@@ -9,14 +9,16 @@ use cardwright::{
         group::Group,
         hold::OpenAuthorization,
         ids::{LedgerNo, TransferId},
-        registry::Registry,
+        lists::Lists,
+        rates::RateTable,
+        registry::{Origin, Registry},
         trail::Trail,
     },
     wire::{Item, Key, KeyLife},
 };
 
 use super::{
-    events::{key, origin},
+    events::{METADATA, key, list, origin, quotes},
     parts::{actor, authorization, balance, card, id, pocket, time, transfer},
 };
 use crate::books::asset;
@@ -39,6 +41,26 @@ pub(super) fn registry() -> Item {
         last_time: time(164),
         origins: vec![origin()],
         keys: vec![key(None), key(Some(165))],
+        ..Registry::default()
+    };
+    Item::Registry(registry, trail())
+}
+
+/// With what came in version 2.
+pub(super) fn registry_with_facts() -> Item {
+    let mut lists = Lists::default();
+    lists.set("https://lists.example/food.json".into(), list());
+    let origin = Origin {
+        metadata: METADATA.into(),
+        ..origin()
+    };
+    let registry = Registry {
+        sequence: 193,
+        last_time: time(194),
+        origins: vec![origin],
+        keys: Vec::new(),
+        rates: Arc::new(RateTable::default().with(&quotes())),
+        lists: Arc::new(lists),
     };
     Item::Registry(registry, trail())
 }

@@ -10,8 +10,10 @@ use crate::{
         funds::Balance,
         hold::Authorization,
         ids::RecordId,
+        lists::shown_url,
         money::{Amount, Asset, LocalAmount},
         posting::Place,
+        rates::Quote,
         registry::RegistryEvent,
     },
     http::operator::books::house_name,
@@ -102,7 +104,58 @@ fn registry_event(event: &RegistryEvent) -> Description {
             String::new(),
             json!({ "at": at.to_string() }),
         ),
+        RegistryEvent::RatesAccepted { quotes, at } => plain(
+            "rates_accepted",
+            rates_in_words(quotes),
+            json!({
+                "at": at.to_string(), "rates": quotes.iter().map(quote).collect::<Vec<_>>(),
+            }),
+        ),
+        RegistryEvent::OriginMetadataChanged {
+            origin,
+            metadata,
+            at,
+        } => plain(
+            "origin_metadata_changed",
+            origin.clone(),
+            json!({
+                "origin": origin, "at": at.to_string(),
+                "metadata": serde_json::from_str(metadata).unwrap_or(Value::Null),
+            }),
+        ),
+        RegistryEvent::ListFetched { url, list } => plain(
+            "list_fetched",
+            format!("{} codes from {}", list.codes.len(), shown_url(url)),
+            json!({
+                "url": shown_url(url), "codes": list.codes.len(), "etag": list.etag,
+                "at": list.at.to_string(),
+            }),
+        ),
     }
+}
+
+/// The first few rates, and how many more.
+fn rates_in_words(quotes: &[Quote]) -> String {
+    const SHOWN: usize = 3;
+    let first = quotes.iter().take(SHOWN);
+    let shown: Vec<_> = first
+        .map(|quote| format!("{}/{} {}", quote.base, quote.quote, quote.rate))
+        .collect();
+    let more = quotes.len().saturating_sub(SHOWN);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// A rate as JSON.
+pub(super) fn quote(quote: &Quote) -> Value {
+    json!({
+        "base": quote.base.symbol(), "quote": quote.quote.symbol(),
+        "rate": quote.rate.to_string(), "at": quote.at.to_string(), "source": *quote.source,
+    })
 }
 
 fn group_event(lsn: Lsn, event: &Event) -> Description {

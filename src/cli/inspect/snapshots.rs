@@ -13,9 +13,10 @@ use super::{
         table::{Align, Table, terminal_width},
     },
     CommonArgs,
+    describe::quote,
 };
 use crate::{
-    domain::{group::Group, registry::Registry, time::Timestamp},
+    domain::{group::Group, lists::shown_url, registry::Registry, time::Timestamp},
     journal::{JournalError, Lsn, SnapshotInfo, wal::WalReader},
     wire::{self, Item, KeyLife},
 };
@@ -197,6 +198,10 @@ fn registry_view(registry: &Registry) -> Value {
         "origins": registry.origins.len(),
         "api_keys": registry.keys.len(),
         "api_keys_revoked": revoked.count(),
+        "rates": registry.rates.quotes().map(quote).collect::<Vec<_>>(),
+        "lists": registry.lists.iter().map(|(url, list)| json!({
+            "url": shown_url(url), "codes": list.codes.len(), "at": list.at.to_string(),
+        })).collect::<Vec<_>>(),
     })
 }
 

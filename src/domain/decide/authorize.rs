@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::draft::Draft;
+use super::{capture, draft::Draft, step, usage};
 use crate::domain::{
     account::{Account, Medium, Status, StatusReason},
     command::{Authorize, Context},
@@ -13,35 +13,57 @@ use crate::domain::{
     ids::AuthorizationId,
     money::Amount,
     outcome::{DeclineReason, Rejection},
-    policy::{
-        fees,
-        route::{self, NoRoute, Route},
-    },
+    policy::route::{NoRoute, Route, Search},
     posting::Place,
     time::Timestamp,
 };
 
 /// Controls come before money, in this order: the card's status, its expiry, the direction of the
-/// money; then the currency, then the funds. The first that fails is the reason.
+/// money; single use, merchant lock, category, merchant, country, channel and hours, the origin's
+/// before the card's; then the limits, the origin's before the card's; then the currency, the funds
+/// and the fees. The first that fails is the reason.
 pub(super) fn decide(
     group: &Group,
     request: &Arc<Authorize>,
     context: &Context<'_>,
-) -> Result<Event, Rejection> {
+) -> Result<Vec<Event>, Rejection> {
     let account = group
         .account(request.account)
         .ok_or(Rejection::AccountNotFound)?;
+    let purchase = Purchase {
+        group,
+        account,
+        request,
+        context,
+    };
     if let Some(reason) = control(account, request.kind, context.now) {
-        return decline(group, account, request, reason);
+        return purchase.decline(reason, Explanation::default());
     }
-    let asked = request.local;
-    let route = route::find(group, account, context.terms, asked, request.allow_partial)?;
-    match route {
-        Ok(route) => approve(group, account, request, route, context),
-        Err(NoRoute::Currency) => {
-            decline(group, account, request, DeclineReason::CurrencyNotSupported)
+    if let Some((reason, refused)) = usage::refused(account, (request, request.local), context)? {
+        let explanation = Explanation {
+            refused: Some(Box::new(refused)),
+            ..Explanation::default()
+        };
+        return purchase.decline(reason, explanation);
+    }
+    let mut search = Search::new(group, account, request, context)?;
+    match search.find()? {
+        Ok(route) => purchase.approve(route, search),
+        Err(no_route) => {
+            let usd = search.required_usd()?;
+            let (candidates, _) = search.into_tried();
+            let reason = match no_route {
+                NoRoute::Currency => DeclineReason::CurrencyNotSupported,
+                NoRoute::Funds => DeclineReason::InsufficientFunds,
+                NoRoute::Fees => DeclineReason::FeesExceedAmount,
+            };
+            let explanation = Explanation {
+                refused: None,
+                candidates,
+                usd,
+            };
+            purchase.decline(reason, explanation)
         }
-        Err(NoRoute::Funds) => decline(group, account, request, DeclineReason::InsufficientFunds),
     }
 }
 
@@ -77,47 +99,75 @@ pub(super) fn next_id(group: &Group) -> AuthorizationId {
     }
 }
 
-fn decline(
-    group: &Group,
-    account: &Account,
-    request: &Arc<Authorize>,
-    reason: DeclineReason,
-) -> Result<Event, Rejection> {
-    let mut draft = Draft::new(group);
-    draft.touch(account.ledger)?;
-    Ok(Event::AuthorizationDeclined(Box::new(Declined {
-        id: next_id(group),
-        request: request.clone(),
-        reason,
-        movement: draft.finish(),
-        explanation: Explanation::default(),
-    })))
+struct Purchase<'a> {
+    group: &'a Group,
+    account: &'a Account,
+    request: &'a Arc<Authorize>,
+    context: &'a Context<'a>,
 }
 
-fn approve(
-    group: &Group,
-    account: &Account,
-    request: &Arc<Authorize>,
-    route: Route,
-    context: &Context<'_>,
-) -> Result<Event, Rejection> {
-    let mut authorization = draw_up(group, request, route, context)?;
-    let mut draft = Draft::new(group);
-    draft.touch(account.ledger)?;
+impl Purchase<'_> {
+    fn decline(
+        &self,
+        reason: DeclineReason,
+        explanation: Explanation,
+    ) -> Result<Vec<Event>, Rejection> {
+        let mut draft = Draft::new(self.group);
+        draft.touch(self.account.ledger)?;
+        Ok(vec![Event::AuthorizationDeclined(Box::new(Declined {
+            id: next_id(self.group),
+            request: self.request.clone(),
+            reason,
+            movement: draft.finish(),
+            explanation,
+        }))])
+    }
+
+    fn approve(&self, route: Route, search: Search<'_>) -> Result<Vec<Event>, Rejection> {
+        let (candidates, usd) = search.into_tried();
+        let (request, context) = (self.request, self.context);
+        let mut authorization = draw_up(self.group, request, route, context)?;
+        let mut draft = Draft::new(self.group);
+        draft.touch(self.account.ledger)?;
+        hold(&authorization, &mut draft)?;
+        let local = authorization.local_amount();
+        if !local.minor.is_zero() {
+            authorization.counted = usage::counted(self.account, (request, local), context)?;
+            usage::count_pockets(self.group, &mut authorization, request, context)?;
+        }
+        let effects = usage::of_approval(
+            (self.group, self.account),
+            request,
+            &authorization.counted,
+            context,
+        );
+        let sent = if request.capture {
+            capture::take_all(&mut authorization, &mut draft, self.group, context)?
+        } else {
+            Vec::new()
+        };
+        let approved = Event::AuthorizationApproved(Box::new(Approved {
+            request: request.clone(),
+            authorization: Arc::new(authorization),
+            movement: draft.finish(),
+            effects,
+            explanation: Explanation {
+                refused: None,
+                candidates,
+                usd,
+            },
+        }));
+        Ok(step::with(approved, sent))
+    }
+}
+
+/// Moves what each leg holds from what may be spent.
+pub(super) fn hold(authorization: &Authorization, draft: &mut Draft<'_>) -> Result<(), Rejection> {
     for leg in &authorization.legs {
         let (spendable, held) = (Place::Spendable(leg.ledger), Place::Held(leg.ledger));
         draft.post(spendable, held, authorization.asset, leg.amount)?;
     }
-    if request.capture {
-        super::capture::take_all(&mut authorization, &mut draft)?;
-    }
-    Ok(Event::AuthorizationApproved(Box::new(Approved {
-        request: request.clone(),
-        authorization: Arc::new(authorization),
-        movement: draft.finish(),
-        effects: None,
-        explanation: Explanation::default(),
-    })))
+    Ok(())
 }
 
 /// The authorization of a route, with nothing captured yet.
@@ -127,16 +177,13 @@ pub(super) fn draw_up(
     route: Route,
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {
-    let debit = route
-        .legs
-        .iter()
-        .try_fold(Amount::ZERO, |sum, leg| sum.plus(leg.amount))?;
     let seconds = context.terms.hold_seconds(request.merchant.mcc);
     Ok(Authorization {
         id: next_id(group),
         account: request.account,
         transaction_id: request.transaction_id.clone(),
         kind: request.kind,
+        mcc: request.merchant.mcc,
         currency: request.local.currency,
         requested: request.local.minor,
         local: route.local.minor,
@@ -146,14 +193,15 @@ pub(super) fn draw_up(
         local_refunded: Amount::ZERO,
         asset: route.asset,
         rate: route.rate,
+        exact_rate: route.exact_rate,
         legs: route.legs,
-        fees: fees::fees_of(context.terms, debit)?,
+        fees: route.fees,
         is_partial: route.local.minor < request.local.minor,
         is_forced: false,
         has_expired: false,
         expires_at: context.now.plus_seconds(seconds),
         created_at: context.now,
-        surcharges: Vec::new(),
+        surcharges: route.surcharges,
         counted: Vec::new(),
         refunds: Vec::new(),
         first_lsn: 0,

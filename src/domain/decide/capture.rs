@@ -1,14 +1,19 @@
-//! Takes held money: the merchant's part to the network, each fee to who earns it.
+//! Takes held money: the merchant's part to the network, each fee to who earns it, each surcharge to
+//! its pocket.
 
 use std::sync::Arc;
 
-use super::{draft::Draft, step};
+use super::{
+    draft::Draft,
+    earners::{self, Way},
+    parts, step, usage,
+};
 use crate::domain::{
     command::{Context, StepRequest},
     event::{Event, OverCapture, StepKind, Stepped},
     group::Group,
     hold::{Authorization, FeeBasis},
-    money::{Amount, MoneyError, apportion, apportion_fees, sum},
+    money::{Amount, MoneyError, apportion_fees, sum},
     outcome::Rejection,
     posting::{House, Place},
 };
@@ -21,7 +26,7 @@ pub(super) fn decide(
     group: &Group,
     request: &StepRequest,
     context: &Context<'_>,
-) -> Result<Event, Rejection> {
+) -> Result<Vec<Event>, Rejection> {
     let mut authorization = step::find(group, request.authorization, context)?;
     let left = authorization.local_held();
     if !authorization.is_open() {
@@ -39,73 +44,51 @@ pub(super) fn decide(
         .unwrap_or(request.local.is_none() || local >= left);
     let mut draft = Draft::new(group);
     let before = authorization.captured();
-    let charged_before: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
-    take_from_hold(&mut authorization, &mut draft, from_hold)?;
+    let surcharges = parts::capture(&mut authorization, &mut draft, group, from_hold)?;
     let over = take_beyond(&mut authorization, &mut draft, beyond, context)?;
-    charge(&mut authorization, &mut draft, before)?;
+    let fees = charge(&mut authorization, before)?;
+    let sent = earners::settle(
+        &authorization,
+        &fees,
+        Way::Out,
+        (group, &mut draft),
+        context,
+    )?;
     if is_final {
         let rest = authorization.local_held();
-        super::reverse::release(&mut authorization, &mut draft, rest)?;
+        parts::release(&mut authorization, &mut draft, rest)?;
+        usage::give_back(&mut authorization)?;
     }
-    let fees = authorization.fees.iter().zip(charged_before);
-    Ok(Event::AuthorizationStepped(Box::new(Stepped {
+    let effects = usage::of_capture(group, authorization.account, context);
+    let stepped = Event::AuthorizationStepped(Box::new(Stepped {
         kind: StepKind::Capture,
         transaction_id: request.transaction_id.clone(),
         account: authorization.account,
         local,
         amount: authorization.captured().minus_or_zero(before),
         over,
-        fees: fees
-            .map(|(fee, before)| fee.charged.minus_or_zero(before))
-            .collect(),
-        surcharges: Vec::new(),
+        fees,
+        surcharges,
         suspended: Amount::ZERO,
-        effects: None,
         movement: draft.finish(),
         authorization: Arc::new(authorization),
-    })))
+        effects,
+    }));
+    Ok(step::with(stepped, sent))
 }
 
 /// Captures everything held, in the same record as the hold.
 pub(super) fn take_all(
     authorization: &mut Authorization,
     draft: &mut Draft<'_>,
-) -> Result<(), MoneyError> {
+    group: &Group,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, MoneyError> {
     let before = authorization.captured();
-    take_from_hold(authorization, draft, authorization.local_held())?;
-    charge(authorization, draft, before)
-}
-
-fn take_from_hold(
-    authorization: &mut Authorization,
-    draft: &mut Draft<'_>,
-    local: Amount,
-) -> Result<(), MoneyError> {
-    let shares: Vec<_> = authorization.legs.iter().map(|leg| leg.amount).collect();
-    let captured: Vec<_> = authorization.legs.iter().map(|leg| leg.captured).collect();
-    let released: Vec<_> = authorization.legs.iter().map(|leg| leg.released).collect();
-    let gone: Vec<_> = captured
-        .iter()
-        .zip(&released)
-        .map(|(c, r)| c.saturating_plus(*r))
-        .collect();
-    let local_gone = authorization
-        .local_captured
-        .plus(authorization.local_released)?
-        .plus(local)?;
-    let target = step::cumulative(authorization.amount(), local_gone, authorization.local)?;
-    let parts = apportion(&shares, &gone, target.max(sum(&gone)?))?;
-    for (leg, part) in authorization.legs.iter_mut().zip(&parts) {
-        leg.captured = leg.captured.plus(*part)?;
-        draft.post(
-            Place::Held(leg.ledger),
-            Place::House(House::Settlement),
-            authorization.asset,
-            *part,
-        )?;
-    }
-    authorization.local_captured = authorization.local_captured.plus(local)?;
-    Ok(())
+    let local = authorization.local_held();
+    parts::capture(authorization, draft, group, local)?;
+    let fees = charge(authorization, before)?;
+    earners::settle(authorization, &fees, Way::Out, (group, draft), context)
 }
 
 fn take_beyond(
@@ -146,20 +129,17 @@ fn take_beyond(
     })
 }
 
-/// Moves each fee's part of what was captured from the network's account to who earns it.
+/// What each fee gets of what was captured since `before`.
 ///
 /// Cumulative, so that the parts of a fee add up to it exactly; past the authorized debit a
 /// percentage goes on, a flat fee does not grow.
-fn charge(
-    authorization: &mut Authorization,
-    draft: &mut Draft<'_>,
-    before: Amount,
-) -> Result<(), MoneyError> {
+fn charge(authorization: &mut Authorization, before: Amount) -> Result<Vec<Amount>, MoneyError> {
     let whole = authorization.amount();
     let captured = authorization.captured();
     let amounts: Vec<_> = authorization.fees.iter().map(|fee| fee.amount).collect();
     let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
     let inside = apportion_fees((whole, &amounts), (before, &charged), captured.min(whole))?;
+    let mut parts = Vec::with_capacity(inside.len());
     for (fee, inside) in authorization.fees.iter_mut().zip(inside) {
         let beyond = match fee.basis {
             FeeBasis::Percentage => fee.value.of_rounded_down(captured.minus_or_zero(whole))?,
@@ -167,13 +147,7 @@ fn charge(
         };
         let part = inside.plus(beyond)?;
         fee.charged = fee.charged.plus(part)?;
-        let treasury = Place::House(House::Treasury(fee.treasury.clone()));
-        draft.post(
-            Place::House(House::Settlement),
-            treasury,
-            authorization.asset,
-            part,
-        )?;
+        parts.push(part);
     }
-    Ok(())
+    Ok(parts)
 }

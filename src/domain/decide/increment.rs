@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{authorize::control, draft::Draft, step};
+use super::{authorize::control, draft::Draft, step, usage};
 use crate::domain::{
-    command::{Context, StepRequest},
+    command::{Authorize, Context, StepRequest},
     event::{Event, Movement, OverCapture, StepKind, Stepped},
     group::Group,
-    hold::Authorization,
-    money::{Amount, LocalAmount},
+    hold::{Authorization, Leg},
+    merchant::{Merchant, TransactionMedium},
+    money::{Amount, LocalAmount, MoneyError},
     outcome::{DeclineReason, Rejection},
-    policy::fees,
+    policy::{cashback, controls::Effects, fees, route::Search},
     posting::Place,
 };
 
@@ -20,7 +21,7 @@ pub(super) fn decide(
     request: &StepRequest,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
-    let mut authorization = step::find(group, request.authorization, context)?;
+    let authorization = step::find(group, request.authorization, context)?;
     if !authorization.is_open() {
         let state = authorization.state();
         return Err(Rejection::StateForbids {
@@ -35,42 +36,106 @@ pub(super) fn decide(
         currency: authorization.currency,
     };
     // Of the whole, less what is there already: so that increments add up exactly.
-    let whole = grown.in_asset(authorization.asset)?;
-    let more = whole.minus_or_zero(authorization.amount());
+    let mut after = authorization.clone();
+    after.local = grown.minor;
+    after.requested = after.requested.plus(local)?;
+    let more = grow(&mut after, grown)?;
     let account = group
         .account(authorization.account)
         .ok_or(Rejection::AccountNotFound)?;
+    let purchase = purchase_of(&authorization);
+    let added = LocalAmount {
+        minor: local,
+        currency: authorization.currency,
+    };
     let mut draft = Draft::new(group);
     draft.touch(account.ledger)?;
-    let short = draft.available(account.ledger, authorization.asset) < more;
+    let search = Search::new(group, account, &purchase, context)?;
+    let over = usage::over_by_increment(account, &purchase, (added, grown), context)?;
     let reason = control(account, authorization.kind, context.now)
-        .or_else(|| short.then_some(DeclineReason::InsufficientFunds));
-    if let Some(reason) = reason {
-        let kind = StepKind::IncrementDeclined(reason);
-        return Ok(stepped(
-            request,
-            authorization,
-            kind,
-            (local, more),
-            draft.finish(),
-        ));
-    }
-    if let Some(leg) = authorization.legs.first_mut() {
-        leg.amount = leg.amount.plus(more)?;
-        let (spendable, held) = (Place::Spendable(leg.ledger), Place::Held(leg.ledger));
-        draft.post(spendable, held, authorization.asset, more)?;
-    }
-    authorization.local = grown.minor;
-    authorization.requested = authorization.requested.plus(local)?;
-    let debit = authorization.amount();
-    fees::regrow(&mut authorization.fees, debit)?;
+        .or_else(|| over.map(|(reason, _)| reason));
+    let legs = match reason {
+        Some(reason) => Err(reason),
+        None => search
+            .more(authorization.asset, more)?
+            .ok_or(DeclineReason::InsufficientFunds),
+    };
+    let legs = match legs {
+        Ok(legs) => legs,
+        Err(reason) => {
+            let kind = StepKind::IncrementDeclined(reason);
+            let effects = None;
+            let movement = draft.finish();
+            return Ok(stepped(
+                request,
+                authorization,
+                kind,
+                (local, more),
+                (movement, effects),
+            ));
+        }
+    };
+    add_legs(&mut after, &legs, &mut draft)?;
+    let counted = usage::counted(account, (&purchase, added), context)?;
+    usage::add(&mut after.counted, &counted)?;
+    let effects = usage::of_increment((group, account), &counted, context);
     Ok(stepped(
         request,
-        authorization,
+        after,
         StepKind::Increment,
         (local, more),
-        draft.finish(),
+        (draft.finish(), effects),
     ))
+}
+
+/// The purchase as far as routes and limits look at it again: the merchant's category and the wallet
+/// stand in its first record, and what they decided then holds.
+fn purchase_of(authorization: &Authorization) -> Authorize {
+    Authorize {
+        account: authorization.account,
+        transaction_id: authorization.transaction_id.clone(),
+        kind: authorization.kind,
+        local: authorization.local_amount(),
+        usd_amount: None,
+        merchant: Merchant {
+            mcc: authorization.mcc,
+            ..Merchant::default()
+        },
+        medium: TransactionMedium::default(),
+        allow_partial: false,
+        capture: false,
+    }
+}
+
+/// Prices the grown purchase at the rate of its approval; returns how much more it needs.
+fn grow(after: &mut Authorization, grown: LocalAmount) -> Result<Amount, MoneyError> {
+    let rate = after.applied_rate()?;
+    let debit_before = after.amount();
+    let aside_before = after.surcharged();
+    let debit = rate.debit(grown, after.asset)?;
+    cashback::regrow(&mut after.surcharges, grown, after.asset, &rate)?;
+    fees::regrow(&mut after.fees, debit.max(debit_before))?;
+    debit
+        .minus_or_zero(debit_before)
+        .plus(after.surcharged().minus_or_zero(aside_before))
+}
+
+/// Holds what was found: more on a leg that is there, or a new leg.
+fn add_legs(
+    after: &mut Authorization,
+    found: &[Leg],
+    draft: &mut Draft<'_>,
+) -> Result<(), MoneyError> {
+    for new in found {
+        let (spendable, held) = (Place::Spendable(new.ledger), Place::Held(new.ledger));
+        draft.post(spendable, held, after.asset, new.amount)?;
+        let known = after.legs.iter_mut().find(|leg| leg.ledger == new.ledger);
+        match known {
+            Some(leg) => leg.amount = leg.amount.plus(new.amount)?,
+            None => after.legs.push(new.clone()),
+        }
+    }
+    Ok(())
 }
 
 fn stepped(
@@ -78,7 +143,7 @@ fn stepped(
     authorization: Authorization,
     kind: StepKind,
     (local, amount): (Amount, Amount),
-    movement: Movement,
+    (movement, effects): (Movement, Option<Box<Effects>>),
 ) -> Event {
     Event::AuthorizationStepped(Box::new(Stepped {
         kind,
@@ -90,7 +155,7 @@ fn stepped(
         fees: Vec::new(),
         surcharges: Vec::new(),
         suspended: Amount::ZERO,
-        effects: None,
+        effects,
         movement,
         authorization: Arc::new(authorization),
     }))

@@ -4,13 +4,16 @@ mod accounts;
 mod authorize;
 mod capture;
 mod draft;
+mod earners;
 mod force_post;
 mod increment;
 mod money;
+mod parts;
 mod refund;
 mod reverse;
 mod step;
 mod transfer;
+mod usage;
 
 use super::{
     command::{Command, Context},
@@ -41,14 +44,16 @@ pub fn decide(
         Command::ReceiveTransfer(transfer) => transfer::receive(group, transfer)?,
         Command::SettleTransfer(id) => transfer::settle(group, *id)?,
         Command::ReturnTransfer(id) => transfer::give_back(group, *id)?,
-        Command::Authorize(request) => authorize::decide(group, request, context)?,
-        Command::ForcePost(request) => force_post::decide(group, request, context)?,
+        Command::Authorize(request) => return authorize::decide(group, request, context),
+        Command::ForcePost(request) => return force_post::decide(group, request, context),
         Command::Increment(step) => increment::decide(group, step, context)?,
-        Command::Capture(step) => capture::decide(group, step, context)?,
+        Command::Capture(step) => return capture::decide(group, step, context),
         Command::Reverse(step) => reverse::decide(group, step, context)?,
         Command::Expire(id) => reverse::expire(group, *id, context)?,
-        Command::Refund(step) => refund::decide(group, step, context)?,
-        Command::ReverseRefund { step, refund } => refund::reverse(group, step, *refund, context)?,
+        Command::Refund(step) => return refund::decide(group, step, context),
+        Command::ReverseRefund { step, refund } => {
+            return refund::reverse(group, step, *refund, context);
+        }
     };
     Ok(vec![event])
 }

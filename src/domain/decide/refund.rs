@@ -2,57 +2,60 @@
 
 use std::sync::Arc;
 
-use super::{draft::Draft, step};
+use super::{
+    draft::Draft,
+    earners::{self, Way},
+    parts, step,
+};
 use crate::domain::{
     command::{Context, StepRequest},
     event::{Event, Movement, OverCapture, StepKind, Stepped},
     group::Group,
     hold::{Authorization, Leg, Refund},
-    money::{Amount, LocalAmount, MoneyError, apportion, apportion_fees},
+    money::{Amount, LocalAmount, MoneyError, apportion, apportion_fees, sum},
     outcome::Rejection,
     posting::{House, Place},
 };
 
-/// Never more than was captured; each fee gives back its proportion.
+/// Never more than was captured; each fee gives back its proportion, and so does each pocket that
+/// something was set aside in, as far as it still has it.
 pub(super) fn decide(
     group: &Group,
     request: &StepRequest,
     context: &Context<'_>,
-) -> Result<Event, Rejection> {
+) -> Result<Vec<Event>, Rejection> {
     let mut authorization = step::find(group, request.authorization, context)?;
     let left = authorization.local_refundable();
     let local = step::amount(request, authorization.currency, left)?;
     step::require(&authorization, "refund", left, local)?;
-    let (legs, fees) = shares(&mut authorization, local)?;
+    let mut draft = Draft::new(group);
+    let shares = shares(&mut authorization, &draft, group, local)?;
     let gone = |leg: &Leg| !group.has_face(leg.ledger);
     let in_suspense: Vec<_> = authorization.legs.iter().map(gone).collect();
-    let mut draft = Draft::new(group);
-    let suspended = give_back(&authorization, &mut draft, &in_suspense, (&legs, &fees))?;
+    let fees = (group, &mut draft);
+    let sent = earners::settle(&authorization, &shares.fees, Way::Back, fees, context)?;
+    let suspended = give_back(&authorization, (group, &mut draft), &in_suspense, &shares)?;
     authorization.local_refunded = authorization.local_refunded.plus(local)?;
-    let amount = crate::domain::money::sum(&legs)?;
     let refund = Refund {
         lsn: 0,
         local,
-        legs,
-        fees: fees.clone(),
-        surcharges: Vec::new(),
+        legs: shares.legs,
+        fees: shares.fees.clone(),
+        surcharges: shares.surcharges.clone(),
         in_suspense,
         is_reversed: false,
     };
     authorization.refunds.push(refund);
     let change = Change {
         local,
-        amount,
-        fees,
+        amount: shares.debit,
+        fees: shares.fees,
+        surcharges: shares.surcharges,
         suspended,
     };
-    Ok(stepped(
-        request,
-        authorization,
-        StepKind::Refund,
-        change,
-        draft.finish(),
-    ))
+    let kind = StepKind::Refund;
+    let stepped = stepped(request, authorization, kind, change, draft.finish());
+    Ok(step::with(stepped, sent))
 }
 
 /// Takes a refund back from where it went; it posts below zero if it must, as the network will be
@@ -62,8 +65,9 @@ pub(super) fn reverse(
     request: &StepRequest,
     refund: u64,
     context: &Context<'_>,
-) -> Result<Event, Rejection> {
+) -> Result<Vec<Event>, Rejection> {
     let mut authorization = step::find(group, request.authorization, context)?;
+    let (currency, state) = (authorization.currency, authorization.state());
     let known = authorization
         .refunds
         .iter_mut()
@@ -73,114 +77,189 @@ pub(super) fn reverse(
         return Err(Rejection::RefundAlreadyReversed);
     }
     if let Some(given) = request.local {
-        let asked = step::explicit(given, authorization.currency)?;
+        let asked = step::explicit(given, currency)?;
         if asked != known.local {
-            let shown = |minor| {
-                LocalAmount {
-                    minor,
-                    currency: authorization.currency,
-                }
-                .to_string()
-            };
-            let (left, asked) = (shown(known.local), shown(asked));
-            let state = authorization.state();
-            let step = "reverse (a refund is reversed as a whole)";
+            let shown = |minor| LocalAmount { minor, currency }.to_string();
             return Err(Rejection::MoreThanLeft {
                 state,
-                step,
-                left,
-                asked,
+                step: "reverse (a refund is reversed as a whole)",
+                left: shown(known.local),
+                asked: shown(asked),
             });
         }
     }
     known.is_reversed = true;
     let undone = known.clone();
     let mut draft = Draft::new(group);
-    let parts = undone.legs.iter().zip(&undone.in_suspense);
-    for (leg, (part, in_suspense)) in authorization.legs.iter_mut().zip(parts) {
-        leg.refunded = leg.refunded.minus_or_zero(*part);
-        draft.touch(leg.ledger)?;
-        draft.post(
-            refund_place(leg, *in_suspense),
-            Place::House(House::Settlement),
-            authorization.asset,
-            *part,
-        )?;
-    }
+    take_back(&mut authorization, (group, &mut draft), &undone)?;
     for (fee, part) in authorization.fees.iter_mut().zip(&undone.fees) {
         fee.returned = fee.returned.minus_or_zero(*part);
-        let treasury = Place::House(House::Treasury(fee.treasury.clone()));
-        draft.post(
-            Place::House(House::Settlement),
-            treasury,
-            authorization.asset,
-            *part,
-        )?;
     }
+    let fees = (group, &mut draft);
+    let sent = earners::settle(&authorization, &undone.fees, Way::Out, fees, context)?;
     authorization.local_refunded = authorization.local_refunded.minus_or_zero(undone.local);
-    let amount = crate::domain::money::sum(&undone.legs)?;
+    let aside = sum(&undone.surcharges)?;
     let change = Change {
         local: undone.local,
-        amount,
+        amount: sum(&undone.legs)?.minus_or_zero(aside),
         fees: undone.fees,
+        surcharges: undone.surcharges,
         suspended: Amount::ZERO,
     };
-    Ok(stepped(
-        request,
-        authorization,
-        StepKind::RefundReversal,
-        change,
-        draft.finish(),
-    ))
+    let kind = StepKind::RefundReversal;
+    let stepped = stepped(request, authorization, kind, change, draft.finish());
+    Ok(step::with(stepped, sent))
 }
 
-/// What each leg and each fee gives back for `local` more of the captured amount.
+struct Shares {
+    /// Of the debit.
+    debit: Amount,
+    /// Of the debit and what was set aside, to each leg.
+    legs: Vec<Amount>,
+    /// From each fee.
+    fees: Vec<Amount>,
+    /// From each surcharge's pocket.
+    surcharges: Vec<Amount>,
+}
+
+/// What each leg gets, and each fee and surcharge gives back, for `local` more of the captured
+/// amount.
 fn shares(
     authorization: &mut Authorization,
+    draft: &Draft<'_>,
+    group: &Group,
     local: Amount,
-) -> Result<(Vec<Amount>, Vec<Amount>), MoneyError> {
+) -> Result<Shares, MoneyError> {
     let captured = authorization.captured();
     let before = authorization.refunded();
     let local_after = authorization.local_refunded.plus(local)?;
-    let cumulative = step::cumulative(captured, local_after, authorization.local_paid())?;
-    let cumulative = cumulative.max(before);
-    let paid: Vec<_> = authorization.legs.iter().map(Leg::paid).collect();
-    let taken: Vec<_> = authorization.legs.iter().map(|leg| leg.refunded).collect();
-    let legs = apportion(&paid, &taken, cumulative)?;
-    for (leg, part) in authorization.legs.iter_mut().zip(&legs) {
-        leg.refunded = leg.refunded.plus(*part)?;
-    }
+    let local_paid = authorization.local_paid();
+    let cumulative = step::cumulative(captured, local_after, local_paid)?.max(before);
+    let debit = cumulative.minus_or_zero(before);
     let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
     let returned: Vec<_> = authorization.fees.iter().map(|fee| fee.returned).collect();
     let fees = apportion_fees((captured, &charged), (before, &returned), cumulative)?;
     for (fee, part) in authorization.fees.iter_mut().zip(&fees) {
         fee.returned = fee.returned.plus(*part)?;
     }
-    Ok((legs, fees))
+    let surcharges = set_aside(authorization, (draft, group), local_after)?;
+    let paid: Vec<_> = authorization.legs.iter().map(Leg::paid).collect();
+    let taken: Vec<_> = authorization.legs.iter().map(|leg| leg.refunded).collect();
+    let target = sum(&taken)?.plus(debit)?.plus(sum(&surcharges)?)?;
+    let legs = apportion(&paid, &taken, target)?;
+    for (leg, part) in authorization.legs.iter_mut().zip(&legs) {
+        leg.refunded = leg.refunded.plus(*part)?;
+    }
+    Ok(Shares {
+        debit,
+        legs,
+        fees,
+        surcharges,
+    })
+}
+
+/// What each pocket gives back of what was set aside in it: its proportion, but never more than it
+/// has. The cardholder has spent the rest already.
+fn set_aside(
+    authorization: &mut Authorization,
+    (draft, group): (&Draft<'_>, &Group),
+    local_after: Amount,
+) -> Result<Vec<Amount>, MoneyError> {
+    let local_paid = authorization.local_paid();
+    let asset = authorization.asset;
+    let mut parts = Vec::with_capacity(authorization.surcharges.len());
+    let mut drawn: Vec<(crate::domain::ids::LedgerNo, Amount)> = Vec::new();
+    for surcharge in &mut authorization.surcharges {
+        let due = step::cumulative(surcharge.captured, local_after, local_paid)?
+            .minus_or_zero(surcharge.returned);
+        let ledger = parts::target(group, surcharge).and_then(|place| place.ledger());
+        let part = match ledger {
+            None => Amount::ZERO,
+            Some(ledger) => {
+                let drawn_before = drawn
+                    .iter()
+                    .filter(|(known, _)| *known == ledger)
+                    .try_fold(Amount::ZERO, |sum, (_, part)| sum.plus(*part))?;
+                let there = draft.available(ledger, asset).minus_or_zero(drawn_before);
+                let part = due.min(there);
+                drawn.push((ledger, part));
+                part
+            }
+        };
+        surcharge.returned = surcharge.returned.plus(part)?;
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 /// Posts a refund; what belongs to an account that is gone goes to suspense and is returned.
 fn give_back(
     authorization: &Authorization,
-    draft: &mut Draft<'_>,
+    (group, draft): (&Group, &mut Draft<'_>),
     in_suspense: &[bool],
-    (legs, fees): (&[Amount], &[Amount]),
+    shares: &Shares,
 ) -> Result<Amount, MoneyError> {
-    let settlement = || Place::House(House::Settlement);
-    for (fee, part) in authorization.fees.iter().zip(fees) {
-        let treasury = Place::House(House::Treasury(fee.treasury.clone()));
-        draft.post(treasury, settlement(), authorization.asset, *part)?;
-    }
+    let (sources, wells) = wells(authorization, group, shares.debit, &shares.surcharges);
     let mut suspended = Amount::ZERO;
-    for ((leg, part), is_gone) in authorization.legs.iter().zip(legs).zip(in_suspense) {
+    for ((leg, part), is_gone) in authorization.legs.iter().zip(&shares.legs).zip(in_suspense) {
         draft.touch(leg.ledger)?;
         if *is_gone {
             suspended = suspended.plus(*part)?;
         }
-        let place = refund_place(leg, *is_gone);
-        draft.post(settlement(), place, authorization.asset, *part)?;
     }
+    let legs = &authorization.legs;
+    parts::pour(&shares.legs, &wells, |leg, well, amount| {
+        let is_gone = in_suspense.get(leg).copied().unwrap_or(false);
+        let to = legs.get(leg).map(|leg| refund_place(leg, is_gone));
+        let (Some(to), Some(from)) = (to, sources.get(well)) else {
+            return Err(MoneyError::OutOfRange);
+        };
+        draft.post(from.clone(), to, authorization.asset, amount)
+    })?;
     Ok(suspended)
+}
+
+/// The places and amounts beside the legs: the network's account, then each surcharge's pocket.
+fn wells(
+    authorization: &Authorization,
+    group: &Group,
+    debit: Amount,
+    surcharges: &[Amount],
+) -> (Vec<Place>, Vec<Amount>) {
+    let mut places = vec![Place::House(House::Settlement)];
+    let mut amounts = vec![debit];
+    for (surcharge, part) in authorization.surcharges.iter().zip(surcharges) {
+        let place = parts::target(group, surcharge);
+        places.push(place.unwrap_or(Place::House(House::Suspense)));
+        amounts.push(*part);
+    }
+    (places, amounts)
+}
+
+/// Takes back what each leg got: the debit for the network, the rest for the pockets.
+fn take_back(
+    authorization: &mut Authorization,
+    (group, draft): (&Group, &mut Draft<'_>),
+    undone: &Refund,
+) -> Result<(), MoneyError> {
+    let debit = sum(&undone.legs)?.minus_or_zero(sum(&undone.surcharges)?);
+    let (places, amounts) = wells(authorization, group, debit, &undone.surcharges);
+    for (leg, part) in authorization.legs.iter_mut().zip(&undone.legs) {
+        leg.refunded = leg.refunded.minus_or_zero(*part);
+        draft.touch(leg.ledger)?;
+    }
+    for (surcharge, part) in authorization.surcharges.iter_mut().zip(&undone.surcharges) {
+        surcharge.returned = surcharge.returned.minus_or_zero(*part);
+    }
+    let legs = &authorization.legs;
+    parts::pour(&undone.legs, &amounts, |leg, well, amount| {
+        let is_gone = undone.in_suspense.get(leg).copied().unwrap_or(false);
+        let from = legs.get(leg).map(|leg| refund_place(leg, is_gone));
+        let (Some(from), Some(to)) = (from, places.get(well)) else {
+            return Err(MoneyError::OutOfRange);
+        };
+        draft.post(from, to.clone(), authorization.asset, amount)
+    })
 }
 
 fn refund_place(leg: &Leg, in_suspense: bool) -> Place {
@@ -195,6 +274,7 @@ struct Change {
     local: Amount,
     amount: Amount,
     fees: Vec<Amount>,
+    surcharges: Vec<Amount>,
     suspended: Amount,
 }
 
@@ -213,10 +293,10 @@ fn stepped(
         amount: change.amount,
         over: OverCapture::default(),
         fees: change.fees,
-        surcharges: Vec::new(),
+        surcharges: change.surcharges,
         suspended: change.suspended,
-        effects: None,
         movement,
         authorization: Arc::new(authorization),
+        effects: None,
     }))
 }

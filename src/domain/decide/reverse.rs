@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{draft::Draft, step};
+use super::{draft::Draft, parts, step, usage};
 use crate::domain::{
     command::{Context, StepRequest},
     event::{Event, OverCapture, StepKind, Stepped},
     group::Group,
     hold::Authorization,
     ids::AuthorizationId,
-    money::{Amount, MoneyError, apportion, sum},
+    money::{Amount, MoneyError},
     outcome::Rejection,
-    posting::Place,
 };
 
 pub(super) fn decide(
@@ -74,7 +73,8 @@ fn stepped(
 ) -> Result<Event, MoneyError> {
     let mut draft = Draft::new(group);
     let before = authorization.released();
-    release(&mut authorization, &mut draft, local)?;
+    parts::release(&mut authorization, &mut draft, local)?;
+    usage::give_back(&mut authorization)?;
     Ok(Event::AuthorizationStepped(Box::new(Stepped {
         kind,
         transaction_id,
@@ -89,34 +89,4 @@ fn stepped(
         movement: draft.finish(),
         authorization: Arc::new(authorization),
     })))
-}
-
-/// Moves a part of the hold back to what may be spent.
-pub(super) fn release(
-    authorization: &mut Authorization,
-    draft: &mut Draft<'_>,
-    local: Amount,
-) -> Result<(), MoneyError> {
-    if local.is_zero() {
-        return Ok(());
-    }
-    let shares: Vec<_> = authorization.legs.iter().map(|leg| leg.amount).collect();
-    let gone: Vec<_> = authorization
-        .legs
-        .iter()
-        .map(|leg| leg.captured.saturating_plus(leg.released))
-        .collect();
-    let local_gone = authorization
-        .local_captured
-        .plus(authorization.local_released)?
-        .plus(local)?;
-    let target = step::cumulative(authorization.amount(), local_gone, authorization.local)?;
-    let parts = apportion(&shares, &gone, target.max(sum(&gone)?))?;
-    for (leg, part) in authorization.legs.iter_mut().zip(&parts) {
-        leg.released = leg.released.plus(*part)?;
-        let (held, spendable) = (Place::Held(leg.ledger), Place::Spendable(leg.ledger));
-        draft.post(held, spendable, authorization.asset, *part)?;
-    }
-    authorization.local_released = authorization.local_released.plus(local)?;
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     command::{Context, StepAmount, StepRequest},
+    event::Event,
     group::Group,
     hold::Authorization,
     ids::AuthorizationId,
@@ -93,4 +94,12 @@ pub(super) fn cumulative(
     } else {
         whole.part_rounded_down(local, local_whole)
     }
+}
+
+/// A step's event with the transfers that it sends.
+pub(super) fn with(step: Event, sent: Vec<Event>) -> Vec<Event> {
+    let mut events = Vec::with_capacity(sent.len().saturating_add(1));
+    events.push(step);
+    events.extend(sent);
+    events
 }

@@ -60,27 +60,140 @@ pub enum FeeRule {
     Wallet(Arc<str>),
 }
 
-/// The fees of a debit of `amount`.
+/// What rules of fees look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Whether the asset is not pegged to the purchase's currency.
+    pub is_conversion: bool,
+    /// The USD settlement amount, where it is known.
+    pub usd: Option<Decimal>,
+    /// The wallet that the card was used from.
+    pub wallet: Option<&'a str>,
+}
+
+/// The spread of a conversion when no fee of the category `fx` is configured.
+const SPREAD_DEFAULT: Decimal = Decimal {
+    mantissa: 2,
+    scale: 2,
+};
+
+/// The fees of the three layers: a later layer's fee stands in the place of an earlier one of its
+/// name, new ones come behind.
+#[must_use]
+pub fn layered(layers: [&[FeeTerm]; 3]) -> Vec<&FeeTerm> {
+    let [base, origin, card] = layers;
+    let mut merged: Vec<&FeeTerm> = base.iter().collect();
+    for term in origin.iter().chain(card) {
+        match merged.iter_mut().find(|known| known.name == term.name) {
+            Some(known) => *known = term,
+            None => merged.push(term),
+        }
+    }
+    merged
+}
+
+impl FeeRule {
+    /// Whether a fee with this rule applies. A purchase whose value in US dollars is unknown is in no
+    /// range of them.
+    #[must_use]
+    pub fn applies(&self, facts: &Facts<'_>) -> bool {
+        match self {
+            Self::FxConversion => facts.is_conversion,
+            Self::AmountRangeUsd { min, max } => facts.usd.is_some_and(|usd| {
+                min.is_none_or(|min| usd.compare(min).is_ge())
+                    && max.is_none_or(|max| usd.compare(max).is_le())
+            }),
+            Self::Wallet(name) => facts
+                .wallet
+                .is_some_and(|wallet| wallet.to_lowercase().contains(&name.to_lowercase())),
+        }
+    }
+}
+
+/// Keeps the fees that apply.
+pub fn retain_applying(merged: &mut Vec<&FeeTerm>, facts: &Facts<'_>) {
+    merged.retain(|term| term.rule.as_ref().is_none_or(|rule| rule.applies(facts)));
+}
+
+/// By how much a conversion makes the rate worse: the sum of the `fx` fees that apply; two per cent
+/// where none is configured at all.
 ///
 /// # Errors
 ///
 /// [`MoneyError::OutOfRange`].
-pub fn fees_of(terms: &Terms, amount: Amount) -> Result<Vec<FeeLine>, MoneyError> {
-    let line = |term: &FeeTerm| {
-        Ok(FeeLine {
-            name: term.name.clone(),
-            treasury: term.treasury.clone(),
-            payee: term.payee,
-            category: term.category,
-            basis: term.basis,
-            value: term.value,
-            amount: term.value.of_rounded_down(amount)?,
-            charged: Amount::ZERO,
-            returned: Amount::ZERO,
-        })
+pub fn spread(merged: &[&FeeTerm], facts: &Facts<'_>) -> Result<Decimal, MoneyError> {
+    let is_fx = |term: &&&FeeTerm| term.category == FeeCategory::Fx;
+    if !merged.iter().any(|term| is_fx(&term)) {
+        return Ok(SPREAD_DEFAULT);
+    }
+    let applies = |term: &&&FeeTerm| term.rule.as_ref().is_none_or(|rule| rule.applies(facts));
+    let zero = Decimal {
+        mantissa: 0,
+        scale: 0,
     };
-    let applies = |term: &&FeeTerm| term.rule.is_none();
-    terms.fees.iter().filter(applies).map(line).collect()
+    merged
+        .iter()
+        .filter(is_fx)
+        .filter(applies)
+        .filter(|term| term.basis == FeeBasis::Percentage)
+        .try_fold(zero, |sum, term| sum.plus(term.value))
+}
+
+/// The lines of `applying` fees for a debit of `amount`: percentages of it, and flat amounts.
+///
+/// # Errors
+///
+/// [`MoneyError::OutOfRange`]; `Ok(None)` if together they are more than the debit.
+pub fn lines(applying: &[&FeeTerm], amount: Amount) -> Result<Option<Vec<FeeLine>>, MoneyError> {
+    let lines: Vec<FeeLine> = applying
+        .iter()
+        .map(|term| line(term, amount))
+        .collect::<Result<_, _>>()?;
+    let total = lines
+        .iter()
+        .try_fold(Amount::ZERO, |sum, line| sum.plus(line.amount))?;
+    Ok((total <= amount).then_some(lines))
+}
+
+/// As [`lines`], for a debit that cannot be refused: where the fees would be more than it, the later
+/// ones give way.
+///
+/// # Errors
+///
+/// [`MoneyError::OutOfRange`].
+pub fn lines_within(applying: &[&FeeTerm], amount: Amount) -> Result<Vec<FeeLine>, MoneyError> {
+    let mut left = amount;
+    let mut lines = Vec::with_capacity(applying.len());
+    for term in applying {
+        let mut line = line(term, amount)?;
+        line.amount = line.amount.min(left);
+        left = left.minus_or_zero(line.amount);
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+fn line(term: &FeeTerm, debit: Amount) -> Result<FeeLine, MoneyError> {
+    // Nothing is charged on nothing: a verification of the account moves no money.
+    let flat = if debit.is_zero() {
+        Amount::ZERO
+    } else {
+        Amount::from_minor(term.value.mantissa)?
+    };
+    Ok(FeeLine {
+        name: term.name.clone(),
+        treasury: term.treasury.clone(),
+        basis: term.basis,
+        value: term.value,
+        amount: match term.basis {
+            FeeBasis::Percentage => term.value.of_rounded_down(debit)?,
+            FeeBasis::Flat => flat,
+        },
+        charged: Amount::ZERO,
+        returned: Amount::ZERO,
+        category: term.category,
+        payee: term.payee,
+    })
 }
 
 /// Sets each fee to its part of a debit that has grown to `amount`.

@@ -5,6 +5,8 @@ pub mod controls;
 pub mod fees;
 pub mod metadata;
 pub mod origin;
+pub mod price;
+mod purse;
 pub mod route;
 
 use std::sync::Arc;

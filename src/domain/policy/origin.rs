@@ -1,7 +1,14 @@
 //! What an origin's metadata says of all its cards.
 
+use serde_json::{Map, Value};
+
 pub use super::metadata::parse_origin as parse;
-use super::{controls::Controls, fees::FeeTerm};
+use super::{
+    Terms,
+    controls::Controls,
+    fees::FeeTerm,
+    metadata::{MetadataError, merged, object_text},
+};
 
 /// The middle layer: over the house's terms, under the card's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,3 +24,23 @@ pub static NONE: OriginTerms = OriginTerms {
     fees: Vec::new(),
     controls: Controls::NONE,
 };
+
+/// Sets the keys of `changes` in the metadata kept as `known`, removes those whose value is null,
+/// and checks the whole: its text as it is kept, and what it says.
+///
+/// # Errors
+///
+/// [`MetadataError`] if the whole is too large, or with the first key that is wrong.
+///
+/// # Panics
+///
+/// If `known` is no JSON object.
+pub fn merge(
+    known: &str,
+    changes: &Map<String, Value>,
+    terms: &Terms,
+) -> Result<(String, OriginTerms), MetadataError> {
+    let whole = merged(known, changes);
+    let text = object_text("metadata", &whole)?;
+    Ok((text, parse(&whole, terms)?))
+}

@@ -1,12 +1,21 @@
-//! Which asset pays a purchase, and from whom.
+//! Which asset pays a purchase, at what rate, and from whom.
+//!
+//! Source: Bloque docs, Spending Controls; DESIGN.md, How a purchase is priced.
 
-use super::{Policy, Terms, fees::is_direct_match};
+use super::{
+    Policy, Rules, Terms,
+    fees::{self, FeeTerm},
+    price::{Price, usd_of},
+    purse::{Purse, fill, spendable},
+};
 use crate::domain::{
     account::Account,
-    funds::LedgerAccount,
+    command::{Authorize, Context},
+    explanation::{Candidate, Source, Verdict},
     group::Group,
-    hold::Leg,
-    money::{Amount, Asset, Decimal, LocalAmount, MoneyError},
+    hold::{FeeLine, Leg, Surcharge},
+    money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
+    rate::Rate,
 };
 
 /// How a purchase will be paid.
@@ -14,12 +23,18 @@ use crate::domain::{
 pub struct Route {
     /// What is drawn.
     pub asset: Asset,
-    /// Units of the merchant's currency per unit of the asset.
+    /// Units of the merchant's currency per unit of the asset, spread included; rounded for show.
     pub rate: Decimal,
+    /// The same exactly, where it is a conversion.
+    pub exact_rate: Option<Box<Rate>>,
     /// What is approved: as asked, or less where that was allowed.
     pub local: LocalAmount,
-    /// Who is drawn on.
+    /// Who is drawn on: for the debit and the surcharges together.
     pub legs: Vec<Leg>,
+    /// What of the debit are fees.
+    pub fees: Vec<FeeLine>,
+    /// What is set aside on top of the debit.
+    pub surcharges: Vec<Surcharge>,
 }
 
 /// Why there is no route.
@@ -29,16 +44,26 @@ pub enum NoRoute {
     Currency,
     /// Some can, none has enough.
     Funds,
+    /// One could, but its fees would be more than the debit.
+    Fees,
 }
 
-/// The assets of a card that equal a currency, in the order in which they are tried. One may come
-/// twice; the second time finds what the first found.
-fn usable<'a>(
-    policy: &'a Policy,
-    terms: &'a Terms,
-    local: &LocalAmount,
-) -> impl Iterator<Item = Asset> + Clone + 'a {
-    let currency = local.currency;
+/// A purchase being routed.
+#[derive(Debug)]
+pub struct Search<'a> {
+    pub(super) group: &'a Group,
+    pub(super) account: &'a Account,
+    pub(super) request: &'a Authorize,
+    pub(super) context: &'a Context<'a>,
+    pub(super) rules: &'a Rules,
+    /// The fees of all layers.
+    pub(super) fees: Vec<&'a FeeTerm>,
+    pub(super) usd: Option<Decimal>,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+/// The assets of a card, in the order in which they are tried; none comes twice.
+fn assets(policy: &Policy, terms: &Terms, currency: Currency) -> Vec<Asset> {
     let mapped = policy
         .currency_assets
         .iter()
@@ -52,108 +77,285 @@ fn usable<'a>(
         .copied()
         .chain([default])
         .chain(policy.fallback_asset);
-    tried.filter(move |asset| is_direct_match(terms, *asset, currency))
-}
-
-/// Finds the first asset whose money covers the whole debit.
-///
-/// With `allow_partial`, the first usable asset with any money pays what it can when none covers
-/// the whole.
-///
-/// # Errors
-///
-/// [`MoneyError::OutOfRange`]; a card that cannot pay is `Ok(Err(…))`.
-pub fn find(
-    group: &Group,
-    account: &Account,
-    terms: &Terms,
-    local: LocalAmount,
-    allow_partial: bool,
-) -> Result<Result<Route, NoRoute>, MoneyError> {
-    let Some(ledger) = group.ledger(account.ledger) else {
-        return Ok(Err(NoRoute::Funds));
-    };
-    let usable = usable(&account.policy, terms, &local);
-    if usable.clone().next().is_none() {
-        return Ok(Err(NoRoute::Currency));
-    }
-    for asset in usable.clone() {
-        let debit = local.in_asset(asset)?;
-        if ledger.balance(asset).available() >= debit {
-            return Ok(Ok(route(account, ledger, asset, local, debit)));
+    let mut assets = Vec::with_capacity(2);
+    for asset in tried {
+        if !assets.contains(&asset) {
+            assets.push(asset);
         }
     }
-    if allow_partial {
-        for asset in usable {
-            let available = ledger.balance(asset).available();
-            let covered = LocalAmount::covered_by(available, asset, local.currency)?;
-            if !covered.minor.is_zero() {
-                let debit = covered.in_asset(asset)?;
-                return Ok(Ok(route(account, ledger, asset, covered, debit)));
+    assets
+}
+
+impl<'a> Search<'a> {
+    /// A search for how `account` pays `request`.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn new(
+        group: &'a Group,
+        account: &'a Account,
+        request: &'a Authorize,
+        context: &'a Context<'a>,
+    ) -> Result<Self, MoneyError> {
+        let rules = account.policy.rules();
+        let layers = [
+            context.terms.fees.as_slice(),
+            &context.origin.fees,
+            &rules.fees,
+        ];
+        let fees = fees::layered(layers);
+        let asks_usd =
+            |term: &&FeeTerm| matches!(term.rule, Some(fees::FeeRule::AmountRangeUsd { .. }));
+        let usd = if fees.iter().any(asks_usd) {
+            usd_of(request, context)?
+        } else {
+            None
+        };
+        Ok(Self {
+            group,
+            account,
+            request,
+            context,
+            rules,
+            fees,
+            usd,
+            candidates: Vec::with_capacity(1),
+        })
+    }
+
+    /// What was tried, and the purchase in US dollars if a rule asked for it.
+    #[must_use]
+    pub fn into_tried(self) -> (Vec<Candidate>, Option<Decimal>) {
+        (self.candidates, self.usd)
+    }
+
+    /// What the purchase needs in US dollars, as far as it can be said.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn required_usd(&self) -> Result<Option<Decimal>, MoneyError> {
+        if self.usd.is_some() {
+            return Ok(self.usd);
+        }
+        usd_of(self.request, self.context)
+    }
+
+    /// Finds the first asset whose money covers the whole debit with its surcharges.
+    ///
+    /// Where a part may be approved and none covers the whole, the first asset with any money pays
+    /// what it can, without surcharges.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`]; a card that cannot pay is `Ok(Err(…))`.
+    pub fn find(&mut self) -> Result<Result<Route, NoRoute>, MoneyError> {
+        let local = self.request.local;
+        let assets = assets(&self.account.policy, self.context.terms, local.currency);
+        let mut partial: Vec<(Price<'_>, Vec<Purse>, usize)> = Vec::new();
+        let (mut has_rate, mut is_dear) = (false, false);
+        for asset in assets {
+            let Some(price) = self.price(asset, local, &self.rules.cashback)? else {
+                continue;
+            };
+            has_rate = true;
+            let purses = self.purses(asset, price.total)?;
+            if spendable(&purses) >= price.total {
+                match fees::lines(&price.fees, price.debit)? {
+                    Some(lines) => return Ok(Ok(self.choose(price, lines, &purses, local)?)),
+                    None => is_dear = true,
+                }
+            }
+            self.note(&price, &purses, Verdict::Short);
+            if self.request.allow_partial {
+                partial.push((price, purses, self.candidates.len().saturating_sub(1)));
             }
         }
+        for (price, purses, place) in partial {
+            if let Some(route) = self.in_part(price, &purses, place)? {
+                return Ok(Ok(route));
+            }
+        }
+        Ok(Err(match (has_rate, is_dear) {
+            (false, _) => NoRoute::Currency,
+            (true, true) => NoRoute::Fees,
+            (true, false) => NoRoute::Funds,
+        }))
     }
-    Ok(Err(NoRoute::Funds))
+
+    /// A route that asks nobody whether there is money: for clearings, which cannot be declined.
+    /// What the card's accounts do not have, the first of them owes.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`]; a currency that no asset of the house can pay in is `Ok(None)`.
+    pub fn force(&mut self) -> Result<Option<Route>, MoneyError> {
+        let local = self.request.local;
+        let own = assets(&self.account.policy, self.context.terms, local.currency);
+        let mut first = None;
+        for asset in own {
+            let Some(price) = self.price(asset, local, &[])? else {
+                continue;
+            };
+            let purses = self.purses(asset, price.total)?;
+            if spendable(&purses) >= price.total {
+                let lines = fees::lines_within(&price.fees, price.debit)?;
+                return Ok(Some(self.choose(price, lines, &purses, local)?));
+            }
+            self.note(&price, &purses, Verdict::Short);
+            first = first.or(Some((price, purses)));
+        }
+        if first.is_none() {
+            // A currency that the card could not have been authorized in is still owed to the
+            // network: any asset of the house that equals it takes the debt.
+            let currency = local.currency;
+            let pegged = |term: &&super::AssetTerm| term.pegged == Some(currency);
+            let Some(term) = self.context.terms.assets.iter().find(pegged) else {
+                return Ok(None);
+            };
+            let asset = term.asset;
+            let price = self.price(asset, local, &[])?;
+            first = match price {
+                Some(price) => {
+                    let purses = self.purses(asset, price.total)?;
+                    Some((price, purses))
+                }
+                None => None,
+            };
+        }
+        let Some((price, mut purses)) = first else {
+            return Ok(None);
+        };
+        let short = price.total.minus_or_zero(spendable(&purses));
+        self.owe(&mut purses, short)?;
+        let lines = fees::lines_within(&price.fees, price.debit)?;
+        Ok(Some(self.choose(price, lines, &purses, local)?))
+    }
+
+    /// Lets the first purse that may pay, or the card itself, go below zero by `short`.
+    fn owe(&self, purses: &mut Vec<Purse>, short: Amount) -> Result<(), MoneyError> {
+        let debtor = purses.iter_mut().find(|purse| purse.passed_over.is_none());
+        if let Some(debtor) = debtor {
+            debtor.available = debtor.available.plus(short)?;
+            return Ok(());
+        }
+        purses.push(Purse {
+            account: self.account.no,
+            ledger: self.account.ledger,
+            available: short,
+            passed_over: None,
+        });
+        Ok(())
+    }
+
+    /// What is still to be found for an increment of `more`, in the authorization's asset: who pays
+    /// it, or nobody if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::OutOfRange`].
+    pub fn more(&self, asset: Asset, more: Amount) -> Result<Option<Vec<Leg>>, MoneyError> {
+        let purses = self.purses(asset, more)?;
+        if spendable(&purses) < more {
+            return Ok(None);
+        }
+        Ok(Some(fill(&purses, more)))
+    }
+
+    /// Remembers what was tried.
+    fn note(&mut self, price: &Price<'_>, purses: &[Purse], verdict: Verdict) {
+        self.candidates.push(Candidate {
+            asset: price.asset,
+            verdict,
+            conversion: price.conversion.clone(),
+            required: Some(price.total),
+            sources: self.sources(purses, Amount::ZERO),
+        });
+    }
+
+    /// Who was asked, and what each pays of `total`; nobody is named where only the card could be.
+    fn sources(&self, purses: &[Purse], total: Amount) -> Vec<Source> {
+        if self.rules.pockets.is_empty() {
+            return Vec::new();
+        }
+        let legs = fill(purses, total);
+        let source = |purse: &Purse| Source {
+            account: purse.account,
+            available: purse.available,
+            taken: legs
+                .iter()
+                .find(|leg| leg.account == purse.account)
+                .map_or(Amount::ZERO, |leg| leg.amount),
+            passed_over: purse.passed_over,
+        };
+        purses.iter().map(source).collect()
+    }
+
+    fn choose(
+        &mut self,
+        price: Price<'_>,
+        fees: Vec<FeeLine>,
+        purses: &[Purse],
+        local: LocalAmount,
+    ) -> Result<Route, MoneyError> {
+        self.candidates.push(Candidate {
+            asset: price.asset,
+            verdict: Verdict::Chosen,
+            conversion: price.conversion.clone(),
+            required: Some(price.total),
+            sources: self.sources(purses, price.total),
+        });
+        Ok(route(price, fees, purses, local))
+    }
+
+    /// Approves what `purses` cover, if that is anything.
+    fn in_part(
+        &mut self,
+        price: Price<'_>,
+        purses: &[Purse],
+        place: usize,
+    ) -> Result<Option<Route>, MoneyError> {
+        let currency = self.request.local.currency;
+        let covered = price
+            .rate
+            .covered_by(spendable(purses), price.asset, currency)?;
+        // The surcharges alone may have been too much: then the whole purchase is covered.
+        let covered = LocalAmount {
+            minor: covered.minor.min(self.request.local.minor),
+            currency,
+        };
+        if covered.minor.is_zero() {
+            return Ok(None);
+        }
+        let debit = price.rate.debit(covered, price.asset)?;
+        let Some(lines) = fees::lines(&price.fees, debit)? else {
+            return Ok(None);
+        };
+        let sources = self.sources(purses, debit);
+        if let Some(candidate) = self.candidates.get_mut(place) {
+            candidate.verdict = Verdict::ChosenInPart;
+            candidate.sources = sources;
+        }
+        let price = Price {
+            debit,
+            total: debit,
+            surcharges: Vec::new(),
+            ..price
+        };
+        Ok(Some(route(price, lines, purses, covered)))
+    }
 }
 
-/// A route that asks nobody whether there is money: for clearings, which cannot be declined.
-///
-/// # Errors
-///
-/// [`MoneyError::OutOfRange`]; a currency that no asset of the card can pay in is `Ok(None)`.
-pub fn force(
-    group: &Group,
-    account: &Account,
-    terms: &Terms,
-    local: LocalAmount,
-) -> Result<Option<Route>, MoneyError> {
-    if let Ok(route) = find(group, account, terms, local, false)? {
-        return Ok(Some(route));
-    }
-    let asset = usable(&account.policy, terms, &local).next();
-    // A currency that the card could not have been authorized in is still owed to the network: any
-    // asset of the house that equals it takes the debt.
-    let pegged = || {
-        terms
-            .assets
-            .iter()
-            .find(|term| term.pegged == Some(local.currency))
-    };
-    let Some(asset) = asset.or_else(|| pegged().map(|term| term.asset)) else {
-        return Ok(None);
-    };
-    let Some(ledger) = group.ledger(account.ledger) else {
-        return Ok(None);
-    };
-    Ok(Some(route(
-        account,
-        ledger,
-        asset,
-        local,
-        local.in_asset(asset)?,
-    )))
-}
-
-fn route(
-    account: &Account,
-    ledger: &LedgerAccount,
-    asset: Asset,
-    local: LocalAmount,
-    debit: Amount,
-) -> Route {
-    let leg = Leg {
-        account: account.no,
-        ledger: ledger.no,
-        amount: debit,
-        captured: Amount::ZERO,
-        released: Amount::ZERO,
-        excess: Amount::ZERO,
-        refunded: Amount::ZERO,
-    };
+fn route(price: Price<'_>, fees: Vec<FeeLine>, purses: &[Purse], local: LocalAmount) -> Route {
+    let exact_rate = price.conversion.is_some().then(|| Box::new(price.rate));
     Route {
-        asset,
-        rate: Decimal::ONE,
+        asset: price.asset,
+        rate: price.shown,
+        exact_rate,
         local,
-        legs: vec![leg],
+        legs: fill(purses, price.total),
+        fees,
+        surcharges: price.surcharges,
     }
 }

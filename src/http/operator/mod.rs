@@ -1,14 +1,16 @@
-//! The operator's face: health, metrics, the books, snapshots, origins and keys, the sandbox.
+//! The operator's face: health, metrics, the books, snapshots, origins and keys, exchange rates,
+//! the sandbox.
 
 pub mod books;
 pub mod health;
 pub mod keys;
+pub mod rates;
 pub mod sandbox;
 pub mod snapshots;
 
 use actix_web::web;
 
-use super::resource;
+use super::{origins, resource};
 
 /// Adds the face's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -26,6 +28,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
             resource("/v1/origins")
                 .route(web::post().to(keys::open_origin))
                 .route(web::get().to(keys::list_origins)),
+        )
+        .service(
+            resource("/v1/origins/{origin}/metadata")
+                .route(web::get().to(origins::get))
+                .route(web::patch().to(origins::patch)),
+        )
+        .service(
+            resource("/v1/rates")
+                .route(web::get().to(rates::list))
+                .route(web::put().to(rates::put)),
         )
         .service(
             resource("/v1/api-keys")

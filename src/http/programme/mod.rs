@@ -18,6 +18,8 @@ pub mod view;
 
 use actix_web::web;
 
+use super::origins;
+
 /// Adds the face's routes. Fixed names come before account URNs.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -26,6 +28,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/api/mediums/card-{programme}")
                 .route(web::post().to(create::programme_card)),
+        )
+        .service(
+            web::resource("/api/origins/{origin}/metadata")
+                .route(web::patch().to(origins::patch_by_key)),
         )
         .service(web::resource("/api/accounts").route(web::get().to(list::list)))
         .service(web::resource("/api/accounts/balances").route(web::get().to(balance::sum)))

@@ -144,18 +144,26 @@ pub fn write<T: DeserializeOwned>(
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed = body::parse(&bytes)?;
-    let idempotency = match body::idempotency_key(request)? {
-        Some(text) => Some(Idempotency {
-            text: text.to_owned(),
-            fingerprint: fingerprint(request, &body::parse(&bytes)?),
-        }),
-        None => None,
-    };
     Ok(Write {
         origin,
         body: parsed,
-        idempotency,
+        idempotency: idempotency(request, &bytes)?,
     })
+}
+
+/// What the `Idempotency-Key` header says, if there is one, of a request with that body.
+///
+/// # Errors
+///
+/// 422 for a header that is no plain text, 400 for a body that is no object.
+pub fn idempotency(request: &HttpRequest, bytes: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    let Some(text) = body::idempotency_key(request)? else {
+        return Ok(None);
+    };
+    Ok(Some(Idempotency {
+        text: text.to_owned(),
+        fingerprint: fingerprint(request, &body::parse(bytes)?),
+    }))
 }
 
 impl<T> Write<T> {

@@ -151,7 +151,7 @@ impl Worker {
             return;
         }
         let replayed = match &entry.body {
-            Body::Registry(_) => fold_registry(&mut self.registry, &task.record),
+            Body::Registry(_) => fold_registry(&mut self.registry, &task.record).map(|_| ()),
             Body::Group(_) => self.shard.fold_entry(task.record.lsn, entry).map(|_| ()),
         };
         if let Err(error) = replayed {

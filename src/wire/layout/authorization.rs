@@ -8,6 +8,7 @@ use crate::domain::{
     },
     merchant::{Merchant, TransactionMedium},
     money::LocalAmount,
+    rate::Rate,
 };
 
 stored! {
@@ -30,7 +31,7 @@ stored! {
         id, account, transaction_id, kind, currency, requested, local, local_captured,
         local_released, local_excess, local_refunded, asset, rate, legs, fees, is_partial,
         is_forced, has_expired, expires_at, created_at, refunds, first_lsn, last_lsn,
-    } + since 2 { surcharges = Vec::new(), counted = Vec::new() }
+    } + since 2 { mcc = None, exact_rate = None, surcharges = Vec::new(), counted = Vec::new() }
 }
 
 impl bincode::Encode for TransactionMedium {
@@ -47,5 +48,23 @@ impl bincode::Decode<Version> for TransactionMedium {
         decoder: &mut D,
     ) -> Result<Self, bincode::error::DecodeError> {
         bincode::Decode::decode(decoder).map(Self::from_packed)
+    }
+}
+
+impl bincode::Encode for Rate {
+    fn encode<E: bincode::enc::Encoder>(
+        &self,
+        encoder: &mut E,
+    ) -> Result<(), bincode::error::EncodeError> {
+        self.parts().encode(encoder)
+    }
+}
+
+impl bincode::Decode<Version> for Rate {
+    fn decode<D: bincode::de::Decoder<Context = Version>>(
+        decoder: &mut D,
+    ) -> Result<Self, bincode::error::DecodeError> {
+        let (numerator, denominator): (Vec<u8>, Vec<u8>) = bincode::Decode::decode(decoder)?;
+        Self::from_parts(&numerator, &denominator).ok_or_else(|| super::wrong("Rate"))
     }
 }

@@ -6,9 +6,11 @@ use crate::{
         command::{ChangeAccount, MoveMoney, Purpose, Transfer},
         event::{Approved, Declined, Event, LedgerAfter, Movement, OverCapture, StepKind, Stepped},
         explanation::{Candidate, Conversion, Explanation, Source},
+        lists::List,
         policy::controls::{Calendar, Effects, Refused, Scope},
         posting::{House, Place, Posting},
-        registry::{ApiKey, Origin, RegistryEvent},
+        rates::Quote,
+        registry::{ApiKey, NO_METADATA, Origin, RegistryEvent},
     },
     wire::{Body, Entry},
 };
@@ -39,7 +41,9 @@ stored! {
         kind, transaction_id, account, local, amount, over, fees, suspended, authorization,
         movement,
     } + since 2 { surcharges = Vec::new(), effects = None }
-    Origin { name, created_at }
+    Origin { name, created_at } + since 2 { metadata = NO_METADATA.to_owned() }
+    Quote { base, quote, rate, at, source }
+    List { codes, etag, at }
     ApiKey { id, origin, name, hash, scopes, created_at, revoked_at }
 }
 
@@ -73,5 +77,8 @@ stored_kinds! {
         0 => OriginOpened { 0: origin },
         1 => KeyIssued { 0: key },
         2 => KeyRevoked { id: id, at: at },
+        3 => RatesAccepted { quotes: quotes, at: at },
+        4 => OriginMetadataChanged { origin: origin, metadata: metadata, at: at },
+        5 => ListFetched { url: url, list: list },
     }
 }

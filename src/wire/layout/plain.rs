@@ -19,6 +19,7 @@ use crate::{
         money::{Amount, Asset, Currency, Decimal},
         outcome::DeclineReason,
         policy::controls::Channel,
+        rates::Unit,
         registry::Scopes,
         time::{Month, Timestamp},
         trail::{Links, Trail},
@@ -78,6 +79,19 @@ stored_words! {
         11 => MerchantNotAllowed, 12 => CountryNotAllowed, 13 => ChannelNotAllowed,
         14 => TimeNotAllowed, 15 => AmountLimitExceeded, 16 => CountLimitExceeded,
         17 => SingleUseSpent, 18 => FeesExceedAmount,
+    }
+}
+
+impl Encode for Unit {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.symbol().encode(encoder)
+    }
+}
+
+impl Decode<Version> for Unit {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let symbol = String::decode(decoder)?;
+        Self::from_symbol(&symbol).ok_or_else(|| wrong("Unit"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a snapshot holds.
 
+use std::sync::Arc;
+
 use bincode::{
     Decode, Encode,
     de::Decoder,
@@ -12,12 +14,14 @@ use crate::domain::{
     account::{Account, Medium},
     funds::{Balance, LedgerAccount},
     group::Group,
+    lists::{List, Lists},
     policy::{
         Pocket, Policy, Rules, Whitelist,
         cashback::{Programme, ProgrammeKind},
         controls::{Controls, Counter, Hours, Limit, MccRange, Recent, Rule, Tally, Usage, Window},
         fees::{FeeRule, FeeTerm},
     },
+    rates::{Quote, RateTable},
     registry::Registry,
 };
 
@@ -49,6 +53,7 @@ stored! {
         received,
     }
     Registry { sequence, last_time, origins, keys }
+        + since 2 { rates = Arc::default(), lists = Arc::default() }
 }
 
 impl<T: Encode> Encode for Rule<T> {
@@ -62,6 +67,36 @@ impl<T: Decode<Version> + 'static> Decode<Version> for Rule<T> {
     fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let (allow, deny) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
         Ok(Self { allow, deny })
+    }
+}
+
+impl Encode for RateTable {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.quotes().collect::<Vec<_>>().encode(encoder)
+    }
+}
+
+impl Decode<Version> for RateTable {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let quotes: Vec<Quote> = Decode::decode(decoder)?;
+        Ok(Self::default().with(&quotes))
+    }
+}
+
+impl Encode for Lists {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.iter().collect::<Vec<_>>().encode(encoder)
+    }
+}
+
+impl Decode<Version> for Lists {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let known: Vec<(Arc<str>, List)> = Decode::decode(decoder)?;
+        let mut lists = Self::default();
+        for (url, list) in known {
+            lists.set(url, list);
+        }
+        Ok(lists)
     }
 }
 

@@ -83,8 +83,18 @@ pub fn merge(
     changes: &Map<String, Value>,
     terms: &Terms,
 ) -> Result<(String, Policy), MetadataError> {
+    settle(&merged(known, changes), terms)
+}
+
+/// The object kept as `known` with the keys of `changes` set, those whose value is null removed.
+///
+/// # Panics
+///
+/// If `known` is no JSON object.
+#[must_use]
+pub fn merged(known: &str, changes: &Map<String, Value>) -> Map<String, Value> {
     let mut whole: Map<String, Value> =
-        serde_json::from_str(known).expect("Invariant: an account's metadata is a JSON object");
+        serde_json::from_str(known).expect("Invariant: kept metadata is a JSON object");
     for (key, value) in changes {
         if value.is_null() {
             whole.remove(key);
@@ -92,7 +102,7 @@ pub fn merge(
             whole.insert(key.clone(), value.clone());
         }
     }
-    settle(&whole, terms)
+    whole
 }
 
 fn fits_object(object: &Map<String, Value>, depth: usize, keys: &mut usize) -> bool {
@@ -158,7 +168,10 @@ pub fn parse_origin(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{money::Decimal, policy::AssetTerm};
+    use crate::domain::{
+        money::{Asset, Decimal},
+        policy::AssetTerm,
+    };
 
     fn terms() -> Terms {
         let asset: Asset = "DUSD/6".parse().expect("an asset");

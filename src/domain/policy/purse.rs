@@ -1,0 +1,164 @@
+//! Whose money may pay a purchase: the card's own, or that of a smart card's pockets in order.
+
+use super::{
+    Whitelist,
+    controls::{Scope, Shown},
+    price::{part_of, value_in},
+    route::Search,
+};
+use crate::domain::{
+    account::{Account, Status},
+    explanation::PassedOver,
+    hold::Leg,
+    ids::{AccountNo, LedgerNo},
+    money::{Amount, Asset, MoneyError},
+};
+
+/// Money that a purchase may draw on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purse {
+    pub(super) account: AccountNo,
+    pub(super) ledger: LedgerNo,
+    pub(super) available: Amount,
+    pub(super) passed_over: Option<PassedOver>,
+}
+
+impl Search<'_> {
+    /// The money that may pay `total` in `asset`, in order: the card's own, or that of a smart card's
+    /// pockets. A pocket whose own limits would not bear its part is passed over.
+    pub(super) fn purses(&self, asset: Asset, total: Amount) -> Result<Vec<Purse>, MoneyError> {
+        if self.rules.pockets.is_empty() {
+            return Ok(vec![self.purse(self.account, asset, None)]);
+        }
+        let mut purses = Vec::with_capacity(self.rules.pockets.len());
+        let mut left = total;
+        for pocket in &self.rules.pockets {
+            let Some(account) = self.group.account(pocket.account) else {
+                purses.push(Purse {
+                    account: pocket.account,
+                    ledger: LedgerNo(0),
+                    available: Amount::ZERO,
+                    passed_over: Some(PassedOver::NotLinked),
+                });
+                continue;
+            };
+            let mut purse = self.purse(account, asset, None);
+            let part = purse.available.min(left);
+            purse.passed_over = match self.passed_over(pocket.whitelist.as_ref(), account) {
+                None if self.is_refused_by(account, part, total)? => Some(PassedOver::Controls),
+                known => known,
+            };
+            if purse.passed_over.is_none() {
+                left = left.minus_or_zero(part);
+            }
+            purses.push(purse);
+        }
+        Ok(purses)
+    }
+
+    fn passed_over(&self, whitelist: Option<&Whitelist>, account: &Account) -> Option<PassedOver> {
+        if account.status != Status::Active {
+            return Some(PassedOver::NotActive);
+        }
+        let mcc = self.request.merchant.mcc;
+        let is_listed = match whitelist {
+            None => true,
+            Some(Whitelist::Codes(codes)) => {
+                mcc.is_some_and(|mcc| codes.binary_search(&mcc).is_ok())
+            }
+            Some(Whitelist::Url(url)) => match self.context.lists.get(url) {
+                None => return Some(PassedOver::NoList),
+                Some(codes) => mcc.is_some_and(|mcc| codes.binary_search(&mcc).is_ok()),
+            },
+        };
+        (!is_listed).then_some(PassedOver::Category)
+    }
+
+    /// Whether a pocket's own controls refuse its part of the purchase.
+    fn is_refused_by(
+        &self,
+        pocket: &Account,
+        part: Amount,
+        total: Amount,
+    ) -> Result<bool, MoneyError> {
+        let controls = &pocket.policy.rules().controls;
+        if controls.is_none() || pocket.no == self.account.no {
+            return Ok(false);
+        }
+        let (request, context) = (self.request, self.context);
+        let scope = Scope::Account(pocket.no);
+        let usage = pocket.usage.as_deref();
+        let shown = Shown::of(request, context.calendar, context.now);
+        if controls.refuses(scope, &shown, usage).is_some() {
+            return Ok(true);
+        }
+        let currency = controls.currency.unwrap_or(context.terms.base_currency);
+        let local = part_of(request.local, part, total)?;
+        let value = if controls.has_amount_limits() {
+            value_in(request, local, currency, context)?
+        } else {
+            Some(Amount::ZERO)
+        };
+        let (calendar, now) = (&context.calendar, context.now);
+        let is_purchase = !part.is_zero();
+        let over = controls.over_limit(scope, value, is_purchase, usage, currency, calendar, now);
+        Ok(over.is_some())
+    }
+
+    fn purse(&self, account: &Account, asset: Asset, passed_over: Option<PassedOver>) -> Purse {
+        let ledger = self.group.ledger(account.ledger);
+        Purse {
+            account: account.no,
+            ledger: account.ledger,
+            available: ledger.map_or(Amount::ZERO, |ledger| ledger.balance(asset).available()),
+            passed_over,
+        }
+    }
+}
+
+/// All that the purses may pay; two faces of one ledger account count once.
+pub(super) fn spendable(purses: &[Purse]) -> Amount {
+    let mut sum = Amount::ZERO;
+    for (place, purse) in purses.iter().enumerate() {
+        if purse.passed_over.is_none() && !is_known(purses, place) {
+            sum = sum.saturating_plus(purse.available);
+        }
+    }
+    sum
+}
+
+/// Whether an eligible purse before this one has the same money.
+pub(super) fn is_known(purses: &[Purse], place: usize) -> bool {
+    let own = purses.get(place).map(|purse| purse.ledger);
+    purses
+        .iter()
+        .take(place)
+        .any(|earlier| earlier.passed_over.is_none() && Some(earlier.ledger) == own)
+}
+
+/// Draws `total` from the purses in order, each as far as it goes. A verification of nothing is the
+/// first one's.
+pub(super) fn fill(purses: &[Purse], total: Amount) -> Vec<Leg> {
+    let mut left = total;
+    let mut legs = Vec::with_capacity(1);
+    for (place, purse) in purses.iter().enumerate() {
+        if purse.passed_over.is_some() || is_known(purses, place) {
+            continue;
+        }
+        let part = purse.available.min(left);
+        if part.is_zero() && !(total.is_zero() && legs.is_empty()) {
+            continue;
+        }
+        left = left.minus_or_zero(part);
+        legs.push(Leg {
+            account: purse.account,
+            ledger: purse.ledger,
+            amount: part,
+            captured: Amount::ZERO,
+            released: Amount::ZERO,
+            excess: Amount::ZERO,
+            refunded: Amount::ZERO,
+        });
+    }
+    legs
+}

@@ -1,0 +1,215 @@
+//! The one client for what is outside: a GET with limits on where, how long and how much.
+
+use std::{net::SocketAddr, time::Duration};
+
+use ureq::{
+    Agent, Error,
+    config::Config,
+    http::{HeaderMap, StatusCode, Uri, header},
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
+};
+
+use super::address::is_public;
+
+/// What the client may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long the whole may take, redirects and body included.
+    pub total: Duration,
+    /// How much is read of a body, in bytes.
+    pub body_bytes_max: u64,
+    /// Whether addresses that are not public are reached.
+    pub allow_private: bool,
+}
+
+/// How often one call is sent on to another address.
+const REDIRECTS_MAX: u32 = 3;
+/// The longest name of a content that is kept and sent back.
+const ETAG_BYTES_MAX: usize = 256;
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is what it was.
+    Unchanged,
+    /// This, and how the server names it.
+    Body {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// The server's name of this content, if it gave one.
+        etag: Option<String>,
+    },
+}
+
+/// Why nothing came. No text of it holds a URL, which may hold secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Not a URL we fetch.
+    #[error("it is no http or https URL with a host")]
+    Url,
+    /// Where it leads is not public.
+    #[error(
+        "it leads to an address that is not public, which outgoing.allow_private does not allow"
+    )]
+    Private,
+    /// It took too long.
+    #[error("it took longer than is allowed")]
+    Slow,
+    /// There was more than is taken.
+    #[error("the body is longer than {max} bytes")]
+    TooLarge {
+        /// How much is taken.
+        max: u64,
+    },
+    /// The server's no.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// Anything else on the way.
+    #[error("{0}")]
+    Transport(String),
+}
+
+/// Fetches over HTTP.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client with those limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(limits.connect))
+            .timeout_global(Some(limits.total))
+            .max_redirects(REDIRECTS_MAX)
+            .http_status_as_error(false)
+            // A proxy would resolve names itself, past the check of what they lead to.
+            .proxy(None)
+            .user_agent(concat!("cardwright/", env!("CARGO_PKG_VERSION")))
+            // A connection is used once: one that was opened to a checked address long ago says
+            // nothing of where the name leads today.
+            .max_idle_connections(0)
+            .build();
+        let resolver = PublicOnly {
+            allow_private: limits.allow_private,
+            inner: DefaultResolver::default(),
+        };
+        Self {
+            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
+            limits,
+        }
+    }
+
+    /// Fetches `url`, unless it still is what the server called `etag`. Blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] if nothing usable came.
+    pub fn get(&self, url: &str, etag: Option<&str>) -> Result<Fetched, FetchError> {
+        if !is_url(url) {
+            return Err(FetchError::Url);
+        }
+        let mut request = self
+            .agent
+            .get(url)
+            .header(header::ACCEPT, "application/json");
+        if let Some(etag) = etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        let mut response = request.call().map_err(|error| self.explain(error))?;
+        match response.status() {
+            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Fetched::Unchanged),
+            StatusCode::OK => {}
+            other => return Err(FetchError::Status(other.as_u16())),
+        }
+        let etag = etag_of(response.headers());
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(self.limits.body_bytes_max);
+        let bytes = body.read_to_vec().map_err(|error| self.explain(error))?;
+        Ok(Fetched::Body { bytes, etag })
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's errors may grow; those unknown to us are told in its words"
+    )]
+    fn explain(&self, error: Error) -> FetchError {
+        match error {
+            Error::Timeout(_) => FetchError::Slow,
+            Error::BodyExceedsLimit(_) => FetchError::TooLarge {
+                max: self.limits.body_bytes_max,
+            },
+            Error::BadUri(_) => FetchError::Url,
+            Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) => {
+                FetchError::Private
+            }
+            Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => FetchError::Slow,
+            Error::HostNotFound => FetchError::Transport("its host is not found".to_owned()),
+            Error::TooManyRedirects => FetchError::Transport("too many redirects".to_owned()),
+            other => FetchError::Transport(other.to_string().chars().take(200).collect()),
+        }
+    }
+}
+
+/// Whether a text is a URL that we fetch: http or https, with a host.
+#[must_use]
+pub fn is_url(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| {
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_http && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+fn etag_of(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::ETAG)?.to_str().ok()?;
+    (text.len() <= ETAG_BYTES_MAX).then(|| text.to_owned())
+}
+
+/// Why a name was not resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("the address is not public")]
+struct NotPublic;
+
+/// Resolves names and keeps to public addresses. Every connection, that of a redirect too, goes to an
+/// address that came through here, so no name can lead elsewhere between the check and the call.
+#[derive(Debug)]
+struct PublicOnly {
+    allow_private: bool,
+    inner: DefaultResolver,
+}
+
+impl Resolver for PublicOnly {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(Error::BadUri("only http and https".to_owned()));
+        }
+        let found = self.inner.resolve(uri, config, timeout)?;
+        if self.allow_private {
+            return Ok(found);
+        }
+        let mut public = self.empty();
+        let is_public = |address: &&SocketAddr| is_public(address.ip());
+        for address in found.iter().filter(is_public) {
+            public.push(*address);
+        }
+        if public.is_empty() {
+            let error = std::io::Error::other(NotPublic);
+            return Err(Error::Io(error));
+        }
+        Ok(public)
+    }
+}
