@@ -28,7 +28,11 @@ pub(super) fn read(metadata: &Fields<'_>) -> Result<Vec<Programme>, MetadataErro
     };
     let members = node.list(PROGRAMMES_MAX)?;
     let programmes: Vec<_> = members.iter().map(programme).collect::<Result<_, _>>()?;
-    no_twice(programmes.iter().map(|one| &one.name).zip(&members))?;
+    no_twice(
+        programmes.iter().map(|one| &one.name),
+        &members,
+        ".program_name",
+    )?;
     Ok(programmes)
 }
 

@@ -94,11 +94,7 @@ fn limits(fields: &Fields<'_>, currency: Currency) -> Result<Vec<Limit>, Metadat
         .iter()
         .map(|node| limit(node, currency))
         .collect::<Result<_, _>>()?;
-    let windows: Vec<_> = members
-        .iter()
-        .map(|node| window_node(node))
-        .collect::<Result<_, _>>()?;
-    no_twice(limits.iter().map(|limit| limit.window).zip(&windows))?;
+    no_twice(limits.iter().map(|limit| limit.window), &members, ".window")?;
     Ok(limits)
 }
 
@@ -128,10 +124,6 @@ fn limit(node: &Node<'_>, currency: Currency) -> Result<Limit, MetadataError> {
         amount,
         count,
     })
-}
-
-fn window_node<'a>(node: &Node<'a>) -> Result<Node<'a>, MetadataError> {
-    node.object()?.require("window")
 }
 
 fn window(node: &Node<'_>) -> Result<Window, MetadataError> {
@@ -210,7 +202,7 @@ fn channels(fields: &Fields<'_>) -> Result<Vec<Channel>, MetadataError> {
         .iter()
         .map(|node| node.word(&words))
         .collect::<Result<_, _>>()?;
-    no_twice(channels.iter().map(|channel| channel.word()).zip(&members))?;
+    no_twice(channels.iter().map(|channel| channel.word()), &members, "")?;
     Ok(channels)
 }
 

@@ -38,7 +38,7 @@ pub(super) fn read(metadata: &Fields<'_>) -> Result<Vec<FeeTerm>, MetadataError>
     };
     let members = node.list(FEES_MAX)?;
     let fees: Vec<_> = members.iter().map(fee).collect::<Result<_, _>>()?;
-    no_twice(fees.iter().map(|fee| &fee.name).zip(&members))?;
+    no_twice(fees.iter().map(|fee| &fee.name), &members, ".fee_name")?;
     if !is_below_one(&fees) {
         return Err(node.wrong("must have percentages that sum to less than 1"));
     }

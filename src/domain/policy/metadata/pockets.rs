@@ -28,7 +28,7 @@ pub(super) fn read(metadata: &Fields<'_>) -> Result<Vec<Pocket>, MetadataError> 
     }
     let members = metadata.require("priority_mcc")?.some(POCKETS_MAX)?;
     let mut pockets: Vec<_> = members.iter().map(pocket).collect::<Result<_, _>>()?;
-    no_twice(pockets.iter().map(|pocket| pocket.account).zip(&members))?;
+    no_twice(pockets.iter().map(|pocket| pocket.account), &members, "")?;
     let Some(lists) = metadata.get("mcc_whitelist") else {
         return Ok(pockets);
     };

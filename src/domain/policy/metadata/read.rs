@@ -197,14 +197,19 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The first of `nodes` whose `key` came before.
-pub(super) fn no_twice<'a, K: Ord>(
-    nodes: impl IntoIterator<Item = (K, &'a Node<'a>)>,
+/// That no member of a list has the `key` of one before it; `inner` is where in the member it is.
+pub(super) fn no_twice<K: Ord>(
+    keys: impl IntoIterator<Item = K>,
+    members: &[Node<'_>],
+    inner: &str,
 ) -> Result<(), MetadataError> {
     let mut seen = BTreeSet::new();
-    for (key, node) in nodes {
+    for (key, member) in keys.into_iter().zip(members) {
         if !seen.insert(key) {
-            return Err(node.wrong("comes twice"));
+            return Err(MetadataError {
+                key: format!("{}{inner}", member.path),
+                what: "comes twice".to_owned(),
+            });
         }
     }
     Ok(())
