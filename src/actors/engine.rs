@@ -8,8 +8,7 @@ use std::sync::{
 use dashmap::{DashMap, DashSet};
 
 use super::{
-    card_actor::Outcome,
-    directory::Directory,
+    directory::{Directory, Outcome},
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
     facts::Facts,
@@ -17,6 +16,7 @@ use super::{
     indexes::Indexes,
     keys::Keys,
     registrar::{ChangeError, Keyed, Recorded, Registrar},
+    ticket::Ticket,
 };
 use crate::{
     clock::{Clock, Zone},
@@ -204,15 +204,14 @@ impl Engine {
     ///
     /// [`EngineError`].
     pub async fn execute(&self, request: Request) -> Result<Answer, EngineError> {
-        let mut request = request;
+        let mut ticket = Ticket::new(request, self.durability.lane());
         for _ in 0..ATTEMPTS_MAX {
-            let actor = self.actor_of(&request.target);
-            let (returned, outcome) = self.directory.execute(actor, request).await?;
-            request = returned;
-            match outcome {
+            let actor = self.actor_of(&ticket.request.target);
+            ticket = self.directory.execute(actor, ticket).await?;
+            match ticket.open() {
                 Ok(answer) => return Ok(answer),
                 Err(refusal) => {
-                    if let Some(answer) = self.overcome(refusal, &mut request).await? {
+                    if let Some(answer) = self.overcome(refusal, &mut ticket.request).await? {
                         return Ok(answer);
                     }
                 }
