@@ -25,3 +25,4 @@ mod ticket;
 
 pub use engine::{Engine, EngineError};
 pub use hosted::{Answer, Refusal, Request, Target, Undurable};
+pub use ticket::Ticket;

@@ -16,7 +16,7 @@ use crate::domain::ids::ActorId;
 pub(super) type Fresh = Result<Undurable<Answer>, Refusal>;
 
 /// One request.
-pub(super) struct Ticket {
+pub struct Ticket {
     /// What is asked.
     pub(super) request: Request,
     /// Whom.
