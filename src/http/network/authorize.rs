@@ -17,7 +17,7 @@ use super::{
     view,
 };
 use crate::{
-    actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
+    actors::{Answer, Request, Target, Ticket, keys::key_of, registrar::Principal},
     domain::{command::Command, ids::AccountNo, registry::Scope},
     wire::KeyLife,
 };
@@ -121,13 +121,16 @@ pub fn explained(answer: &Answer, first: &Answer) -> Result<serde_json::Value, P
 
 async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose) -> HttpResponse {
     let begun = Instant::now();
-    let id = request_id(request, app);
-    let answered = decide(request, body, app, purpose).await;
+    let answered = match prepare(request, body, app, purpose) {
+        Ok(ticket) => app.engine.send(ticket).await.map_err(card_problem),
+        Err(problem) => Err(problem),
+    };
     app.engine
         .shared
         .metrics
         .http_request
         .observe(begun.elapsed().as_secs_f64());
+    let id = request_id(request, app);
     match answered {
         Ok(answer) => show(&answer, &id),
         Err(problem) => refuse(&problem, app, &id),
@@ -155,19 +158,21 @@ pub fn show(answer: &Answer, request_id: &str) -> HttpResponse {
     response
 }
 
-async fn decide(
+/// Reads the request, to the point where it is sent to its card. No wait is in here, so that nothing
+/// of what was read is held while the answer is waited for.
+fn prepare(
     request: &HttpRequest,
     bytes: Body,
     app: &App,
     purpose: Purpose,
-) -> Result<Answer, Problem> {
+) -> Result<Box<Ticket>, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let mut parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
     let header_key = body::idempotency_key(request)?;
     let request = engine_request(&mut parsed, &principal, header_key, purpose)?;
-    app.engine.execute(request).await.map_err(card_problem)
+    Ok(app.engine.ticket(request))
 }
 
 /// What is not found here is a card.
