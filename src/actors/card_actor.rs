@@ -103,6 +103,8 @@ fn lsn_of(fresh: &Fresh, last: u64) -> u64 {
 pub(super) struct Execute<'a> {
     /// What is asked.
     pub(super) request: &'a mut Request,
+    /// Whether it is the last of its message: a batch is one message for each card in it.
+    pub(super) is_last: bool,
 }
 
 impl Message for Execute<'_> {
@@ -113,7 +115,9 @@ impl<'a> Handler<Execute<'a>> for CardActor {
     type Result = MessageResult<Execute<'a>>;
 
     fn handle(&mut self, message: Execute<'a>, seat: &mut Seat) -> Self::Result {
-        self.take();
+        if message.is_last {
+            self.take();
+        }
         if self.has_retired {
             self.stop_when_drained(seat);
             return MessageResult((0, Err(Refusal::Moved)));

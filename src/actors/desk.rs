@@ -214,8 +214,11 @@ impl Cards {
             Letter::Execute(place, mut ticket) => {
                 let actor = ticket.actor;
                 let execute = |card: &mut CardActor, seat: &mut Seat| {
-                    let request = &mut ticket.request;
-                    card.handle(Execute { request }, seat).0
+                    let execute = Execute {
+                        request: &mut ticket.request,
+                        is_last: true,
+                    };
+                    card.handle(execute, seat).0
                 };
                 // Who asked may have gone away; what was decided stands all the same.
                 if let Some((lsn, fresh)) = self.with(place, actor, execute) {
@@ -240,9 +243,11 @@ impl Cards {
             items, done, lsn, ..
         } = &mut *errand;
         for item in items.iter_mut().skip(*done).take(ITEMS_PER_TURN) {
-            let request = &mut item.request;
-            let execute =
-                |card: &mut CardActor, seat: &mut Seat| card.handle(Execute { request }, seat).0;
+            let execute = Execute {
+                request: &mut item.request,
+                is_last: item.is_last,
+            };
+            let execute = |card: &mut CardActor, seat: &mut Seat| card.handle(execute, seat).0;
             if let Some((needed, fresh)) = self.with(item.place, item.actor, execute) {
                 *lsn = (*lsn).max(needed);
                 item.fresh = Some(fresh);

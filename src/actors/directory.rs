@@ -1,8 +1,11 @@
 //! Where every group of accounts is: live as an actor, or resting as bytes until it is needed.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicUsize, Ordering},
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
 };
 
 use actix_rt::ArbiterHandle;
@@ -13,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     card_actor::{CardActor, Look, Retire},
     desk::{Desk, Letter, Live},
+    durability::Lane,
     engine::{EngineError, Shared},
     hosted::{Answer, Hosted, Refusal, Request, Target},
     number_hash::NumberHash,
@@ -230,31 +234,20 @@ impl Directory {
         let (reply, mut home) = mpsc::unbounded_channel();
         let lane = self.shared.durability.lane();
         let mut errands: Vec<(Arc<Desk>, Box<Errand>)> = Vec::new();
+        let mut met: BTreeMap<ActorId, Met> = BTreeMap::new();
         for (number, request) in requests.into_iter().enumerate() {
             let actor = actor_of(&request.target);
-            let live = match self.admit(actor) {
-                Ok(live) => live,
-                Err(error) => {
-                    put(&mut results, number, Err(error));
-                    continue;
-                }
+            let mut met = match met.entry(actor) {
+                Entry::Occupied(known) => known,
+                Entry::Vacant(new) => match self.admit(actor) {
+                    Ok(live) => new.insert_entry(Met::new(live, &mut errands, &lane, &reply)),
+                    Err(error) => {
+                        put(&mut results, number, Err(error));
+                        continue;
+                    }
+                },
             };
-            let item = Item {
-                number,
-                actor,
-                place: live.place,
-                request,
-                fresh: None,
-            };
-            let known = errands.iter_mut();
-            match known.rev().find(|(desk, _)| Arc::ptr_eq(desk, &live.desk)) {
-                Some((_, errand)) => errand.items.push(item),
-                None => {
-                    let mut errand = Errand::new(lane.clone(), reply.clone());
-                    errand.items.push(item);
-                    errands.push((live.desk.clone(), errand));
-                }
-            }
+            met.get_mut().add(&mut errands, (number, actor), request);
         }
         drop(reply);
         for (desk, errand) in errands {
@@ -346,6 +339,60 @@ impl Directory {
         for desk in called {
             desk.see_to_it();
         }
+    }
+}
+
+/// A card met in a batch: its items are one message.
+struct Met {
+    live: Arc<Live>,
+    /// Its thread's errand.
+    errand: usize,
+    /// Its latest item there.
+    item: Option<usize>,
+}
+
+impl Met {
+    fn new(
+        live: Arc<Live>,
+        errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
+        lane: &Arc<Lane>,
+        reply: &mpsc::UnboundedSender<Box<Errand>>,
+    ) -> Self {
+        let mut known = errands.iter();
+        let errand = known.position(|(desk, _)| Arc::ptr_eq(desk, &live.desk));
+        let errand = errand.unwrap_or_else(|| {
+            let errand = Errand::new(lane.clone(), reply.clone());
+            errands.push((live.desk.clone(), errand));
+            errands.len().saturating_sub(1)
+        });
+        Self {
+            live,
+            errand,
+            item: None,
+        }
+    }
+
+    fn add(
+        &mut self,
+        errands: &mut [(Arc<Desk>, Box<Errand>)],
+        (number, actor): (usize, ActorId),
+        request: Request,
+    ) {
+        let Some((_, errand)) = errands.get_mut(self.errand) else {
+            return;
+        };
+        if let Some(before) = self.item.and_then(|item| errand.items.get_mut(item)) {
+            before.is_last = false;
+        }
+        self.item = Some(errand.items.len());
+        errand.items.push(Item {
+            number,
+            actor,
+            place: self.live.place,
+            is_last: true,
+            request,
+            fresh: None,
+        });
     }
 }
 

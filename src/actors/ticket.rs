@@ -87,6 +87,8 @@ pub(super) struct Item {
     pub(super) actor: ActorId,
     /// Where that sits.
     pub(super) place: Place,
+    /// Whether no other item of the batch is for the same card after it.
+    pub(super) is_last: bool,
     /// What is asked.
     pub(super) request: Request,
     /// What came of it.
