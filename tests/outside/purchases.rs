@@ -20,7 +20,7 @@ fn a_rate_that_was_put_converts_the_next_purchase_and_an_old_one_none() {
     let card = client.card(100_000_000);
     let declined = pesos(&client, "a1", &card, "100000.00").expect(200);
     assert_eq!(declined["status"], "declined");
-    assert_eq!(declined["reason"], "currency_not_supported");
+    assert_eq!(declined["decline_reason"], "currency_not_supported");
     let put = |client: &Client, at: &str| {
         let rate = format!(r#"{{"base":"USD","quote":"COP","rate":"4012.55"{at}}}"#);
         let body = format!(r#"{{"rates":[{rate}]}}"#);
@@ -28,7 +28,10 @@ fn a_rate_that_was_put_converts_the_next_purchase_and_an_old_one_none() {
     };
     put(&client, r#","at":"2026-01-01T00:00:00Z""#);
     let declined = pesos(&client, "a2", &card, "100000.00").expect(200);
-    assert_eq!(declined["reason"], "currency_not_supported", "{declined}");
+    assert_eq!(
+        declined["decline_reason"], "currency_not_supported",
+        "{declined}"
+    );
     put(&client, "");
     let check = |client: &Client, id: &str| {
         let approved = pesos(client, id, &card, "100000.00").expect(200);
