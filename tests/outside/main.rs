@@ -6,10 +6,12 @@
 )]
 
 mod client;
+mod documents;
 mod lists;
 mod metadata;
 mod pages;
 mod polling;
+mod purchases;
 mod put;
 #[path = "../common/server.rs"]
 mod server;
