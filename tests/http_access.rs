@@ -169,9 +169,25 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+fn programme_routes(known: &Things) -> Vec<Route> {
+    let path = format!("/v1/cards/{}/controls", known.card);
+    let limits = json!({ "limits": [{ "window": "year", "count": 1000 }] });
+    let route = |method, body| Route {
+        scope: "programme",
+        ..network(method, &path, body)
+    };
+    vec![
+        route("PUT", limits.clone()),
+        route("PATCH", limits),
+        route("GET", Value::Null),
+        route("DELETE", Value::Null),
+    ]
+}
+
 fn routes(known: &Things) -> Vec<Route> {
     let mut routes = network_routes(known);
     routes.extend(operator_routes(known));
+    routes.extend(programme_routes(known));
     routes
 }
 

@@ -144,6 +144,8 @@ pub struct ChangeAccount {
 pub struct PatchAccount {
     /// All but the metadata, which is `None` here.
     pub change: ChangeAccount,
+    /// The key of the metadata into whose object the merge goes; the metadata itself, if none.
+    pub within: Option<&'static str>,
     /// The keys to set; a null removes its key.
     pub merge: serde_json::Map<String, serde_json::Value>,
 }

@@ -209,7 +209,7 @@ fn hold_up(value: &Value) -> Result<bool, TestCaseError> {
         origin.map_err(|error| TestCaseError::fail(format!("only as an origin: {error}")))?;
     prop_assert_eq!(&origin.fees, &policy.rules().fees);
     prop_assert_eq!(&origin.controls, &policy.rules().controls);
-    let (again, reparsed) = metadata::merge(&text, &Map::new(), &terms())
+    let (again, reparsed) = metadata::merge(&text, None, &Map::new(), &terms())
         .map_err(|error| TestCaseError::fail(format!("the second time: {error}")))?;
     prop_assert_eq!(&again, &text);
     prop_assert_eq!(&reparsed, &policy);

@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test may stop at a wrong index")]
 
 mod accounts;
+mod controls;
 mod keys;
 mod money;
 mod movements;

@@ -95,7 +95,7 @@ pub(super) fn patch(
     let known = group
         .account(patch.change.account)
         .ok_or(Rejection::AccountNotFound)?;
-    let merged = metadata::merge(&known.metadata, &patch.merge, context.terms)?;
+    let merged = metadata::merge(&known.metadata, patch.within, &patch.merge, context.terms)?;
     let mut whole = patch.change.clone();
     whole.metadata = Some(merged);
     change(group, &whole, context)

@@ -191,7 +191,8 @@ pub fn show(answer: &Answer, status: StatusCode) -> Result<Reply, Problem> {
     Ok(Reply::new(status, &view)?.replayed(answer.is_replay))
 }
 
-fn account_in(event: &Event) -> Option<&Account> {
+/// The account that an event made or changed.
+pub(super) fn account_in(event: &Event) -> Option<&Account> {
     match event {
         Event::AccountOpened(account) | Event::AccountChanged { account, .. } => Some(account),
         Event::Deposited(..)

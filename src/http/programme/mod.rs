@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod batch;
+pub mod controls;
 pub mod create;
 pub mod describe;
 pub mod filter;
@@ -18,11 +19,20 @@ pub mod view;
 
 use actix_web::web;
 
+use super::resource;
+
 use super::origins;
 
 /// Adds the face's routes. Fixed names come before account URNs.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
+        .service(
+            resource("/v1/cards/{urn}/controls")
+                .route(web::get().to(controls::get))
+                .route(web::put().to(controls::put))
+                .route(web::patch().to(controls::patch))
+                .route(web::delete().to(controls::delete)),
+        )
         .service(web::resource("/api/mediums/card").route(web::post().to(create::card)))
         .service(web::resource("/api/mediums/virtual").route(web::post().to(create::pocket)))
         .service(

@@ -131,6 +131,7 @@ fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> 
     match &body.metadata {
         Some(merge) => Ok(Command::PatchAccount(Box::new(PatchAccount {
             change,
+            within: None,
             merge: merge.clone(),
         }))),
         None if changes_face => Ok(Command::ChangeAccount(Box::new(change))),

@@ -297,6 +297,17 @@ impl MccRange {
 }
 
 impl Hours {
+    /// The days by their words in metadata, each with its bit.
+    pub const DAYS: [(&str, u8); 7] = [
+        ("mon", 1),
+        ("tue", 1 << 1),
+        ("wed", 1 << 2),
+        ("thu", 1 << 3),
+        ("fri", 1 << 4),
+        ("sat", 1 << 5),
+        ("sun", 1 << 6),
+    ];
+
     /// Whether the moment lies in it.
     #[must_use]
     pub fn holds(&self, at: &Calendar) -> bool {

@@ -41,16 +41,6 @@ const KEYS: [&str; 9] = [
     "merchant_locked",
 ];
 
-const DAYS: [(&str, u8); 7] = [
-    ("mon", 1),
-    ("tue", 1 << 1),
-    ("wed", 1 << 2),
-    ("thu", 1 << 3),
-    ("fri", 1 << 4),
-    ("sat", 1 << 5),
-    ("sun", 1 << 6),
-];
-
 pub(super) fn read(metadata: &Fields<'_>, terms: &Terms) -> Result<Controls, MetadataError> {
     let Some(node) = metadata.get("controls") else {
         return Ok(Controls::NONE);
@@ -216,8 +206,8 @@ fn hours(fields: &Fields<'_>) -> Result<Vec<Hours>, MetadataError> {
 fn span(node: &Node<'_>) -> Result<Hours, MetadataError> {
     let fields = node.fields(&["days", "from", "until"])?;
     let mut days = 0;
-    for day in fields.require("days")?.some(DAYS.len())? {
-        days |= day.word(&DAYS)?;
+    for day in fields.require("days")?.some(Hours::DAYS.len())? {
+        days |= day.word(&Hours::DAYS)?;
     }
     let (from, until) = (fields.require("from")?, fields.require("until")?);
     Ok(Hours {

@@ -69,7 +69,7 @@ pub fn object_text(key: &str, object: &Map<String, Value>) -> Result<String, Met
 }
 
 /// Sets the keys of `changes` in the metadata kept as `known`, removes those whose value is null,
-/// and checks the whole.
+/// and checks the whole; with a key `within`, all that happens in the object of that key.
 ///
 /// # Errors
 ///
@@ -80,10 +80,26 @@ pub fn object_text(key: &str, object: &Map<String, Value>) -> Result<String, Met
 /// If `known` is not what [`settle`] returned.
 pub fn merge(
     known: &str,
+    within: Option<&str>,
     changes: &Map<String, Value>,
     terms: &Terms,
 ) -> Result<(String, Policy), MetadataError> {
-    settle(&merged(known, changes), terms)
+    let Some(key) = within else {
+        return settle(&merged(known, changes), terms);
+    };
+    let mut whole = merged(known, &Map::new());
+    let mut inner = match whole.remove(key) {
+        Some(Value::Object(inner)) => inner,
+        Some(
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
+        )
+        | None => Map::new(),
+    };
+    set(&mut inner, changes);
+    if !inner.is_empty() {
+        whole.insert(key.to_owned(), Value::Object(inner));
+    }
+    settle(&whole, terms)
 }
 
 /// The object kept as `known` with the keys of `changes` set, those whose value is null removed.
@@ -95,14 +111,18 @@ pub fn merge(
 pub fn merged(known: &str, changes: &Map<String, Value>) -> Map<String, Value> {
     let mut whole: Map<String, Value> =
         serde_json::from_str(known).expect("Invariant: kept metadata is a JSON object");
+    set(&mut whole, changes);
+    whole
+}
+
+fn set(object: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (key, value) in changes {
         if value.is_null() {
-            whole.remove(key);
+            object.remove(key);
         } else {
-            whole.insert(key.clone(), value.clone());
+            object.insert(key.clone(), value.clone());
         }
     }
-    whole
 }
 
 fn fits_object(object: &Map<String, Value>, depth: usize, keys: &mut usize) -> bool {
@@ -197,7 +217,7 @@ mod tests {
     #[test]
     fn merging_sets_and_removes_top_level_keys() {
         let check = |known: &str, changes: &str, expect: &str| {
-            let merged = merge(known, &object(changes), &terms()).map(|(text, _)| text);
+            let merged = merge(known, None, &object(changes), &terms()).map(|(text, _)| text);
             assert_eq!(merged.as_deref(), Ok(expect), "{known} with {changes}");
         };
         check("{}", "{}", "{}");
@@ -208,8 +228,34 @@ mod tests {
     }
 
     #[test]
+    fn merging_within_a_key_sets_and_removes_its_keys() {
+        let check = |known: &str, changes: &str, expect: &str| {
+            let merged = merge(known, Some("a"), &object(changes), &terms()).map(|(text, _)| text);
+            assert_eq!(merged.as_deref(), Ok(expect), "{known} with {changes}");
+        };
+        check("{}", "{}", "{}");
+        check("{}", r#"{"x":1}"#, r#"{"a":{"x":1}}"#);
+        check(
+            r#"{"a":{"x":1},"b":2}"#,
+            r#"{"y":2}"#,
+            r#"{"a":{"x":1,"y":2},"b":2}"#,
+        );
+        check(
+            r#"{"a":{"x":1},"b":2}"#,
+            r#"{"x":null,"b":null}"#,
+            r#"{"b":2}"#,
+        );
+        check(r#"{"a":5}"#, r#"{"x":1}"#, r#"{"a":{"x":1}}"#);
+    }
+
+    #[test]
     fn the_whole_is_checked_after_a_merge() {
-        let asset = merge("{}", &object(r#"{"default_asset":"XXX/9"}"#), &terms());
+        let asset = merge(
+            "{}",
+            None,
+            &object(r#"{"default_asset":"XXX/9"}"#),
+            &terms(),
+        );
         assert_eq!(
             asset.map_err(|error| error.key),
             Err("metadata.default_asset".to_owned())
@@ -217,9 +263,9 @@ mod tests {
         let known = serde_json::to_string(&Value::from("x".repeat(TEXT_BYTES_MAX - 20)));
         let known = format!("{{\"a\":{}}}", known.expect("JSON"));
         let changes = object(r#"{"b":"0123456789012345"}"#);
-        assert!(merge(&known, &Map::new(), &terms()).is_ok());
+        assert!(merge(&known, None, &Map::new(), &terms()).is_ok());
         assert!(
-            merge(&known, &changes, &terms()).is_err(),
+            merge(&known, None, &changes, &terms()).is_err(),
             "too long together"
         );
     }
