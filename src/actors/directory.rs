@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 use actix_rt::ArbiterHandle;
@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    card_actor::{CardActor, Look, Retire},
+    card_actor::{CardActor, Join, Look, Retire},
     desk::{Desk, Letter, Live},
     engine::{EngineError, Shared},
     hosted::{Answer, Hosted, Refusal, Request, Target},
@@ -32,6 +32,8 @@ enum Slot {
 /// What came of a request, with the request, so that it can be tried again. An answer in it is on
 /// disk.
 pub(super) type Outcome = (Request, Result<Answer, Refusal>);
+/// How often a message looks for its actor.
+const LOOKS_MAX: usize = 8;
 
 /// Finds actors, starts them when first needed, puts idle ones to rest.
 pub struct Directory {
@@ -135,6 +137,7 @@ impl Directory {
             place: desk.take_place(),
             desk,
             queued: AtomicU32::new(0),
+            is_joining: AtomicBool::new(false),
             last_used: AtomicU32::new(self.tick()),
         });
         self.live.fetch_add(1, Ordering::Relaxed);
@@ -185,19 +188,48 @@ impl Directory {
         self.slots.insert(hosted.group.id, Slot::Resting(bytes));
     }
 
-    /// The live actor, woken if it rests, with one more message counted on its way to it.
-    fn admit(self: &Arc<Self>, actor: ActorId) -> Result<Arc<Live>, EngineError> {
-        // A second look is needed only when the group was resting.
-        for _ in 0..2 {
+    /// Forgets a live group that came into another: the indexes say where it went.
+    pub(super) fn forget(&self, actor: ActorId) {
+        if self.slots.remove(&actor).is_some() {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the group is on its way into another at this moment.
+    pub(super) fn is_joining(&self, actor: ActorId) -> bool {
+        let slot = self.slots.get(&self.shared.indexes.home_of(actor));
+        slot.is_some_and(|slot| match &*slot {
+            Slot::Live(live) => live.is_joining.load(Ordering::Acquire),
+            Slot::Resting(_) => false,
+        })
+    }
+
+    /// Asks a group to come into another; who waits is told by the message.
+    pub(super) fn join(self: &Arc<Self>, actor: ActorId, join: Join) -> Result<(), EngineError> {
+        let (actor, live) = self.admit(actor)?;
+        live.desk.put(Letter::Join(live.place, actor, join));
+        live.desk.see_to_it();
+        Ok(())
+    }
+
+    /// The live actor, woken if it rests, with one more message counted on its way to it; and its id,
+    /// which is another if the group came into that one's.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        actor: ActorId,
+    ) -> Result<(ActorId, Arc<Live>), EngineError> {
+        // More than one look is needed only when the group was resting, or has just come into another.
+        for _ in 0..LOOKS_MAX {
+            let actor = self.shared.indexes.home_of(actor);
             if let Some(slot) = self.slots.get(&actor)
                 && let Slot::Live(live) = &*slot
             {
                 if live.queued.load(Ordering::Relaxed) >= self.mailbox_max {
                     return Err(EngineError::Busy("the card's queue is full"));
                 }
-                return Ok(counted(live));
+                return Ok((actor, counted(live)));
             }
-            if !self.wake(actor)? {
+            if !self.wake(actor)? && self.shared.indexes.home_of(actor) == actor {
                 return Err(Rejection::AccountNotFound.into());
             }
         }
@@ -210,7 +242,7 @@ impl Directory {
         actor: ActorId,
         mut ticket: Box<Ticket>,
     ) -> Result<Box<Ticket>, EngineError> {
-        let live = self.admit(actor)?;
+        let (actor, live) = self.admit(actor)?;
         let home = ticket.address(actor);
         live.desk.put(Letter::Execute(live.place, ticket));
         live.desk.see_to_it();
@@ -232,8 +264,8 @@ impl Directory {
         let mut errands: Vec<(Arc<Desk>, Box<Errand>)> = Vec::new();
         for (number, request) in requests.into_iter().enumerate() {
             let actor = actor_of(&request.target);
-            let live = match self.admit(actor) {
-                Ok(live) => live,
+            let (actor, live) = match self.admit(actor) {
+                Ok(admitted) => admitted,
                 Err(error) => {
                     put(&mut results, number, Err(error));
                     continue;
@@ -281,7 +313,7 @@ impl Directory {
         let look = Look(Box::new(move |hosted: &Hosted| {
             let _ = reply.send(look(hosted));
         }));
-        let live = self.admit(actor)?;
+        let (actor, live) = self.admit(actor)?;
         live.desk.put(Letter::Look(live.place, actor, look));
         live.desk.see_to_it();
         drop(live);

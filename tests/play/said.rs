@@ -51,6 +51,7 @@ fn event(event: &Event) -> String {
         }
         Event::AuthorizationDeclined(no) => declined(no.reason),
         Event::AuthorizationStepped(step) => stepped(step),
+        Event::Absorbed(_) => "absorbed".into(),
     }
 }
 

@@ -203,7 +203,8 @@ fn account_in(event: &Event) -> Option<&Account> {
         | Event::TransferReturned(..)
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
-        | Event::AuthorizationStepped(_) => None,
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => None,
     }
 }
 
