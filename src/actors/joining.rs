@@ -190,8 +190,9 @@ fn refused(link: &Link, what: String) -> EngineError {
 
 /// Says which account the refusal is about.
 fn named(error: EngineError, link: &Link) -> EngineError {
-    match error {
-        EngineError::Rejected(Rejection::CannotJoin(why)) => refused(link, why.to_owned()),
-        other => other,
+    if let EngineError::Rejected(Rejection::CannotJoin(why)) = error {
+        refused(link, why.to_owned())
+    } else {
+        error
     }
 }

@@ -131,8 +131,7 @@ fn show(
         ("closed", Align::Right),
         ("balances", Align::Left),
     ]);
-    let (mut registry, mut permanent, mut expiring) = (None, 0_u64, 0_u64);
-    let mut joined = 0_usize;
+    let (mut registry, mut permanent, mut expiring, mut joined) = (None, 0_u64, 0_u64, 0_usize);
     if is_json {
         write!(out, "{{\"groups\":[")?;
     }
