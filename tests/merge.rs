@@ -24,6 +24,7 @@ use cardwright::{
         durability::Durability,
         engine::Shared,
         expiry::ExpiryWheel,
+        facts::Facts,
         indexes::Indexes,
         keys::{Keys, key_of},
         snapshots,
@@ -74,7 +75,8 @@ fn config(dir: &Path) -> Config {
 fn engine_on(journal: MemoryJournal) -> Arc<Engine> {
     let config = config(Path::new("unused"));
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let durability = Durability::new(journal.durable());
+    let metrics = Metrics::new();
+    let durability = Durability::new(journal.durable(), metrics.stage_durable.clone());
     journal.watch(durability.clone());
     let shared = Arc::new(Shared {
         journal,
@@ -85,11 +87,12 @@ fn engine_on(journal: MemoryJournal) -> Arc<Engine> {
         decide,
         keys: Keys::default(),
         indexes: Indexes::default(),
+        facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
-        metrics: Metrics::new(),
+        metrics,
     });
     let directory = Directory::new(shared.clone(), 4_096);
     let (registrar, _) = recovery::recover(&shared, &directory, 3, 3_600).unwrap();
