@@ -195,6 +195,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         directory,
         durability,
         registrar,
+        joining: tokio::sync::Mutex::new(()),
     }))
 }
 

@@ -209,7 +209,8 @@ impl Metrics {
             | Event::TransferSent(..)
             | Event::TransferReceived(..)
             | Event::TransferSettled(_)
-            | Event::TransferReturned(..) => {}
+            | Event::TransferReturned(..)
+            | Event::Absorbed(_) => {}
         }
     }
 

@@ -3,14 +3,18 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use actix::{Actor, ActorContext, ActorState, Handler, Message, MessageResult};
+use tokio::sync::oneshot;
 
 use super::{
-    desk::Live,
+    desk::{Letter, Live},
     directory::Directory,
-    hosted::{Hosted, Refusal, Request},
+    hosted::{Hosted, Refusal, Request, Target},
     ticket::Fresh,
 };
-use crate::domain::ids::ActorId;
+use crate::{
+    domain::{command::Command, group::Absorption, ids::ActorId, outcome::Rejection},
+    wire,
+};
 
 /// Owns one group of accounts.
 pub(super) struct CardActor {
@@ -71,6 +75,10 @@ impl CardActor {
         self.hosted.group.id
     }
 
+    fn is_joining(&self) -> bool {
+        self.live.is_joining.load(Ordering::Relaxed)
+    }
+
     /// Counts a message in.
     fn take(&self) {
         self.live.queued.fetch_sub(1, Ordering::Relaxed);
@@ -118,7 +126,7 @@ impl<'a> Handler<Execute<'a>> for CardActor {
         if message.is_last {
             self.take();
         }
-        if self.has_retired {
+        if self.has_retired || self.is_joining() {
             self.stop_when_drained(seat);
             return MessageResult((0, Err(Refusal::Moved)));
         }
@@ -139,7 +147,8 @@ impl Handler<Look> for CardActor {
 
     fn handle(&mut self, message: Look, seat: &mut Seat) {
         self.take();
-        // An actor gone to rest shows what it had when it went, which was after the question came.
+        // An actor that went to rest or into another group shows what it had when it went, which was
+        // after the question came.
         (message.0)(&self.hosted);
         self.stop_when_drained(seat);
     }
@@ -170,10 +179,140 @@ impl Handler<Retire> for CardActor {
         } else {
             is_idle
         };
-        if !self.has_retired && may_go {
+        if !self.has_retired && !self.is_joining() && may_go {
             self.has_retired = true;
             self.directory.rest(&self.hosted);
         }
+        self.stop_when_drained(seat);
+    }
+}
+
+/// Come into another group.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Join {
+    /// The group to come into.
+    pub(super) into: ActorId,
+    /// Who waits; dropped if the other's queue is full.
+    pub(super) reply: oneshot::Sender<Joined>,
+}
+
+/// Where the record stands by which a group came into another.
+pub(super) type Joined = Result<u64, Refusal>;
+
+/// The longest group that is handed over, in bytes: it must fit into one record.
+const JOIN_BYTES_MAX: usize = 896 << 10;
+
+impl Handler<Join> for CardActor {
+    type Result = ();
+
+    /// From here on nothing is decided until the other group has answered. So the state that is handed
+    /// over is the last one, or still the present one.
+    fn handle(&mut self, message: Join, seat: &mut Seat) {
+        self.take();
+        if self.has_retired || self.is_joining() {
+            let _ = message.reply.send(Err(Refusal::Moved));
+            return self.stop_when_drained(seat);
+        }
+        let (group, trail) = (&self.hosted.group, &self.hosted.trail);
+        if wire::encode_group(group, trail).len() > JOIN_BYTES_MAX {
+            let refusal = Rejection::CannotJoin(TOO_LONG).into();
+            let _ = message.reply.send(Err(refusal));
+            return;
+        }
+        let Ok((actor, other)) = self.directory.admit(message.into) else {
+            return;
+        };
+        self.live.is_joining.store(true, Ordering::Release);
+        let absorption = Absorption {
+            group: group.clone(),
+            trail: trail.clone(),
+        };
+        let absorb = Absorb {
+            absorption: Arc::new(absorption),
+            giver: Giver {
+                live: self.live.clone(),
+                actor: group.id,
+                has_moved: false,
+            },
+            reply: message.reply,
+        };
+        other.desk.put(Letter::Absorb(other.place, actor, absorb));
+        other.desk.see_to_it();
+    }
+}
+
+const TOO_LONG: &str = "has too long a history to share money with accounts that have one";
+
+/// Take in a group that waits for the answer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Absorb {
+    absorption: Arc<Absorption>,
+    giver: Giver,
+    reply: oneshot::Sender<Joined>,
+}
+
+/// The group that waits: it is told what came of it in any case, also when nobody took the message.
+struct Giver {
+    live: Arc<Live>,
+    actor: ActorId,
+    has_moved: bool,
+}
+
+impl Drop for Giver {
+    fn drop(&mut self) {
+        let has_moved = self.has_moved;
+        let answered = Letter::Answered(self.live.place, self.actor, Answered { has_moved });
+        self.live.desk.put(answered);
+        self.live.desk.wake();
+    }
+}
+
+impl Handler<Absorb> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Absorb, seat: &mut Seat) {
+        self.take();
+        let mut giver = message.giver;
+        let joined = if self.has_retired || self.is_joining() {
+            Err(Refusal::Moved)
+        } else {
+            let mut request = Request {
+                target: Target::Actor(self.hosted.group.id),
+                origin: None,
+                command: Command::Absorb(message.absorption),
+                keys: Vec::new(),
+                fingerprint: 0,
+                recalled: None,
+            };
+            let shared = self.directory.shared();
+            let recorded = self.hosted.execute(&mut request, shared);
+            recorded.map(|answer| answer.lsn())
+        };
+        if joined.is_ok() {
+            giver.has_moved = true;
+            self.directory.forget(giver.actor);
+        }
+        drop(giver);
+        let _ = message.reply.send(joined);
+        self.stop_when_drained(seat);
+    }
+}
+
+/// What the other group answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Answered {
+    has_moved: bool,
+}
+
+impl Handler<Answered> for CardActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Answered, seat: &mut Seat) {
+        self.has_retired |= message.has_moved;
+        self.live.is_joining.store(false, Ordering::Release);
         self.stop_when_drained(seat);
     }
 }

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
-    card_actor::{CardActor, Execute, Look, Retire, Seat},
+    card_actor::{Absorb, Answered, CardActor, Execute, Join, Look, Retire, Seat},
     durability::Durability,
     ticket::{Errand, Ticket},
 };
@@ -41,6 +41,8 @@ pub(super) struct Live {
     pub(super) place: Place,
     /// Messages on their way to it.
     pub(super) queued: AtomicU32,
+    /// Whether its group is on its way into another: nothing is decided meanwhile.
+    pub(super) is_joining: AtomicBool,
     /// When it last did something, in the directory's ticks.
     pub(super) last_used: AtomicU32,
 }
@@ -67,6 +69,12 @@ pub(super) enum Letter {
     Look(Place, ActorId, Look),
     /// A card may go to rest.
     Retire(Place, ActorId, Retire),
+    /// A card's group comes into another.
+    Join(Place, ActorId, Join),
+    /// A card takes another's group in.
+    Absorb(Place, ActorId, Absorb),
+    /// What the other said of that.
+    Answered(Place, ActorId, Answered),
 }
 
 /// The inbox of a thread, and the way to call it.
@@ -158,7 +166,8 @@ impl Desk {
         })
     }
 
-    fn wake(&self) {
+    /// Calls the thread, whichever it is.
+    pub(super) fn wake(&self) {
         if !self.is_called.swap(true, Ordering::SeqCst) {
             self.call.notify_one();
         }
@@ -233,6 +242,15 @@ impl Cards {
             }
             Letter::Retire(place, actor, retire) => {
                 self.with(place, actor, |card, seat| card.handle(retire, seat));
+            }
+            Letter::Join(place, actor, join) => {
+                self.with(place, actor, |card, seat| card.handle(join, seat));
+            }
+            Letter::Absorb(place, actor, absorb) => {
+                self.with(place, actor, |card, seat| card.handle(absorb, seat));
+            }
+            Letter::Answered(place, actor, answered) => {
+                self.with(place, actor, |card, seat| card.handle(answered, seat));
             }
         }
     }

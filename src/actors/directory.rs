@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    card_actor::{CardActor, Look, Retire},
+    card_actor::{CardActor, Join, Look, Retire},
     desk::{Desk, Letter, Live},
     durability::Lane,
     engine::{EngineError, Shared},
@@ -36,6 +36,8 @@ enum Slot {
 /// What came of a request, with the request, so that it can be tried again. An answer in it is on
 /// disk.
 pub(super) type Outcome = (Request, Result<Answer, Refusal>);
+/// How often a message looks for its actor.
+const LOOKS_MAX: usize = 8;
 
 /// Finds actors, starts them when first needed, puts idle ones to rest.
 pub struct Directory {
@@ -139,6 +141,7 @@ impl Directory {
             place: desk.take_place(),
             desk,
             queued: AtomicU32::new(0),
+            is_joining: AtomicBool::new(false),
             last_used: AtomicU32::new(self.tick()),
         });
         self.live.fetch_add(1, Ordering::Relaxed);
@@ -189,19 +192,48 @@ impl Directory {
         self.slots.insert(hosted.group.id, Slot::Resting(bytes));
     }
 
-    /// The live actor, woken if it rests, with one more message counted on its way to it.
-    fn admit(self: &Arc<Self>, actor: ActorId) -> Result<Arc<Live>, EngineError> {
-        // A second look is needed only when the group was resting.
-        for _ in 0..2 {
+    /// Forgets a live group that came into another: the indexes say where it went.
+    pub(super) fn forget(&self, actor: ActorId) {
+        if self.slots.remove(&actor).is_some() {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the group is on its way into another at this moment.
+    pub(super) fn is_joining(&self, actor: ActorId) -> bool {
+        let slot = self.slots.get(&self.shared.indexes.home_of(actor));
+        slot.is_some_and(|slot| match &*slot {
+            Slot::Live(live) => live.is_joining.load(Ordering::Acquire),
+            Slot::Resting(_) => false,
+        })
+    }
+
+    /// Asks a group to come into another; who waits is told by the message.
+    pub(super) fn join(self: &Arc<Self>, actor: ActorId, join: Join) -> Result<(), EngineError> {
+        let (actor, live) = self.admit(actor)?;
+        live.desk.put(Letter::Join(live.place, actor, join));
+        live.desk.see_to_it();
+        Ok(())
+    }
+
+    /// The live actor, woken if it rests, with one more message counted on its way to it; and its id,
+    /// which is another if the group came into that one's.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        actor: ActorId,
+    ) -> Result<(ActorId, Arc<Live>), EngineError> {
+        // More than one look is needed only when the group was resting, or has just come into another.
+        for _ in 0..LOOKS_MAX {
+            let actor = self.shared.indexes.home_of(actor);
             if let Some(slot) = self.slots.get(&actor)
                 && let Slot::Live(live) = &*slot
             {
                 if live.queued.load(Ordering::Relaxed) >= self.mailbox_max {
                     return Err(EngineError::Busy("the card's queue is full"));
                 }
-                return Ok(counted(live));
+                return Ok((actor, counted(live)));
             }
-            if !self.wake(actor)? {
+            if !self.wake(actor)? && self.shared.indexes.home_of(actor) == actor {
                 return Err(Rejection::AccountNotFound.into());
             }
         }
@@ -214,7 +246,7 @@ impl Directory {
         actor: ActorId,
         mut ticket: Box<Ticket>,
     ) -> Result<Box<Ticket>, EngineError> {
-        let live = self.admit(actor)?;
+        let (actor, live) = self.admit(actor)?;
         let home = ticket.address(actor);
         live.desk.put(Letter::Execute(live.place, ticket));
         live.desk.see_to_it();
@@ -240,14 +272,16 @@ impl Directory {
             let mut met = match met.entry(actor) {
                 Entry::Occupied(known) => known,
                 Entry::Vacant(new) => match self.admit(actor) {
-                    Ok(live) => new.insert_entry(Met::new(live, &mut errands, &lane, &reply)),
+                    Ok(admitted) => {
+                        new.insert_entry(Met::new(admitted, &mut errands, &lane, &reply))
+                    }
                     Err(error) => {
                         put(&mut results, number, Err(error));
                         continue;
                     }
                 },
             };
-            met.get_mut().add(&mut errands, (number, actor), request);
+            met.get_mut().add(&mut errands, number, request);
         }
         drop(reply);
         for (desk, errand) in errands {
@@ -274,7 +308,7 @@ impl Directory {
         let look = Look(Box::new(move |hosted: &Hosted| {
             let _ = reply.send(look(hosted));
         }));
-        let live = self.admit(actor)?;
+        let (actor, live) = self.admit(actor)?;
         live.desk.put(Letter::Look(live.place, actor, look));
         live.desk.see_to_it();
         drop(live);
@@ -344,6 +378,8 @@ impl Directory {
 
 /// A card met in a batch: its items are one message.
 struct Met {
+    /// Where it lives by now.
+    actor: ActorId,
     live: Arc<Live>,
     /// Its thread's errand.
     errand: usize,
@@ -353,7 +389,7 @@ struct Met {
 
 impl Met {
     fn new(
-        live: Arc<Live>,
+        (actor, live): (ActorId, Arc<Live>),
         errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
         lane: &Arc<Lane>,
         reply: &mpsc::UnboundedSender<Box<Errand>>,
@@ -366,18 +402,14 @@ impl Met {
             errands.len().saturating_sub(1)
         });
         Self {
+            actor,
             live,
             errand,
             item: None,
         }
     }
 
-    fn add(
-        &mut self,
-        errands: &mut [(Arc<Desk>, Box<Errand>)],
-        (number, actor): (usize, ActorId),
-        request: Request,
-    ) {
+    fn add(&mut self, errands: &mut [(Arc<Desk>, Box<Errand>)], number: usize, request: Request) {
         let Some((_, errand)) = errands.get_mut(self.errand) else {
             return;
         };
@@ -387,7 +419,7 @@ impl Met {
         self.item = Some(errand.items.len());
         errand.items.push(Item {
             number,
-            actor,
+            actor: self.actor,
             place: self.live.place,
             is_last: true,
             request,

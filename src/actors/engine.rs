@@ -100,6 +100,8 @@ impl Shared {
                 Event::TransferSettled(id) => {
                     self.outgoing.remove(id);
                 }
+                // Holds and transfers go on under the old actor, which leads to this one.
+                Event::Absorbed(absorption) => self.indexes.joined(absorption.group.id, actor),
                 Event::Deposited(..)
                 | Event::Withdrawn(..)
                 | Event::TransferredWithin(..)
@@ -191,10 +193,12 @@ pub struct Engine {
     pub durability: Arc<Durability>,
     /// Origins and keys.
     pub registrar: Registrar,
+    /// Held by whoever brings groups together: one at a time.
+    pub joining: tokio::sync::Mutex<()>,
 }
 
-/// How often a request is tried again when it meets itself, a closed authorization or an actor that
-/// just went to rest.
+/// How often a request is tried again when it meets itself, a closed authorization, an actor
+/// that just went to rest, or accounts that must be brought together first.
 const ATTEMPTS_MAX: usize = 16;
 
 impl Engine {
@@ -309,11 +313,16 @@ impl Engine {
         request: &mut Request,
     ) -> Result<Option<Answer>, EngineError> {
         match refusal {
+            Refusal::Rejected(Rejection::Apart { holder_urn, links }) => {
+                self.bring_to(request, &holder_urn, &links).await?;
+                Ok(None)
+            }
             Refusal::Rejected(rejection) => Err(rejection.into()),
             Refusal::Journal(error) => Err(error.into()),
             Refusal::Unavailable => Err(EngineError::Unavailable),
             Refusal::Halted => Err(EngineError::Halted(Halted)),
             Refusal::Contested | Refusal::Moved => {
+                self.wait_until_joined(&request.target).await;
                 tokio::task::yield_now().await;
                 Ok(None)
             }
@@ -476,8 +485,8 @@ impl Engine {
     pub fn actor_of(&self, target: &Target) -> ActorId {
         match target {
             Target::Account { no, .. } => self.shared.indexes.actor_of(*no),
-            Target::Authorization(id) => id.actor,
-            Target::Actor(actor) => *actor,
+            Target::Authorization(id) => self.shared.indexes.home_of(id.actor),
+            Target::Actor(actor) => self.shared.indexes.home_of(*actor),
         }
     }
 }
@@ -513,7 +522,8 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Reverse(_)
         | Command::Expire(_)
         | Command::Refund(_)
-        | Command::ReverseRefund { .. } => answer.fingerprint == request.fingerprint,
+        | Command::ReverseRefund { .. }
+        | Command::Absorb(_) => answer.fingerprint == request.fingerprint,
     }
 }
 

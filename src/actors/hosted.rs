@@ -141,8 +141,8 @@ pub enum Refusal {
     /// It was decided, and never reached the disk: the process is about to stop.
     #[error("the journal is halted")]
     Halted,
-    /// The actor went to rest: ask its successor.
-    #[error("the card went to rest")]
+    /// The actor went to rest or came into another: ask its successor.
+    #[error("the card has moved")]
     Moved,
     /// The decision panicked; nothing has changed.
     #[error("the decision could not be made")]
@@ -231,7 +231,7 @@ impl Hosted {
         if let (None, Some(origin)) = (&self.origin_terms, &self.origin) {
             self.origin_terms = Some(shared.facts.origin(origin));
         }
-        let time = shared.clock.now().max(self.group.last_time.next());
+        let time = shared.clock.now().max(self.after_all(request));
         let events = match self.decide(request, shared, time) {
             Ok(events) => events,
             Err(refusal) => {
@@ -278,6 +278,42 @@ impl Hosted {
             is_replay: false,
         };
         Ok(Undurable::new(lsn, answer))
+    }
+
+    /// The earliest moment of the next record: after this group's last one, and after that of a group
+    /// which comes into it.
+    fn after_all(&self, request: &Request) -> Timestamp {
+        let own = self.group.last_time.next();
+        match &request.command {
+            Command::Absorb(absorption) => own.max(absorption.group.last_time.next()),
+            Command::OpenAccount(_)
+            | Command::ChangeAccount(_)
+            | Command::PatchAccount(_)
+            | Command::Deposit(_)
+            | Command::Withdraw(_)
+            | Command::SendTransfer(_)
+            | Command::ReceiveTransfer(_)
+            | Command::SettleTransfer(_)
+            | Command::ReturnTransfer(_)
+            | Command::Authorize(_)
+            | Command::ForcePost(_)
+            | Command::Increment(_)
+            | Command::Capture(_)
+            | Command::Reverse(_)
+            | Command::Expire(_)
+            | Command::Refund(_)
+            | Command::ReverseRefund { .. } => own,
+        }
+    }
+
+    /// Where this group's records are in the log: its own, and those of the groups that came into it;
+    /// of each the actor and the newest record.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(ActorId, u64)> {
+        let branches = self.group.branches.iter();
+        let mut lines = vec![(self.group.id, self.trail.last())];
+        lines.extend(branches.map(|branch| (branch.actor, branch.newest)));
+        lines
     }
 
     fn decide(
@@ -338,7 +374,8 @@ impl Hosted {
             | Command::ReturnTransfer(_)
             | Command::Authorize(_)
             | Command::ForcePost(_)
-            | Command::Expire(_) => return None,
+            | Command::Expire(_)
+            | Command::Absorb(_) => return None,
         };
         let lsn = self.group.closed.get(&step.authorization)?;
         let is_current = request
@@ -400,6 +437,10 @@ fn for_each_account(event: &Event, add: &mut impl FnMut(AccountNo)) {
             add(transfer.destination);
         }
         Event::TransferSettled(_) => {}
+        Event::Absorbed(absorption) => {
+            let accounts = &absorption.group.accounts;
+            accounts.iter().for_each(|account| add(account.no));
+        }
         Event::AuthorizationApproved(approved) => {
             of_authorization(&approved.authorization, add);
             approved.explanation.for_each_account(add);
@@ -455,7 +496,8 @@ fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
         | Command::ReturnTransfer(_)
         | Command::Increment(_)
         | Command::Reverse(_)
-        | Command::Expire(_) => TransferId(0),
+        | Command::Expire(_)
+        | Command::Absorb(_) => TransferId(0),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the directory must know beside the actors: whose accounts there are, and which do not live
 //! with the actor of their own number. Folds over the log, rebuilt at recovery.
 
-use dashmap::DashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::{DashMap, mapref::multiple::RefMulti};
 
 use super::number_hash::NumberHash;
 use crate::domain::{
@@ -14,6 +16,10 @@ use crate::domain::{
 pub struct Indexes {
     /// Accounts that joined another's money.
     relocated: DashMap<AccountNo, ActorId, NumberHash>,
+    /// Groups that came into another, by their actors: where each went.
+    joined: DashMap<ActorId, ActorId, NumberHash>,
+    /// How many there are: mostly none, and then nobody looks.
+    joined_count: AtomicUsize,
     /// By holder, in the order of making.
     by_holder: DashMap<Box<str>, Vec<AccountNo>>,
     /// By origin, in the order of making.
@@ -24,15 +30,43 @@ impl Indexes {
     /// The actor of an account, if such an account exists.
     #[must_use]
     pub fn actor_of(&self, account: AccountNo) -> ActorId {
-        self.relocated
-            .get(&account)
-            .map_or(ActorId(account.0), |actor| *actor)
+        let known = self.relocated.get(&account).map(|actor| *actor);
+        self.home_of(known.unwrap_or(ActorId(account.0)))
+    }
+
+    /// The actor that has what `actor` had: itself, unless its group came into another.
+    #[must_use]
+    pub fn home_of(&self, actor: ActorId) -> ActorId {
+        let mut home = actor;
+        if self.joined_count.load(Ordering::Acquire) == 0 {
+            return home;
+        }
+        // A group that came into another never comes back, so this ends.
+        while let Some(next) = self.joined.get(&home).map(|next| *next) {
+            home = next;
+        }
+        home
+    }
+
+    /// Notes that the group of `actor` came into that of `home`.
+    pub fn joined(&self, actor: ActorId, home: ActorId) {
+        if self.joined.insert(actor, home).is_none() {
+            self.joined_count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The groups that came into another, and into which, in no order.
+    #[must_use]
+    pub fn all_joined(&self) -> Vec<(ActorId, ActorId)> {
+        let pair = |entry: RefMulti<'_, ActorId, ActorId>| (*entry.key(), *entry.value());
+        self.joined.iter().map(pair).collect()
     }
 
     /// The actor of a ledger account, if it exists.
     #[must_use]
-    pub const fn actor_of_ledger(&self, ledger: LedgerNo) -> ActorId {
-        ActorId(ledger.0)
+    pub fn actor_of_ledger(&self, ledger: LedgerNo) -> ActorId {
+        // It has the number of the account it was made with.
+        self.actor_of(AccountNo(ledger.0))
     }
 
     /// Notes a new account of `actor`.

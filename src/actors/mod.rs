@@ -16,6 +16,7 @@ pub mod expiry;
 pub mod facts;
 pub mod hosted;
 pub mod indexes;
+pub mod joining;
 pub mod keys;
 pub mod number_hash;
 pub mod registrar;

@@ -33,6 +33,12 @@ pub fn take(engine: &Engine) -> Result<SnapshotInfo, JournalError> {
     let mut sink = shared.journal.snapshots().create(lsn, now_ms)?;
     sink.put(&engine.registrar.capture())?;
     put_groups(engine, sink.as_mut())?;
+    // After the groups: of a group that was not found any more, it is known where it went, and so it is
+    // of one that was taken before it went.
+    let joined = shared.indexes.all_joined();
+    if !joined.is_empty() {
+        sink.put(&wire::encode_joined(&joined))?;
+    }
     // After the groups: every record up to `lsn` has settled its keys before its group was asked.
     shared
         .keys

@@ -1,11 +1,11 @@
 //! The only place where state changes: each fact, once decided, is applied and cannot be refused.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     event::{Approved, Event, Movement, StepKind, Stepped},
     funds::{self, LedgerAccount},
-    group::Group,
+    group::{Absorption, Branch, Group},
     hold::{Authorization, Counted, OpenAuthorization},
     ids::AccountNo,
     money::Amount,
@@ -94,6 +94,54 @@ fn apply_one(group: &mut Group, event: &Event, stamp: Stamp) {
             group.closed.insert(declined.id, stamp.lsn);
         }
         Event::AuthorizationStepped(stepped) => apply_stepped(group, stepped, stamp),
+        Event::Absorbed(absorption) => absorb(group, absorption, stamp),
+    }
+}
+
+/// Everything of the other group is in this one from here on; nothing of either is changed by it.
+fn absorb(group: &mut Group, absorption: &Absorption, stamp: Stamp) {
+    let other = &absorption.group;
+    assert!(
+        stamp.time > other.last_time && stamp.lsn > absorption.trail.last(),
+        "Invariant: a group is taken in after its last record"
+    );
+    assert_eq!(
+        other.sequence,
+        absorption.trail.count(),
+        "Invariant: a group's records are counted once"
+    );
+    for account in &other.accounts {
+        assert!(
+            group.account(account.no).is_none(),
+            "Invariant: account numbers are unique"
+        );
+        group.accounts.push(account.clone());
+    }
+    for ledger in &other.ledgers {
+        assert!(
+            group.ledger(ledger.no).is_none(),
+            "Invariant: ledger numbers are unique"
+        );
+        group.ledgers.push(ledger.clone());
+    }
+    join(&mut group.open, &other.open);
+    join(&mut group.closed, &other.closed);
+    join(&mut group.outgoing, &other.outgoing);
+    join(&mut group.received, &other.received);
+    // The order of coming is the order of the log: what came into the other came before it did.
+    group.branches.extend(&other.branches);
+    group.branches.sort_by_key(|branch| branch.joined);
+    group.branches.push(Branch {
+        actor: other.id,
+        newest: absorption.trail.last(),
+        joined: stamp.lsn,
+    });
+}
+
+fn join<K: Ord + Copy, V: Clone>(own: &mut BTreeMap<K, V>, others: &BTreeMap<K, V>) {
+    for (key, value) in others {
+        let twice = own.insert(*key, value.clone());
+        assert!(twice.is_none(), "Invariant: two groups share nothing");
     }
 }
 

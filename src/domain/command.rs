@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     account::{Medium, Status, StatusReason},
+    group::Absorption,
     hold::{Authorization, TransactionType},
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     lists::{self, Lists},
@@ -102,6 +103,8 @@ pub enum Command {
         /// The refund's record.
         refund: u64,
     },
+    /// Take in another group: as it is now, and it does nothing more.
+    Absorb(Arc<Absorption>),
 }
 
 /// A new account.

@@ -8,6 +8,7 @@ use super::{
     command::{Authorize, ChangeAccount, MoveMoney, Transfer},
     explanation::Explanation,
     funds::Balance,
+    group::Absorption,
     hold::Authorization,
     ids::{AccountNo, AuthorizationId, LedgerNo, TransferId},
     money::{Amount, Asset},
@@ -48,6 +49,8 @@ pub enum Event {
     AuthorizationDeclined(Box<Declined>),
     /// Something became of an authorization.
     AuthorizationStepped(Box<Stepped>),
+    /// Another group came into this one with all it has, and is no more.
+    Absorbed(Arc<Absorption>),
 }
 
 impl Event {
@@ -55,7 +58,10 @@ impl Event {
     #[must_use]
     pub fn movement(&self) -> Option<&Movement> {
         match self {
-            Self::AccountOpened(_) | Self::AccountChanged { .. } | Self::TransferSettled(_) => None,
+            Self::AccountOpened(_)
+            | Self::AccountChanged { .. }
+            | Self::TransferSettled(_)
+            | Self::Absorbed(_) => None,
             Self::Deposited(_, movement)
             | Self::Withdrawn(_, movement)
             | Self::TransferredWithin(_, movement)
@@ -95,6 +101,16 @@ impl Event {
     pub const fn stepped(&self) -> Option<&Stepped> {
         if let Self::AuthorizationStepped(stepped) = self {
             Some(stepped)
+        } else {
+            None
+        }
+    }
+
+    /// The group it takes in, if it does.
+    #[must_use]
+    pub const fn absorption(&self) -> Option<&Arc<Absorption>> {
+        if let Self::Absorbed(absorption) = self {
+            Some(absorption)
         } else {
             None
         }

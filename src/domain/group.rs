@@ -9,6 +9,7 @@ use super::{
     hold::OpenAuthorization,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     time::Timestamp,
+    trail::Trail,
 };
 
 /// Accounts that share money, the money, and what is held of it.
@@ -34,7 +35,32 @@ pub struct Group {
     pub outgoing: BTreeMap<TransferId, Transfer>,
     /// Transfers that arrived, so that none arrives twice.
     pub received: BTreeMap<TransferId, u64>,
+    /// The groups that came into this one, and into those, in the order of their coming.
+    pub branches: Vec<Branch>,
 }
+
+/// A group that came into another: where the past of its accounts is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Who owned it.
+    pub actor: ActorId,
+    /// Where its last record stands in the log.
+    pub newest: u64,
+    /// Where the record stands by which it came.
+    pub joined: u64,
+}
+
+/// A group as it was when another took it in, with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absorption {
+    /// Its state.
+    pub group: Group,
+    /// Where its records are.
+    pub trail: Trail,
+}
+
+/// How many accounts one group holds at the most: each purchase looks at them.
+pub const ACCOUNTS_MAX: usize = 64;
 
 impl Group {
     /// Without accounts.
@@ -51,6 +77,7 @@ impl Group {
             closed: BTreeMap::new(),
             outgoing: BTreeMap::new(),
             received: BTreeMap::new(),
+            branches: Vec::new(),
         }
     }
 
@@ -64,6 +91,13 @@ impl Group {
     #[must_use]
     pub fn ledger(&self, no: LedgerNo) -> Option<&LedgerAccount> {
         self.ledgers.iter().find(|ledger| ledger.no == no)
+    }
+
+    /// Who gave the numbers to the authorizations of this group, the latest first: itself, then those
+    /// that came into it. Of one account, all that a later one numbered is newer.
+    pub fn numberers(&self) -> impl Iterator<Item = ActorId> {
+        let before = self.branches.iter().rev().map(|branch| branch.actor);
+        std::iter::once(self.id).chain(before)
     }
 
     /// Whether some account in front of that money still exists.

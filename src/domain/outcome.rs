@@ -4,7 +4,7 @@ use super::{
     account::Status,
     hold::State,
     money::{Amount, Asset, MoneyError},
-    policy::metadata::MetadataError,
+    policy::{Link, metadata::MetadataError},
 };
 
 /// Why an authorization was declined: a closed list. Source: network-face contract; codes are
@@ -219,7 +219,26 @@ pub enum Rejection {
         /// The clearing's.
         currency: super::money::Currency,
     },
+    /// The metadata names accounts that live apart from this one: they must be brought together
+    /// first.
+    #[error("{} must be an account that exists", first_key(links))]
+    Apart {
+        /// Whose they must be.
+        holder_urn: String,
+        /// The accounts.
+        links: Vec<Link>,
+    },
+    /// The metadata names an account that this one may not draw on.
+    #[error(transparent)]
+    Link(MetadataError),
+    /// Two groups of accounts cannot become one.
+    #[error("{0}")]
+    CannotJoin(&'static str),
     /// Source and destination are the same money.
     #[error("source and destination share one ledger account")]
     SameMoney,
+}
+
+fn first_key(links: &[Link]) -> &str {
+    links.first().map_or("metadata", |link| &link.key)
 }

@@ -196,6 +196,12 @@ impl From<Rejection> for Problem {
             Rejection::AmountRequired => Self::impossible("local_amount", text),
             Rejection::Money(error) => Self::money("local_amount", &error),
             Rejection::Metadata(error) => Self::malformed(error.key, text),
+            Rejection::Link(error) => Self::impossible(error.key, text),
+            Rejection::Apart { links, .. } => {
+                let first = links.into_iter().next();
+                Self::impossible(first.map_or("metadata".to_owned(), |link| link.key), text)
+            }
+            Rejection::CannotJoin(_) => Self::impossible("metadata", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::SameMoney => Self::impossible("destination_account_urn", text),
         }

@@ -20,34 +20,45 @@ pub enum HistoryError {
     Wire(#[from] WireError),
 }
 
-/// An actor's records, newest first. Reads block.
+/// A group's records, newest first. Reads block.
+///
+/// A group that others came into has several lines of records: its own, and theirs up to the moment of
+/// their coming (`Hosted::lines`). They are read as one, in the order of the log.
 pub struct History<'a> {
     journal: &'a dyn Journal,
+    lines: Vec<Line>,
+    reads: usize,
+}
+
+/// One actor's records.
+struct Line {
     actor: ActorId,
     /// Where the next record stands, 0 at the end.
     next: u64,
     /// The record at `next`, if it was read on the way there.
     held: Option<Entry>,
-    reads: usize,
 }
 
 impl<'a> History<'a> {
-    /// Begins with the record at `newest`, which must be one of `actor`'s, or 0 for none.
+    /// Begins with the newest record of each line: its actor, and where that record stands, 0 for none.
     #[must_use]
-    pub fn new(journal: &'a dyn Journal, actor: ActorId, newest: u64) -> Self {
+    pub fn new(journal: &'a dyn Journal, lines: &[(ActorId, u64)]) -> Self {
+        let line = |(actor, newest): &(ActorId, u64)| Line {
+            actor: *actor,
+            next: *newest,
+            held: None,
+        };
         Self {
             journal,
-            actor,
-            next: newest,
-            held: None,
+            lines: lines.iter().map(line).collect(),
             reads: 0,
         }
     }
 
     /// Where the next record stands; 0 at the end.
     #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.next
+    pub fn position(&self) -> u64 {
+        self.lines.iter().map(|line| line.next).max().unwrap_or(0)
     }
 
     /// How many records were read so far.
@@ -60,33 +71,31 @@ impl<'a> History<'a> {
     ///
     /// # Errors
     ///
-    /// [`HistoryError`] if it cannot be read. Records that were retired are simply the end.
+    /// [`HistoryError`] if it cannot be read. Of an actor whose records were retired, that is simply the
+    /// end.
     pub fn older(&mut self) -> Result<Option<(u64, Entry)>, HistoryError> {
-        let at = self.next;
-        let held = match self.held.take() {
-            Some(entry) => Some(entry),
-            None => self.read(at)?,
-        };
-        self.next = held.as_ref().map_or(0, |entry| entry.links.previous);
-        Ok(held.map(|entry| (at, entry)))
+        loop {
+            let newest = self.lines.iter_mut().max_by_key(|line| line.next);
+            let Some(line) = newest.filter(|line| line.next != 0) else {
+                return Ok(None);
+            };
+            let at = line.next;
+            line.peek(self.journal, &mut self.reads)?;
+            if let Some(entry) = line.held.take() {
+                line.next = entry.links.previous;
+                return Ok(Some((at, entry)));
+            }
+        }
     }
 
-    /// Goes on to the newest record from before `moment`.
+    /// Goes on to the newest records from before `moment`.
     ///
     /// # Errors
     ///
     /// [`HistoryError`] if a record on the way cannot be read.
     pub fn skip_to_before(&mut self, moment: Timestamp) -> Result<(), HistoryError> {
-        while let Some(entry) = self.peek()? {
-            if entry.time < moment {
-                return Ok(());
-            }
-            let (skip, previous) = (entry.links.skip, entry.links.previous);
-            let far = self.read(skip)?.filter(|far| far.time >= moment);
-            (self.next, self.held) = match far {
-                Some(far) => (skip, Some(far)),
-                None => (previous, None),
-            };
+        for line in &mut self.lines {
+            line.skip_to_before(moment, (self.journal, &mut self.reads))?;
         }
         Ok(())
     }
@@ -97,8 +106,45 @@ impl<'a> History<'a> {
     ///
     /// [`HistoryError`] if a record on the way cannot be read.
     pub fn skip_to_position(&mut self, position: u64) -> Result<(), HistoryError> {
+        for line in &mut self.lines {
+            line.skip_to_position(position, (self.journal, &mut self.reads))?;
+        }
+        Ok(())
+    }
+
+    /// Reads no more of `actor`: all that is left of its records is too old.
+    pub fn end(&mut self, actor: ActorId) {
+        self.lines.retain(|line| line.actor != actor);
+    }
+}
+
+impl Line {
+    fn skip_to_before(
+        &mut self,
+        moment: Timestamp,
+        (journal, reads): (&dyn Journal, &mut usize),
+    ) -> Result<(), HistoryError> {
+        while let Some(entry) = self.peek(journal, reads)? {
+            if entry.time < moment {
+                return Ok(());
+            }
+            let (skip, previous) = (entry.links.skip, entry.links.previous);
+            let far = self.read(skip, journal, reads)?;
+            (self.next, self.held) = match far.filter(|far| far.time >= moment) {
+                Some(far) => (skip, Some(far)),
+                None => (previous, None),
+            };
+        }
+        Ok(())
+    }
+
+    fn skip_to_position(
+        &mut self,
+        position: u64,
+        (journal, reads): (&dyn Journal, &mut usize),
+    ) -> Result<(), HistoryError> {
         while self.next > position {
-            let Some(entry) = self.peek()? else {
+            let Some(entry) = self.peek(journal, reads)? else {
                 return Ok(());
             };
             let (skip, previous) = (entry.links.skip, entry.links.previous);
@@ -108,9 +154,13 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    fn peek(&mut self) -> Result<Option<&Entry>, HistoryError> {
+    fn peek(
+        &mut self,
+        journal: &dyn Journal,
+        reads: &mut usize,
+    ) -> Result<Option<&Entry>, HistoryError> {
         if self.held.is_none() {
-            self.held = self.read(self.next)?;
+            self.held = self.read(self.next, journal, reads)?;
         }
         if self.held.is_none() {
             self.next = 0;
@@ -118,22 +168,36 @@ impl<'a> History<'a> {
         Ok(self.held.as_ref())
     }
 
-    fn read(&mut self, at: u64) -> Result<Option<Entry>, HistoryError> {
+    fn read(
+        &self,
+        at: u64,
+        journal: &dyn Journal,
+        reads: &mut usize,
+    ) -> Result<Option<Entry>, HistoryError> {
         if at == 0 {
             return Ok(None);
         }
-        self.reads = self.reads.saturating_add(1);
-        let bytes = match self.journal.read(Lsn::new(at)) {
-            Ok(bytes) => bytes,
-            Err(JournalError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let entry = wire::decode_entry(&bytes)?;
-        assert_eq!(
-            entry.actor, self.actor,
+        *reads = reads.saturating_add(1);
+        let entry = entry_at(journal, at)?;
+        let is_own = |entry: &Entry| entry.actor == self.actor;
+        assert!(
+            entry.as_ref().is_none_or(is_own),
             "Invariant: a record points only at records of its own actor"
         );
-        Ok(Some(entry))
+        Ok(entry)
+    }
+}
+
+/// The record at `at`, whosever it is; none if it was retired.
+///
+/// # Errors
+///
+/// [`HistoryError`] if it cannot be read.
+pub fn entry_at(journal: &dyn Journal, at: u64) -> Result<Option<Entry>, HistoryError> {
+    match journal.read(Lsn::new(at)) {
+        Ok(bytes) => Ok(Some(wire::decode_entry(&bytes)?)),
+        Err(JournalError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -181,11 +245,11 @@ mod tests {
     #[test]
     fn every_record_is_read_newest_first() {
         let (journal, positions) = log(40);
-        let mut history = History::new(&journal, ActorId(7), positions[39]);
+        let mut history = History::new(&journal, &[(ActorId(7), positions[39])]);
         assert_eq!(numbers(&mut history), (1..=40).rev().collect::<Vec<_>>());
         assert_eq!(history.reads(), 40);
         assert_eq!(
-            numbers(&mut History::new(&journal, ActorId(7), 0)),
+            numbers(&mut History::new(&journal, &[(ActorId(7), 0)])),
             Vec::<u64>::new()
         );
     }
@@ -194,7 +258,7 @@ mod tests {
     fn a_moment_is_exclusive_and_found_in_few_reads() {
         let (journal, positions) = log(500);
         for moment in [0, 5, 10, 11, 20, 2_555, 2_560, 4_990, 5_000, 5_001, 9_999] {
-            let mut history = History::new(&journal, ActorId(7), positions[499]);
+            let mut history = History::new(&journal, &[(ActorId(7), positions[499])]);
             let at = Timestamp::from_micros(moment);
             history.skip_to_before(at).expect("readable");
             assert!(history.reads() <= 60, "{moment}: {} reads", history.reads());
@@ -211,7 +275,7 @@ mod tests {
         for wanted in [1_u64, 2, 63, 64, 65, 128, 299, 300] {
             let at = positions[usize::try_from(wanted - 1).expect("small")];
             for (position, expected) in [(at, wanted), (at + 1, wanted), (at - 1, wanted - 1)] {
-                let mut history = History::new(&journal, ActorId(7), positions[299]);
+                let mut history = History::new(&journal, &[(ActorId(7), positions[299])]);
                 history.skip_to_position(position).expect("readable");
                 assert!(
                     history.reads() <= 60,
@@ -229,7 +293,7 @@ mod tests {
     fn retired_records_are_the_end() {
         let (journal, positions) = log(20);
         journal.retire(Lsn::new(positions[9])).expect("retired");
-        let mut history = History::new(&journal, ActorId(7), positions[19]);
+        let mut history = History::new(&journal, &[(ActorId(7), positions[19])]);
         assert_eq!(numbers(&mut history), (11..=20).rev().collect::<Vec<_>>());
     }
 }

@@ -143,43 +143,57 @@ pub fn recover(
 ) -> Result<(Registrar, Report), RecoveryError> {
     let now = shared.clock.now();
     let oldest_key = now.plus_seconds(key_retention_s.saturating_neg());
-    let (mut shards, mut handles) = (Vec::new(), Vec::new());
+    let (mut lanes, mut handles) = (Vec::new(), Vec::new());
     for _ in 0..threads.max(1) {
         let (sender, receiver) = mpsc::sync_channel(BATCHES_WAITING);
-        shards.push(Lane {
+        lanes.push(Lane {
             sender,
             groups: Vec::new(),
             records: Vec::new(),
         });
-        let (shared, directory) = (shared.clone(), directory.clone());
+        let shared = shared.clone();
         handles.push(thread::spawn(move || {
-            run_shard(&receiver, &shared, &directory, oldest_key)
+            run_shard(&receiver, &shared, oldest_key)
         }));
     }
-    let mut feed = Feed { shards };
+    let mut feed = Feed { shards: lanes };
     let mut registry = (Registry::default(), Trail::default());
     let fed = feed_all(shared, &mut feed, &mut registry, (now, oldest_key));
     feed.finish();
-    let mut report = Report::default();
-    let mut broken = None;
-    for handle in handles {
-        match handle.join() {
-            Ok(Ok(part)) => add(&mut report, &part),
-            Ok(Err(error)) => broken = Some(error.into()),
-            Err(panic) => {
-                let text = super::shard::panic_text(panic.as_ref());
-                broken = Some(RecoveryError::Thread(text));
-            }
-        }
-    }
     // What a shard found says more than that it stopped listening.
-    if let Some(error) = broken {
-        return Err(error);
+    let shards = joined(handles)?;
+    let mut report = Report {
+        snapshot: fed?,
+        ..Report::default()
+    };
+    // Only now is it known which groups came into others: of those the other's record holds all.
+    for (actor, home) in shards.iter().flat_map(|shard| &shard.joined) {
+        shared.indexes.joined(*actor, *home);
     }
-    report.snapshot = fed?;
+    let settle = |shard| {
+        let (shared, directory) = (shared.clone(), directory.clone());
+        thread::spawn(move || settle_shard(shard, &shared, &directory))
+    };
+    for part in joined(shards.into_iter().map(settle).collect())? {
+        add(&mut report, &part);
+    }
     shared.clock.advance_to(registry.0.last_time);
     shared.indexes.sort();
     Ok((Registrar::new(registry.0, registry.1, shared)?, report))
+}
+
+/// What the threads came to, or the first reason why one did not.
+fn joined<T>(
+    handles: Vec<thread::JoinHandle<Result<T, FoldError>>>,
+) -> Result<Vec<T>, RecoveryError> {
+    let ended: Vec<_> = handles.into_iter().map(thread::JoinHandle::join).collect();
+    let result = |ended: thread::Result<Result<T, FoldError>>| match ended {
+        Ok(result) => result.map_err(RecoveryError::from),
+        Err(panic) => Err(RecoveryError::Thread(super::shard::panic_text(
+            panic.as_ref(),
+        ))),
+    };
+    ended.into_iter().map(result).collect()
 }
 
 fn add(report: &mut Report, part: &Report) {
@@ -219,6 +233,11 @@ fn feed_all(
                 Item::Keys(keys) => {
                     for (key, life, lsn) in keys {
                         shared.keys.settle(key, life, lsn, now);
+                    }
+                }
+                Item::Joined(pairs) => {
+                    for (actor, home) in pairs {
+                        shared.indexes.joined(actor, home);
                     }
                 }
                 Item::Group(..) => {}
@@ -288,9 +307,8 @@ pub fn fold_registry(
 fn run_shard(
     work: &mpsc::Receiver<Work>,
     shared: &Shared,
-    directory: &Directory,
     oldest_key: Timestamp,
-) -> Result<Report, FoldError> {
+) -> Result<Shard, FoldError> {
     let mut shard = Shard::default();
     while let Ok(work) = work.recv() {
         match work {
@@ -308,7 +326,22 @@ fn run_shard(
             }
         }
     }
+    Ok(shard)
+}
+
+/// Hands the groups over as they are now, but for those that came into others.
+fn settle_shard(
+    mut shard: Shard,
+    shared: &Shared,
+    directory: &Directory,
+) -> Result<Report, FoldError> {
     shared.clock.advance_to(shard.last_time);
+    let is_gone = |actor| shared.indexes.home_of(actor) != actor;
+    for (actor, error) in std::mem::take(&mut shard.headless) {
+        if !is_gone(actor) {
+            return Err(error);
+        }
+    }
     let mut report = Report {
         applied: shard.applied,
         skipped: shard.skipped,
@@ -320,6 +353,9 @@ fn run_shard(
             trail,
             bytes,
         } = group?;
+        if is_gone(group.id) {
+            continue;
+        }
         let bytes = bytes.unwrap_or_else(|| wire::encode_group(&group, &trail).into_boxed_slice());
         report.groups = report.groups.saturating_add(1);
         settle_group(shared, &group, &mut report);

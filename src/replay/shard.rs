@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     domain::{
         apply::{self, Stamp},
+        event::Event,
         ids::ActorId,
         time::Timestamp,
         trail::Trail,
@@ -89,6 +90,11 @@ pub struct Shard {
     pub skipped: u64,
     /// The latest moment of a record.
     pub last_time: Timestamp,
+    /// The groups that records took in, and into which. What their own records came to stays as it is.
+    pub joined: Vec<(ActorId, ActorId)>,
+    /// Actors of which the records begin in the middle. That is a fault, unless the group came into
+    /// another before the snapshot looked for it, and that other one holds it.
+    pub headless: BTreeMap<ActorId, FoldError>,
 }
 
 impl Shard {
@@ -108,12 +114,19 @@ impl Shard {
     ///
     /// # Errors
     ///
-    /// [`FoldError`] if it does not follow from those before it.
+    /// [`FoldError`] if it does not follow from those before it; a beginning that is missing is noted
+    /// in [`Shard::headless`].
     pub fn fold(&mut self, lsn: Lsn, payload: &[u8]) -> Result<Option<Entry>, FoldError> {
         let wire = |source| FoldError::Wire { lsn, source };
         let entry = wire::decode_entry(payload).map_err(wire)?;
-        let is_new = self.fold_entry(lsn, &entry)?;
-        Ok(is_new.then_some(entry))
+        match self.fold_entry(lsn, &entry) {
+            Ok(is_new) => Ok(is_new.then_some(entry)),
+            Err(error @ FoldError::Gap { expected: 1, .. }) => {
+                self.headless.entry(entry.actor).or_insert(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The same with a record that is decoded already; `false` if the snapshot held it.
@@ -171,6 +184,9 @@ impl Shard {
             });
         }
         trail.push(lsn.get());
+        let taken_in = events.iter().filter_map(Event::absorption);
+        self.joined
+            .extend(taken_in.map(|it| (it.group.id, entry.actor)));
         self.applied = self.applied.saturating_add(1);
         Ok(true)
     }

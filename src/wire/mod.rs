@@ -8,9 +8,11 @@
 mod codec;
 mod layout;
 
+use std::sync::Arc;
+
 use crate::domain::{
     event::Event,
-    group::Group,
+    group::{Absorption, Group},
     ids::ActorId,
     registry::{Registry, RegistryEvent},
     time::Timestamp,
@@ -99,6 +101,8 @@ pub enum Item {
     Group(Box<Group>, Trail),
     /// Keys and the records they stand for.
     Keys(Vec<(Key, KeyLife, u64)>),
+    /// Groups that came into another, by their actors, and into which.
+    Joined(Vec<(ActorId, ActorId)>),
 }
 
 /// Writes `entry` into `out`, which is emptied first; the allocation is reused.
@@ -122,6 +126,27 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, WireError> {
 /// [`WireError`] for other bytes.
 pub fn decode_entry_head(bytes: &[u8]) -> Result<(Timestamp, ActorId, u64), WireError> {
     codec::decode_prefix(bytes, "record")
+}
+
+/// The group that a record takes in, if it takes one in. Another record costs little more than its
+/// head.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn absorbed_in(bytes: &[u8]) -> Result<Option<Arc<Absorption>>, WireError> {
+    type Head = (Timestamp, ActorId, u64, Links, Vec<(Key, KeyLife)>, u64);
+    const GROUP: u8 = 0;
+    const ABSORBED: u8 = 12;
+    // Whose body it is, how many events, the kind of the first: a record of none ends before that.
+    let kind: Result<(Head, u8, u64, u8), _> = codec::decode_prefix(bytes, "record");
+    if !matches!(kind, Ok((_, GROUP, _, ABSORBED))) {
+        return Ok(None);
+    }
+    let Body::Group(events) = decode_entry(bytes)?.body else {
+        return Ok(None);
+    };
+    Ok(events.iter().find_map(|event| event.absorption().cloned()))
 }
 
 /// What a request is told apart by from others under the same key.
@@ -154,6 +179,14 @@ pub fn encode_keys(keys: &Vec<(Key, KeyLife, u64)>) -> Vec<u8> {
     out
 }
 
+/// Writes which groups came into which as a snapshot holds it.
+#[must_use]
+pub fn encode_joined(joined: &Vec<(ActorId, ActorId)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    codec::encode_with_tag(3, joined, &mut out);
+    out
+}
+
 /// Reads an item of a snapshot.
 ///
 /// # Errors
@@ -170,6 +203,7 @@ pub fn decode_item(bytes: &[u8]) -> Result<Item, WireError> {
             Ok(Item::Group(Box::new(group), trail))
         }
         2 => codec::decode_tagged(bytes, "keys").map(Item::Keys),
+        3 => codec::decode_tagged(bytes, "joined groups").map(Item::Joined),
         other => Err(WireError::Undecodable {
             kind: "snapshot item",
             what: format!("unknown kind {other}"),

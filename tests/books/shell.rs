@@ -133,7 +133,8 @@ impl Shell {
             | Event::TransferReceived(..)
             | Event::TransferSettled(_)
             | Event::TransferReturned(..)
-            | Event::AuthorizationDeclined(_) => return,
+            | Event::AuthorizationDeclined(_)
+            | Event::Absorbed(_) => return,
         };
         let mut known = (**authorization).clone();
         settle_own_lsn(&mut known, self.lsn);
@@ -301,7 +302,8 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::SettleTransfer(_)
         | Command::ReturnTransfer(_)
         | Command::Authorize(_)
-        | Command::ForcePost(_) => None,
+        | Command::ForcePost(_)
+        | Command::Absorb(_) => None,
     }
 }
 

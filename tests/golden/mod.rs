@@ -5,10 +5,12 @@ mod events;
 mod parts;
 mod state;
 
-use cardwright::domain::trail::Links;
+use std::sync::Arc;
+
+use cardwright::domain::{event::Event, trail::Links};
 use cardwright::wire::{
     Body, Entry, Item, Key, KeyLife, decode_entry, decode_item, encode_entry, encode_group,
-    encode_keys, encode_registry,
+    encode_joined, encode_keys, encode_registry,
 };
 
 use parts::{actor, time};
@@ -32,6 +34,7 @@ impl Stored {
                 Item::Registry(registry, trail) => encode_registry(registry, trail),
                 Item::Group(group, trail) => encode_group(group, trail),
                 Item::Keys(keys) => encode_keys(keys),
+                Item::Joined(joined) => encode_joined(joined),
             },
         }
     }
@@ -61,6 +64,10 @@ pub(crate) fn all() -> Vec<(&'static str, Stored)> {
     all.push(("snapshot-group", item(state::group())));
     all.push(("snapshot-group-empty", item(state::empty_group())));
     all.push(("snapshot-keys", item(state::keys())));
+    all.push(("snapshot-group-joined", item(state::joined_group())));
+    all.push(("snapshot-joined", item(state::joined())));
+    let absorbed = Event::Absorbed(Arc::new(state::absorption()));
+    all.push(("record-absorbed", record(Body::Group(vec![absorbed]))));
     all
 }
 

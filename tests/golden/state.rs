@@ -6,7 +6,7 @@ use cardwright::{
     domain::{
         account::{Status, StatusReason},
         funds::LedgerAccount,
-        group::Group,
+        group::{Absorption, Branch, Group},
         hold::OpenAuthorization,
         ids::{LedgerNo, TransferId},
         lists::Lists,
@@ -85,8 +85,37 @@ pub(super) fn group() -> Item {
         closed: [(id(1), 180), (id(2), 181)].into(),
         outgoing: [(TransferId(20), transfer())].into(),
         received: [(TransferId(182), 183), (TransferId(184), 185)].into(),
+        branches: Vec::new(),
     };
     Item::Group(Box::new(group), trail())
+}
+
+/// A group that others came into.
+pub(super) fn joined_group() -> Item {
+    let branch = |actor_no, newest, joined| Branch {
+        actor: actor(actor_no),
+        newest,
+        joined,
+    };
+    let mut group = Group::new(actor(2));
+    group.branches = vec![branch(200, 201, 202), branch(203, 204, u64::MAX)];
+    Item::Group(Box::new(group), trail())
+}
+
+pub(super) fn joined() -> Item {
+    Item::Joined(vec![
+        (actor(210), actor(211)),
+        (actor(212), actor(u64::MAX)),
+    ])
+}
+
+/// What a record holds of a group that comes into another.
+pub(super) fn absorption() -> Absorption {
+    let Item::Group(group, trail) = group() else {
+        panic!("a group is a group");
+    };
+    let group = *group;
+    Absorption { group, trail }
 }
 
 pub(super) fn empty_group() -> Item {

@@ -123,6 +123,8 @@ impl Model {
             Command::Expire(id) => self.expire(*id),
             Command::Refund(step) => self.refund(group, step),
             Command::ReverseRefund { step, refund } => self.unrefund(group, step, *refund),
+            // The generator links nothing: the model's groups stay apart.
+            Command::Absorb(_) => Err("cannot join"),
         };
         done.unwrap_or_else(|refused| format!("rejected {refused}"))
     }

@@ -51,6 +51,7 @@ fn event(event: &Event) -> String {
         }
         Event::AuthorizationDeclined(no) => declined(no.reason),
         Event::AuthorizationStepped(step) => stepped(step),
+        Event::Absorbed(_) => "absorbed".into(),
     }
 }
 
@@ -98,6 +99,8 @@ const fn word(rejection: &Rejection) -> &'static str {
             | MoneyError::NotACurrency { .. },
         ) => "money",
         Rejection::Metadata(_) => "metadata",
+        Rejection::Apart { .. } | Rejection::Link(_) => "link",
+        Rejection::CannotJoin(_) => "cannot join",
         Rejection::NoAssetForCurrency { .. } => "no asset",
         Rejection::SameMoney => "same money",
     }

@@ -130,6 +130,7 @@ fn said(event: &Event) -> String {
         }
         Event::AuthorizationDeclined(no) => declined(no.reason),
         Event::AuthorizationStepped(step) => stepped(step),
+        Event::Absorbed(_) => "absorbed".into(),
     }
 }
 

@@ -206,6 +206,20 @@ fn group_event(lsn: Lsn, event: &Event) -> Description {
         Event::AuthorizationApproved(approved) => approval(approved),
         Event::AuthorizationDeclined(declined) => decline(declined),
         Event::AuthorizationStepped(stepped) => step(lsn, stepped),
+        Event::Absorbed(absorption) => {
+            let group = &absorption.group;
+            let accounts: Vec<String> = group.accounts.iter().map(|it| it.urn()).collect();
+            plain(
+                "absorbed",
+                format!("actor {}: {}", group.id.0, accounts.join(", ")),
+                json!({
+                    "absorbed_actor": group.id.0, "records": group.sequence,
+                    "last_record_lsn": absorption.trail.last(), "account_urns": accounts,
+                    "open_authorizations": group.open.len(),
+                    "closed_authorizations": group.closed.len(),
+                }),
+            )
+        }
     }
 }
 

@@ -77,11 +77,14 @@ pub(super) struct Found {
     pub(super) lsn: Lsn,
     /// The authorization that was asked for.
     pub(super) authorization: Option<Authorization>,
+    /// Into whose group it came by then.
+    joined: Option<ActorId>,
 }
 
-/// The actor of whatever `id` names.
-pub(super) fn actor_of(reader: &WalReader, id: &str) -> Result<ActorId, CliError> {
-    find(reader, id, Lsn::new(u64::MAX)).map(|found| found.group.id)
+/// The actor of whatever `id` names, and those whose groups came into its.
+pub(super) fn actors_of(reader: &WalReader, id: &str) -> Result<Vec<ActorId>, CliError> {
+    let found = find(reader, id, Lsn::new(u64::MAX))?;
+    Ok(found.group.numberers().collect())
 }
 
 /// What `id` names, and all that shares money with it, as of `at`.
@@ -139,20 +142,44 @@ fn decoded(lsn: Lsn, payload: &[u8]) -> Result<Entry, CliError> {
         .map_err(|error| CliError::Fault(format!("the record at lsn {lsn}: {error}")))
 }
 
-/// The group of `actor` at `at`, if it has records by then.
+/// The group of `actor` at `at`, or the one it came into by then.
 fn fold(
     reader: &WalReader,
     actor: ActorId,
     subject: Subject,
     at: Lsn,
 ) -> Result<Option<Found>, CliError> {
+    let mut found = fold_one(reader, actor, subject, at)?;
+    while let Some(before) = found.take() {
+        let Some(home) = before.joined else {
+            return Ok(Some(before));
+        };
+        found = fold_one(reader, home, subject, at)?.map(|mut after| {
+            after.authorization = after.authorization.or(before.authorization);
+            after
+        });
+    }
+    Ok(None)
+}
+
+/// The group of `actor` as its own records lead to, if it has records by then.
+fn fold_one(
+    reader: &WalReader,
+    actor: ActorId,
+    subject: Subject,
+    at: Lsn,
+) -> Result<Option<Found>, CliError> {
     let mut shard = Shard::default();
-    let (mut last, mut authorization) = (Lsn::ZERO, None);
+    let (mut last, mut authorization, mut joined) = (Lsn::ZERO, None, None);
     read(reader, "folding the log", at, |lsn, payload| {
         last = lsn;
         let fault = |error: String| CliError::Fault(format!("the record at lsn {lsn}: {error}"));
         let (_, of, _) = wire::decode_entry_head(payload).map_err(|it| fault(it.to_string()))?;
         if of != actor {
+            let taken = wire::absorbed_in(payload).map_err(|it| fault(it.to_string()))?;
+            if taken.is_some_and(|taken| taken.group.id == actor) {
+                joined = Some(of);
+            }
             return Ok(true);
         }
         let entry = decoded(lsn, payload)?;
@@ -170,6 +197,7 @@ fn fold(
         record: Lsn::new(trail.last()),
         lsn: last,
         authorization,
+        joined,
     }))
 }
 

@@ -46,9 +46,9 @@ pub(super) struct LogArgs {
 
 pub(super) fn run(args: &LogArgs, out: &mut Out) -> Result<bool, CliError> {
     let reader = data_dir::open(&args.common.data_dir)?;
-    let actor = match &args.card {
-        Some(id) => Some(find::actor_of(&reader, id)?),
-        None => args.actor.map(ActorId),
+    let actors = match &args.card {
+        Some(id) => Some(find::actors_of(&reader, id)?),
+        None => args.actor.map(|actor| vec![ActorId(actor)]),
     };
     let bar = progress::over_log(&reader, "reading the log");
     let mut shown = Shown::new(args.common.json, out);
@@ -72,10 +72,10 @@ pub(super) fn run(args: &LogArgs, out: &mut Out) -> Result<bool, CliError> {
         if args.at_lsn.is_some_and(|at| record.lsn.get() > at) || left == 0 {
             break;
         }
-        if let Some(wanted) = actor {
+        if let Some(wanted) = &actors {
             let (_, actor, _) = wire::decode_entry_head(&record.payload)
                 .map_err(|error| undecodable(&record, &error))?;
-            if actor != wanted {
+            if !wanted.contains(&actor) {
                 continue;
             }
         }

@@ -131,7 +131,7 @@ fn show(
         ("closed", Align::Right),
         ("balances", Align::Left),
     ]);
-    let (mut registry, mut permanent, mut expiring) = (None, 0_u64, 0_u64);
+    let (mut registry, mut permanent, mut expiring, mut joined) = (None, 0_u64, 0_u64, 0_usize);
     if is_json {
         write!(out, "{{\"groups\":[")?;
     }
@@ -140,6 +140,7 @@ fn show(
         let item = wire::decode_item(&item?);
         match item.map_err(|error| CliError::Fault(format!("{}: {error}", info.name)))? {
             Item::Registry(known, _) => registry = Some(known),
+            Item::Joined(pairs) => joined = pairs.len(),
             Item::Keys(keys) => {
                 for (_, life, _) in keys {
                     match life {
@@ -168,6 +169,7 @@ fn show(
         let rest = json!({
             "snapshot": view(info, None), "registry": registry,
             "keys": { "permanent": permanent, "expiring": expiring },
+            "joined_groups": joined,
         });
         let rest = rest.to_string();
         write!(out, "],{}", rest.strip_prefix('{').unwrap_or(&rest))?;
@@ -180,7 +182,7 @@ fn show(
     writeln!(
         out,
         "\n{} at lsn {}, {} items, {} bytes, {}\nregistry: {}\nkeys of requests: {permanent} \
-         permanent, {expiring} expiring",
+         permanent, {expiring} expiring\ngroups that came into others: {joined}",
         info.name,
         info.lsn,
         info.items,

@@ -5,8 +5,9 @@ use crate::domain::{
     command::{ChangeAccount, Context, OpenAccount, PatchAccount},
     event::Event,
     group::Group,
+    ids::AccountNo,
     outcome::Rejection,
-    policy::metadata,
+    policy::{Link, Policy, metadata},
 };
 
 /// A new account goes through `creation_in_progress` to `active` in one record: both facts stand in
@@ -23,6 +24,7 @@ pub(super) fn open(
     if shares_money && group.ledger(open.ledger).is_none() {
         return Err(Rejection::LedgerNotFound);
     }
+    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
     let mut account = Account {
         no: open.no,
         medium: open.medium.clone(),
@@ -73,6 +75,8 @@ pub(super) fn change(
         account.status_reason = change.status_reason;
     }
     if let Some((metadata, policy)) = &change.metadata {
+        let own = (account.no, account.holder_urn.as_str());
+        check_links(group, own, policy, &known.policy.linked())?;
         account.metadata.clone_from(metadata);
         account.policy.clone_from(policy);
     }
@@ -84,6 +88,35 @@ pub(super) fn change(
         change: Box::new(change.clone()),
         account: Box::new(account),
     })
+}
+
+/// The accounts that the policy names beyond `known` ones must live here, be the holder's own and
+/// still exist. Those that live elsewhere are named in the refusal, so that they can be brought here.
+fn check_links(
+    group: &Group,
+    (own, holder_urn): (AccountNo, &str),
+    policy: &Policy,
+    known: &[Link],
+) -> Result<(), Rejection> {
+    let mut apart = Vec::new();
+    let is_known = |link: &Link| known.iter().any(|it| it.account == link.account);
+    for link in policy.linked() {
+        if link.account == own || is_known(&link) {
+            continue;
+        }
+        match group.account(link.account) {
+            Some(account) => link.check(account, holder_urn).map_err(Rejection::Link)?,
+            None => apart.push(link),
+        }
+    }
+    if apart.is_empty() {
+        Ok(())
+    } else {
+        Err(Rejection::Apart {
+            holder_urn: holder_urn.to_owned(),
+            links: apart,
+        })
+    }
 }
 
 /// The same with the metadata merged; what the merge came to stands in the event.

@@ -1,5 +1,6 @@
 //! Says what a command would do. Looks at the state, changes nothing, refuses or answers with facts.
 
+mod absorb;
 mod accounts;
 mod authorize;
 mod capture;
@@ -54,6 +55,7 @@ pub fn decide(
         Command::ReverseRefund { step, refund } => {
             return refund::reverse(group, step, *refund, context);
         }
+        Command::Absorb(absorption) => absorb::decide(group, absorption)?,
     };
     Ok(vec![event])
 }

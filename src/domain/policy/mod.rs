@@ -11,8 +11,9 @@ pub mod route;
 
 use std::sync::Arc;
 
-use self::{cashback::Programme, controls::Controls, fees::FeeTerm};
+use self::{cashback::Programme, controls::Controls, fees::FeeTerm, metadata::MetadataError};
 use super::{
+    account::{Account, Status},
     ids::AccountNo,
     merchant::Mcc,
     money::{Asset, Currency, Decimal},
@@ -116,6 +117,29 @@ pub struct Link {
     pub urn: Arc<str>,
     /// The key that names it.
     pub key: String,
+}
+
+impl Link {
+    /// Says whether `account` may be drawn on by a card of `holder_urn`.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError`] under the link's key if it is deleted, has another URN or another holder.
+    pub fn check(&self, account: &Account, holder_urn: &str) -> Result<(), MetadataError> {
+        let refused = |what: &str| {
+            Err(MetadataError {
+                key: self.key.clone(),
+                what: what.to_owned(),
+            })
+        };
+        if account.status == Status::Deleted || *account.urn() != *self.urn {
+            return refused("must be an account that exists");
+        }
+        if account.holder_urn != holder_urn {
+            return refused("must be an account of the same holder");
+        }
+        Ok(())
+    }
 }
 
 impl Rules {

@@ -20,7 +20,7 @@ use crate::{
         explanation::Explanation,
         group::Group,
         hold::State,
-        ids::{AccountNo, AuthorizationId},
+        ids::{AccountNo, ActorId, AuthorizationId},
         registry::Scope,
         time::Timestamp,
     },
@@ -266,19 +266,23 @@ async fn page(query: &ListQuery, app: &App, principal: &Principal) -> Result<Vec
 
 /// The newest authorizations of a group that come before `cursor`, one more than are looked at.
 fn places_before(group: &Group, cursor: Option<AuthorizationId>) -> Vec<(AuthorizationId, u64)> {
-    let end = cursor.unwrap_or(AuthorizationId {
-        actor: group.id,
-        number: u32::MAX,
-    });
-    let open = group
-        .open
-        .range(..end)
-        .rev()
-        .map(|(id, known)| (*id, known.last_lsn));
-    let closed = group.closed.range(..end).rev().map(|(id, lsn)| (*id, *lsn));
     let most = LOOKED_AT_MAX.saturating_add(1);
-    let mut places: Vec<_> = open.take(most).chain(closed.take(most)).collect();
-    places.sort_unstable_by(|a, b| b.cmp(a));
+    let is_later = |actor: &ActorId| cursor.is_some_and(|cursor| cursor.actor != *actor);
+    let mut places = Vec::new();
+    for actor in group.numberers().skip_while(is_later) {
+        let number = |number| AuthorizationId { actor, number };
+        let end = cursor.filter(|cursor| cursor.actor == actor);
+        let range = number(0)..end.unwrap_or(number(u32::MAX));
+        let open = group.open.range(range.clone()).rev();
+        let open = open.map(|(id, known)| (*id, known.last_lsn));
+        let closed = group.closed.range(range).rev().map(|(id, lsn)| (*id, *lsn));
+        let mut here: Vec<_> = open.take(most).chain(closed.take(most)).collect();
+        here.sort_unstable_by(|a, b| b.cmp(a));
+        places.append(&mut here);
+        if places.len() >= most {
+            break;
+        }
+    }
     places.truncate(most);
     places
 }
@@ -302,10 +306,12 @@ async fn collect(
         let Some((created_at, state, card)) = facts(&answer) else {
             continue;
         };
-        if filter.after.is_some_and(|after| created_at <= after) {
+        // Of one card, what comes later here is older.
+        let is_own = card == account;
+        if is_own && filter.after.is_some_and(|after| created_at <= after) {
             break;
         }
-        let fits = card == account
+        let fits = is_own
             && filter.before.is_none_or(|before| created_at < before)
             && filter.state.is_none_or(|wanted| wanted == state);
         if fits && let Some(body) = view::render(&answer) {

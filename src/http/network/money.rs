@@ -275,6 +275,7 @@ fn moved_in(event: &Event) -> Option<(&'static str, &MoveMoney, &Movement)> {
         | Event::TransferReturned(..)
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
-        | Event::AuthorizationStepped(_) => None,
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => None,
     }
 }

@@ -204,7 +204,8 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
         | Event::TransferReturned(..)
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
-        | Event::AuthorizationStepped(_) => None,
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => None,
     }
 }
 

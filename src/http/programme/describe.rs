@@ -44,7 +44,8 @@ impl Draft<'_> {
             Event::AccountOpened(_)
             | Event::AccountChanged { .. }
             | Event::TransferSettled(_)
-            | Event::AuthorizationDeclined(_) => self.card("none", BTreeMap::new()),
+            | Event::AuthorizationDeclined(_)
+            | Event::Absorbed(_) => self.card("none", BTreeMap::new()),
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{
         time::Timestamp,
     },
     journal::Journal,
-    replay::history::{History, HistoryError},
+    replay::history::{History, HistoryError, entry_at},
     wire::{Body, Entry},
 };
 
@@ -161,12 +161,12 @@ async fn page(
         .engine
         .read(target, Some(origin.clone()), move |hosted| {
             let subject = subject(hosted, no)?;
-            Some((subject, hosted.group.id, hosted.trail.last()))
+            Some((subject, hosted.group.id, hosted.lines()))
         });
-    let (subject, actor, newest) = seen.await?.ok_or_else(|| no_account(None))?;
+    let (subject, actor, lines) = seen.await?.ok_or_else(|| no_account(None))?;
     let page_size = filter.limit;
     let journal = app.engine.shared.journal.clone();
-    let walked = web::block(move || walk(journal.as_ref(), (actor, newest), &subject, &filter));
+    let walked = web::block(move || walk(journal.as_ref(), &lines, &subject, &filter));
     let mut walked = walked.await.map_err(|_| stopping())?.map_err(unreadable)?;
     settle_holds(app, actor, &mut walked.found).await?;
     let next = walked.next.map(|lsn| RecordId(lsn).text("nxt_"));
@@ -210,15 +210,15 @@ struct Walked {
     next: Option<u64>,
 }
 
-/// Reads the log back from `newest`. A page never ends inside a record, and goes on at a record, so
+/// Reads the log back from the newest records of `lines`. A page never ends inside a record, and goes on at a record, so
 /// what arrives meanwhile moves nothing.
 fn walk(
     journal: &dyn Journal,
-    (actor, newest): (ActorId, u64),
+    lines: &[(ActorId, u64)],
     subject: &Subject,
     filter: &Filter,
 ) -> Result<Walked, HistoryError> {
-    let mut history = History::new(journal, actor, newest);
+    let mut history = History::new(journal, lines);
     if let Some(next) = filter.next {
         history.skip_to_position(next)?;
     }
@@ -227,7 +227,6 @@ fn walk(
     }
     let mut firsts = Firsts {
         journal,
-        actor,
         known: BTreeMap::new(),
     };
     let mut found: Vec<Found> = Vec::new();
@@ -241,7 +240,8 @@ fn walk(
             break;
         };
         if filter.after.is_some_and(|after| entry.time <= after) {
-            break;
+            history.end(entry.actor);
+            continue;
         }
         let here = movements_in(&entry, subject, filter, &mut firsts)?;
         if !here.is_empty() && found.len() >= filter.limit {
@@ -277,7 +277,6 @@ fn movements_in(
 /// The requests behind authorizations, each read once.
 struct Firsts<'a> {
     journal: &'a dyn Journal,
-    actor: ActorId,
     known: BTreeMap<u64, Option<Arc<Authorize>>>,
 }
 
@@ -286,8 +285,8 @@ impl Firsts<'_> {
         if let Some(known) = self.known.get(&lsn) {
             return Ok(known.clone());
         }
-        let record = History::new(self.journal, self.actor, lsn).older()?;
-        let request = record.and_then(|(_, entry)| match entry.body {
+        let record = entry_at(self.journal, lsn)?;
+        let request = record.and_then(|entry| match entry.body {
             Body::Group(events) => events
                 .iter()
                 .find_map(|event| event.approved().map(|approved| approved.request.clone())),
@@ -311,7 +310,7 @@ async fn settle_holds(app: &App, actor: ActorId, found: &mut [Found]) -> Result<
     });
     let closed = seen.await?;
     let journal = app.engine.shared.journal.clone();
-    let read = web::block(move || ends(journal.as_ref(), actor, closed));
+    let read = web::block(move || ends(journal.as_ref(), closed));
     let ends = read.await.map_err(|_| stopping())?.map_err(unreadable)?;
     for found in found {
         let Some(id) = found.hold else { continue };
@@ -322,13 +321,12 @@ async fn settle_holds(app: &App, actor: ActorId, found: &mut [Found]) -> Result<
 
 fn ends(
     journal: &dyn Journal,
-    actor: ActorId,
     closed: BTreeMap<AuthorizationId, u64>,
 ) -> Result<BTreeMap<AuthorizationId, &'static str>, HistoryError> {
     let mut ends = BTreeMap::new();
     for (id, lsn) in closed {
-        let record = History::new(journal, actor, lsn).older()?;
-        let authorization = record.and_then(|(_, entry)| match entry.body {
+        let record = entry_at(journal, lsn)?;
+        let authorization = record.and_then(|entry| match entry.body {
             Body::Group(events) => authorization_in(&events, lsn),
             Body::Registry(_) => None,
         });

@@ -349,6 +349,7 @@ fn transfer_in(event: &Event) -> Option<(&Transfer, bool)> {
         | Event::TransferReturned(..)
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
-        | Event::AuthorizationStepped(_) => None,
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => None,
     }
 }

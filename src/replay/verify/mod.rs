@@ -19,16 +19,15 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
         mpsc::{self, SyncSender},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use self::{
     finding::{Check, Findings, Severity, Spot},
     keys::LogKeys,
-    outcome::{AccountMoney, Checked, Outcome},
+    outcome::{AccountMoney, Checked, Joined, Outcome},
     plain::Houses,
     snapshots::{Snapshot, place_of},
     transit::Passage,
@@ -100,45 +99,50 @@ pub fn verify(
             worker.expect(actor, expected);
         }
     })?;
-    let is_whole = Arc::new(AtomicBool::new(false));
     let (mut senders, mut handles) = (Vec::new(), Vec::new());
     for mut worker in workers {
         worker.know(&snapshots);
         let (sender, receiver) = mpsc::sync_channel::<Vec<Task>>(BATCHES_WAITING);
-        let is_whole = is_whole.clone();
-        let run = move || {
+        handles.push(start(move || {
             while let Ok(tasks) = receiver.recv() {
                 tasks.iter().for_each(|task| worker.take(task));
             }
-            worker.finish(is_whole.load(Ordering::Acquire), options.with_accounts)
-        };
-        let thread = thread::Builder::new().name(THREAD_NAME.to_owned());
-        let handle = thread.spawn(run).map_err(|source| JournalError::Io {
-            what: "starting a thread".to_owned(),
-            source,
-        })?;
+            worker
+        })?);
         senders.push((sender, Vec::with_capacity(BATCH)));
-        handles.push(handle);
     }
     let is_read = read_log(reader, &mut senders, &mut verdict, progress);
-    is_whole.store(is_read, Ordering::Release);
     for (sender, tasks) in senders {
         // A thread that died says why itself.
         let _ = sender.send(tasks);
     }
-    for handle in handles {
-        match handle.join() {
-            Ok(outcome) => verdict.add(outcome),
-            Err(panic) => verdict.findings.push(
-                Severity::Fault,
-                Check::Replay,
-                Spot::default(),
-                format!("a verifying thread died: {}", panic_text(panic.as_ref())),
-            ),
-        }
+    let workers = verdict.ended(handles);
+    // Only when all have read their part is it known which groups came into others.
+    let joined: Joined = (workers.iter())
+        .flat_map(|worker| worker.joined.clone())
+        .collect();
+    let joined = Arc::new(joined);
+    let mut handles = Vec::new();
+    for worker in workers {
+        let joined = joined.clone();
+        let finish = move || worker.finish(is_read, options.with_accounts, &joined);
+        handles.push(start(finish)?);
     }
-    verdict.conclude(reader, &snapshots, is_read);
+    for outcome in verdict.ended(handles) {
+        verdict.add(outcome);
+    }
+    verdict.conclude(reader, &snapshots, (is_read, &joined));
     Ok(verdict)
+}
+
+fn start<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, JournalError> {
+    let thread = thread::Builder::new().name(THREAD_NAME.to_owned());
+    thread.spawn(run).map_err(|source| JournalError::Io {
+        what: "starting a thread".to_owned(),
+        source,
+    })
 }
 
 fn share_of(actor: ActorId, threads: usize) -> usize {
@@ -224,6 +228,23 @@ fn hand_over(senders: &mut [Sender], task: Task) -> bool {
 }
 
 impl Verdict {
+    /// What the threads came to; one that died is a finding.
+    fn ended<T>(&mut self, handles: Vec<JoinHandle<T>>) -> Vec<T> {
+        let mut results = Vec::new();
+        for handle in handles {
+            match handle.join() {
+                Ok(result) => results.push(result),
+                Err(panic) => self.findings.push(
+                    Severity::Fault,
+                    Check::Replay,
+                    Spot::default(),
+                    format!("a verifying thread died: {}", panic_text(panic.as_ref())),
+                ),
+            }
+        }
+        results
+    }
+
     fn order(&mut self, task: &Task) {
         let lsn = task.record.lsn;
         if lsn <= self.last {
@@ -274,7 +295,12 @@ impl Verdict {
     }
 
     /// What concerns several actors.
-    fn conclude(&mut self, reader: &WalReader, snapshots: &[Snapshot], is_whole: bool) {
+    fn conclude(
+        &mut self,
+        reader: &WalReader,
+        snapshots: &[Snapshot],
+        (is_whole, joined): (bool, &Joined),
+    ) {
         self.keys.settle(&mut self.findings);
         self.checked.keys = self.keys.len();
         self.checked.snapshots = u64::try_from(snapshots.len()).unwrap_or(u64::MAX);
@@ -286,7 +312,7 @@ impl Verdict {
             let in_house: BTreeMap<Asset, i128> = in_house.collect();
             let passages = std::mem::take(&mut self.passages);
             (self.checked.transfers, self.checked.in_transit) =
-                transit::settle(passages, &in_house, &mut self.findings);
+                transit::settle(passages, &in_house, joined, &mut self.findings);
             for snapshot in snapshots.iter().filter(|it| it.lsn > self.last) {
                 let what = format!(
                     "the snapshot is ahead of the log, which ends at lsn {}: records were lost",

@@ -3,7 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{finding::Findings, keys::LogKeys, plain::Houses, transit::Passage};
-use crate::domain::{funds::Balance, group::Group, ids::LedgerNo, money::Asset};
+use crate::{
+    domain::{
+        funds::Balance,
+        group::Group,
+        ids::{ActorId, LedgerNo},
+        money::Asset,
+    },
+    journal::Lsn,
+};
 
 /// How many things were looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +77,20 @@ pub struct AccountMoney {
     /// What it has.
     pub balances: Vec<(Asset, Balance)>,
 }
+
+/// What a record says of a group that came into another.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Into whose it came.
+    pub home: ActorId,
+    /// The record.
+    pub lsn: Lsn,
+    /// The digest of the group as a snapshot would hold it.
+    pub digest: u128,
+}
+
+/// The groups that came into others, by their actors.
+pub type Joined = BTreeMap<ActorId, Taken>;
 
 /// What one thread came to.
 #[derive(Default)]

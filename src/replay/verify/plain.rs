@@ -9,6 +9,7 @@ use crate::{
         account::Account,
         event::{Event, Movement, StepKind},
         funds::Balance,
+        group::Absorption,
         hold::Authorization,
         ids::{ActorId, LedgerNo},
         money::Asset,
@@ -54,6 +55,8 @@ pub struct PlainActor {
     /// What each ledger account has.
     pub money: Vec<Money>,
     pub(super) open: usize,
+    /// Actors whose groups came into this one's: their authorizations go on here.
+    adopted: Vec<ActorId>,
 }
 
 /// What many actors share while they are added up.
@@ -91,6 +94,9 @@ impl PlainActor {
             }
             Body::Group(events) => {
                 for event in events {
+                    if let Some(absorption) = event.absorption() {
+                        self.adopt(lsn, entry.time, absorption, (sums, faults));
+                    }
                     self.follow_event(entry.actor, event, sums, faults);
                 }
             }
@@ -150,16 +156,20 @@ impl PlainActor {
         if let Some(id) = event.authorization_id() {
             let is_new = event.stepped().is_none();
             let due = self.authorizations.saturating_add(1);
-            let fits = if is_new {
+            let fits = if id.actor != actor {
+                !is_new && self.adopted.contains(&id.actor)
+            } else if is_new {
                 id.number == due
             } else {
                 (1..due).contains(&id.number)
             };
-            if !fits || id.actor != actor {
+            if !fits {
                 let what = format!("authorization {id} is not one of this actor, or not the next");
                 faults.push((Check::Record, what));
             }
-            self.authorizations = self.authorizations.max(id.number);
+            if id.actor == actor {
+                self.authorizations = self.authorizations.max(id.number);
+            }
         }
         let mut touched = Vec::new();
         if let Some(movement) = event.movement() {
@@ -170,8 +180,53 @@ impl PlainActor {
             self.check_overdraft(event, &touched, faults);
         }
         if let Some(authorization) = authorization_of(event) {
+            let numberer = authorization.id.actor;
+            let is_adopted = self.adopted.contains(&numberer);
             self.file(
-                actor,
+                if is_adopted { numberer } else { actor },
+                authorization,
+                (&mut sums.holds, &mut touched),
+                faults,
+            );
+        }
+        self.check_holds(&touched, faults);
+    }
+
+    /// Goes on from what the record says of the group it takes in; that this is what the group's own
+    /// records come to is looked at when all are read.
+    fn adopt(
+        &mut self,
+        lsn: Lsn,
+        time: Timestamp,
+        absorption: &Absorption,
+        (sums, faults): (&mut Sums, &mut Faults),
+    ) {
+        let group = &absorption.group;
+        if time <= group.last_time || lsn.get() <= absorption.trail.last() {
+            let what = format!("actor {} is taken in before its last record", group.id.0);
+            faults.push((Check::Time, what));
+        }
+        self.adopted.push(group.id);
+        (self.adopted).extend(group.branches.iter().map(|branch| branch.actor));
+        group.accounts.iter().for_each(|account| self.open(account));
+        let mut touched = Vec::new();
+        for ledger in &group.ledgers {
+            for (asset, balance) in &ledger.balances {
+                if !balance.is_sound() {
+                    let what = format!("{asset} on {}: {}", ledger.no, shown(balance));
+                    faults.push((Check::Soundness, what));
+                }
+                self.money(ledger.no, *asset).balance = *balance;
+                touched.push((ledger.no, *asset, 0));
+            }
+        }
+        for (id, open) in &group.open {
+            // Its own actor's sum is over, and has no more to say of it.
+            let known = (id.actor, id.number, 0)..=(id.actor, id.number, usize::MAX);
+            sums.holds.extract_if(known, |_, _| true).for_each(drop);
+            let authorization = &open.authorization;
+            self.file(
+                id.actor,
                 authorization,
                 (&mut sums.holds, &mut touched),
                 faults,

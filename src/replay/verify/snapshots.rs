@@ -175,7 +175,7 @@ fn read_one(
         } else {
             match wire::decode_item(&bytes).map_err(undecodable)? {
                 Item::Registry(registry, _) => (ActorId::REGISTRY, registry.sequence),
-                Item::Keys(_) | Item::Group(..) => continue,
+                Item::Keys(_) | Item::Joined(_) | Item::Group(..) => continue,
             }
         };
         expected.push((

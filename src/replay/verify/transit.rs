@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Check, Findings, Severity, Spot};
+use super::{
+    finding::{Check, Findings, Severity, Spot},
+    outcome::Joined,
+};
 use crate::domain::{
     command::{Purpose, Transfer},
     event::{Event, Movement},
-    ids::{AccountNo, TransferId},
+    ids::{AccountNo, ActorId, TransferId},
     money::Asset,
     posting::{House, Place},
 };
@@ -35,6 +38,8 @@ pub struct Passage {
     pub spot: Spot,
     /// What, how much, and for whom; a settlement names only the transfer.
     pub what: Option<(Asset, i128, AccountNo)>,
+    /// Who was to record it, where the transfer says that.
+    pub own: Option<ActorId>,
 }
 
 /// What transit has of a transfer on its way: a recall was paid out of it before it was collected.
@@ -68,6 +73,7 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
                 step,
                 spot,
                 what,
+                own: None,
             });
         }
         Event::AccountOpened(_)
@@ -77,7 +83,8 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
         | Event::TransferredWithin(..)
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
-        | Event::AuthorizationStepped(_) => {
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => {
             if moved != 0 {
                 say(format!("{moved} goes through transit without a transfer"));
             }
@@ -90,17 +97,12 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
             transfer.id
         ));
     }
-    if spot.actor != Some(own) {
-        say(format!(
-            "{} is recorded by an actor that it does not name",
-            transfer.id
-        ));
-    }
     Some(Passage {
         id: transfer.id,
         step,
         spot: spot.clone(),
         what: Some(of(transfer)),
+        own: Some(own),
     })
 }
 
@@ -124,13 +126,38 @@ fn in_transit(movement: &Movement) -> i128 {
     })
 }
 
+/// Whether what was of one actor is of the other, by the groups that came into others.
+fn leads_to(from: Option<ActorId>, to: Option<ActorId>, joined: &Joined) -> bool {
+    let (mut at, mut steps_left) = (from, joined.len());
+    while at != to {
+        let next = at.and_then(|actor| joined.get(&actor));
+        let Some(next) = next.filter(|_| steps_left > 0) else {
+            return false;
+        };
+        at = Some(next.home);
+        steps_left = steps_left.saturating_sub(1);
+    }
+    true
+}
+
 /// Holds the steps of all transfers against each other and against what the house has in transit;
 /// returns how many transfers there are and how many are still on their way.
 pub fn settle(
     mut passages: Vec<Passage>,
     in_house: &BTreeMap<Asset, i128>,
+    joined: &Joined,
     findings: &mut Findings,
 ) -> (u64, u64) {
+    for passage in &passages {
+        let own = passage.own.or(passage.spot.actor);
+        if !leads_to(own, passage.spot.actor, joined) {
+            let what = format!(
+                "{} is recorded by an actor that it does not name",
+                passage.id
+            );
+            findings.push(Severity::Fault, Check::Transit, passage.spot.clone(), what);
+        }
+    }
     passages.sort_by_key(|passage| (passage.id, passage.step, passage.spot.lsn));
     let (mut transfers, mut open) = (0_u64, 0_u64);
     let mut under_way: BTreeMap<Asset, i128> = BTreeMap::new();

@@ -7,15 +7,18 @@ use std::{
 
 use super::{
     finding::{Check, Severity, Spot},
-    outcome::{Outcome, money_of},
+    outcome::{Joined, Outcome, Taken, money_of},
     plain::{Faults, PlainActor, Sums, shown},
     snapshots::{Expected, Snapshot, Standing, digest},
     transit,
 };
 use crate::{
-    domain::{group::Group, ids::ActorId, registry::Registry, trail::Trail},
+    domain::{event::Event, group::Group, ids::ActorId, registry::Registry, trail::Trail},
     journal::{Lsn, Record},
-    replay::{recovery::fold_registry, shard::Shard},
+    replay::{
+        recovery::fold_registry,
+        shard::{Folded, Shard},
+    },
     wire::{self, Body, Entry},
 };
 
@@ -48,6 +51,10 @@ pub struct Worker {
     shard: Shard,
     /// Actors whose replay stopped at a fault.
     stopped: BTreeSet<ActorId>,
+    /// The groups that its records take in.
+    pub(super) joined: Joined,
+    /// Actors that a snapshot does not hold: a fault, unless they came into others.
+    absent: Vec<(ActorId, Spot, String)>,
     since_rest: u32,
     out: Outcome,
 }
@@ -88,6 +95,7 @@ impl Worker {
         spot.actor = Some(entry.actor);
         self.count(&entry);
         self.add_up(lsn, &entry, &spot);
+        self.note_joined(lsn, &entry, &spot);
         self.out.keys.add(lsn, &entry);
         self.note_transfers(&entry, &spot);
         self.replay(task, &entry, &spot);
@@ -132,6 +140,22 @@ impl Worker {
         }
     }
 
+    fn note_joined(&mut self, lsn: Lsn, entry: &Entry, spot: &Spot) {
+        let Body::Group(events) = &entry.body else {
+            return;
+        };
+        for absorption in events.iter().filter_map(Event::absorption) {
+            let (actor, home) = (absorption.group.id, entry.actor);
+            let bytes = wire::encode_group(&absorption.group, &absorption.trail);
+            let digest = digest(&bytes);
+            let taken = Taken { home, lsn, digest };
+            if self.joined.insert(actor, taken).is_some() {
+                let what = format!("actor {} is taken in a second time", actor.0);
+                self.fault(Check::Record, spot, what);
+            }
+        }
+    }
+
     fn note_transfers(&mut self, entry: &Entry, spot: &Spot) {
         let Body::Group(events) = &entry.body else {
             return;
@@ -170,7 +194,9 @@ impl Worker {
             let what = match known {
                 None if lsn <= snapshot.lsn => {
                     followed.expected.push(Expected::missing(number));
-                    format!("{} does not hold this actor", snapshot.name)
+                    let what = format!("{} does not hold this actor", snapshot.name);
+                    self.absent.push((entry.actor, spot.clone(), what));
+                    continue;
                 }
                 None => continue,
                 Some(expected)
@@ -216,12 +242,24 @@ impl Worker {
     }
 
     /// Holds the two ways of adding up against each other. `is_whole` says that the log was read to
-    /// its end; `with_accounts` asks for the accounts.
+    /// its end; `with_accounts` asks for the accounts; `joined` are the groups that came into others,
+    /// of all workers.
     #[must_use]
-    pub fn finish(mut self, is_whole: bool, with_accounts: bool) -> Outcome {
+    pub fn finish(mut self, is_whole: bool, with_accounts: bool, joined: &Joined) -> Outcome {
+        for (actor, spot, what) in std::mem::take(&mut self.absent) {
+            if !joined.contains_key(&actor) {
+                self.fault(Check::Snapshot, &spot, what);
+            }
+        }
         for group in std::mem::take(&mut self.shard).into_groups() {
             match group {
-                Ok(folded) => self.compare(&folded.group, with_accounts),
+                Ok(folded) => {
+                    let taken = joined.get(&folded.group.id);
+                    if let Some(taken) = taken {
+                        self.compare_taken(&folded, taken);
+                    }
+                    self.compare(&folded.group, with_accounts, taken.is_none());
+                }
                 Err(error) => self.fault(Check::Replay, &Spot::default(), error.to_string()),
             }
         }
@@ -231,7 +269,9 @@ impl Worker {
             if followed.plain.sequence() > 0 {
                 self.out.checked.actors = self.out.checked.actors.saturating_add(1);
             }
-            self.sum(&followed.plain);
+            if !joined.contains_key(&actor) {
+                self.sum(&followed.plain);
+            }
             if is_whole {
                 self.missed(actor, &followed);
             }
@@ -268,10 +308,31 @@ impl Worker {
         }
     }
 
-    fn compare(&mut self, group: &Group, with_accounts: bool) {
-        let accounts = u64::try_from(group.accounts.len()).unwrap_or(u64::MAX);
-        self.out.checked.accounts = self.out.checked.accounts.saturating_add(accounts);
-        if with_accounts {
+    /// Holds a group's own records against the record by which it came into another.
+    fn compare_taken(&mut self, folded: &Folded, taken: &Taken) {
+        let (group, trail) = (&folded.group, &folded.trail);
+        let is_same = digest(&wire::encode_group(group, trail)) == taken.digest;
+        if is_same || self.stopped.contains(&group.id) {
+            return;
+        }
+        let spot = Spot {
+            lsn: Some(taken.lsn),
+            actor: Some(taken.home),
+            ..Spot::default()
+        };
+        let what = format!(
+            "the record takes in another state of actor {} than its own records come to",
+            group.id.0
+        );
+        self.fault(Check::Replay, &spot, what);
+    }
+
+    fn compare(&mut self, group: &Group, with_accounts: bool, is_present: bool) {
+        if is_present {
+            let accounts = u64::try_from(group.accounts.len()).unwrap_or(u64::MAX);
+            self.out.checked.accounts = self.out.checked.accounts.saturating_add(accounts);
+        }
+        if with_accounts && is_present {
             self.out.accounts.extend(money_of(group));
         }
         if self.stopped.contains(&group.id) {

@@ -71,6 +71,7 @@ stored_kinds! {
         9 => AuthorizationApproved { 0: approved },
         10 => AuthorizationDeclined { 0: declined },
         11 => AuthorizationStepped { 0: stepped },
+        12 => Absorbed { 0: absorption },
     }
     Scope { 0 => Account { 0: account }, 1 => Origin {} }
     RegistryEvent {

@@ -13,7 +13,7 @@ use super::{Version, stored, stored_kinds};
 use crate::domain::{
     account::{Account, Medium},
     funds::{Balance, LedgerAccount},
-    group::Group,
+    group::{Absorption, Branch, Group},
     lists::{List, Lists},
     policy::{
         Pocket, Policy, Rules, Whitelist,
@@ -51,7 +51,9 @@ stored! {
     Group {
         id, sequence, last_time, accounts, ledgers, authorizations, open, closed, outgoing,
         received,
-    }
+    } + since 2 { branches = Vec::new() }
+    Branch { actor, newest, joined }
+    Absorption { group, trail }
     Registry { sequence, last_time, origins, keys }
         + since 2 { rates = Arc::default(), lists = Arc::default() }
 }
