@@ -95,6 +95,9 @@ pub enum Mix {
     Authorize,
     /// Authorize 40 %, capture 30 %, reverse 10 %, refund 10 %, decline 10 %
     Lifecycle,
+    /// Authorizations on smart cards with 5 pockets, 6 fees, 10 limits and a conversion, and the
+    /// plain ones beside them
+    Rules,
 }
 
 fn at_least_one(max: u64) -> RangedU64ValueParser<usize> {

@@ -38,6 +38,8 @@ pub(super) struct Driver {
     pub(super) address: SocketAddr,
     pub(super) templates: Arc<Templates>,
     pub(super) cards: Arc<Cards>,
+    /// Those under every kind of rule.
+    pub(super) ruled: Arc<Cards>,
     pub(super) connections: usize,
     pub(super) threads: usize,
     pub(super) run: u64,
@@ -132,10 +134,15 @@ impl Driver {
 
     fn traffic(&self, phase: &Phase, connection: usize) -> Traffic {
         let lane = self.phases << 16 | connection as u64;
+        let cards = if phase.work == Work::Rules {
+            &self.ruled
+        } else {
+            &self.cards
+        };
         Traffic::new(
             (phase.work, phase.hot_percent),
             Arc::clone(&self.templates),
-            Arc::clone(&self.cards),
+            Arc::clone(cards),
             TransactionIds::new(self.run, lane),
             Rng::from_seed(self.run ^ lane << 32),
         )

@@ -18,6 +18,7 @@ mod progress;
 mod report;
 mod response;
 mod rng;
+mod ruled;
 mod scan;
 mod setup;
 mod stats;
@@ -36,6 +37,7 @@ use std::thread;
 use std::time::Instant;
 
 pub use args::{BenchArgs, Mix};
+use cards::Cards;
 use error::BenchError;
 use load::{Driver, Phase};
 use machine::Machine;
@@ -75,11 +77,16 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
         args.hot > 0,
     );
     let (cards, setup) = setup::create_cards(&target, args.cards, funding, run, stop)?;
+    let ruled = match args.mix {
+        Mix::Rules => setup::create_ruled_cards(&target, funding.0, run, stop)?,
+        Mix::Authorize | Mix::Lifecycle => Cards::default(),
+    };
     let after_setup_bytes = resident();
     let mut driver = Driver {
         address: target.address,
         templates: Arc::new(Templates::new(&target.host, &target.key)),
         cards: Arc::new(cards),
+        ruled: Arc::new(ruled),
         connections: args.connections,
         threads: args.threads.min(args.connections),
         run,

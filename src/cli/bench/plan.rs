@@ -34,6 +34,10 @@ pub(super) fn round(args: &BenchArgs, echo_bytes: Option<usize>) -> Vec<Phase> {
             phases.push(phase(args, SPREAD.to_owned(), (main, 0)));
         }
     }
+    if main == Work::Rules {
+        let name = named(Work::Authorize, 0);
+        phases.push(phase(args, name, (Work::Authorize, 0)));
+    }
     phases.push(phase(args, main_name(args), (main, args.hot)));
     phases
 }
@@ -72,6 +76,9 @@ pub(super) fn main_name(args: &BenchArgs) -> String {
 pub(super) fn comparisons(args: &BenchArgs) -> Vec<(String, String)> {
     let main = main_name(args);
     let mut pairs = Vec::new();
+    if main_work(args) == Work::Rules {
+        pairs.push((main.clone(), named(Work::Authorize, 0)));
+    }
     if !args.baseline {
         return pairs;
     }
@@ -101,6 +108,7 @@ fn main_work(args: &BenchArgs) -> Work {
         (Some(items), _) => Work::Batch { items },
         (None, Mix::Authorize) => Work::Authorize,
         (None, Mix::Lifecycle) => Work::Lifecycle,
+        (None, Mix::Rules) => Work::Rules,
     }
 }
 
@@ -108,6 +116,7 @@ fn named(work: Work, hot_percent: u8) -> String {
     let name = match work {
         Work::Authorize => "authorize".to_owned(),
         Work::Lifecycle => "lifecycle".to_owned(),
+        Work::Rules => "rules".to_owned(),
         Work::Batch { items } => format!("batch {items}"),
         Work::Echo { .. } => ECHO.to_owned(),
     };
@@ -184,6 +193,11 @@ mod tests {
             "--baseline --repeat 2 --mix lifecycle",
             &["echo", "lifecycle", "echo", "lifecycle"],
             &[("lifecycle", "echo")],
+        );
+        check(
+            "--mix rules",
+            &["authorize", "rules"],
+            &[("rules", "authorize")],
         );
         check(
             "--baseline --batch 100",

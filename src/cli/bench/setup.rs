@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::cards::Cards;
 use super::error::{BenchError, excerpt};
 use super::progress;
+use super::ruled;
 use super::target::Target;
 
 const ASSET: &str = "DUSD/6";
@@ -76,7 +77,7 @@ pub(super) fn create_cards(
     }
     if hot {
         let urn = String::from_utf8_lossy(cards.urn(Cards::HOT)).into_owned();
-        api.deposit(&urn, funding.hot, &format!("bench-{run:x}-hot"))?;
+        api.deposit(&urn, (ASSET, funding.hot), &format!("bench-{run:x}-hot"))?;
     }
     bar.finish_and_clear();
     let facts = SetupFacts {
@@ -87,6 +88,37 @@ pub(super) fn create_cards(
         asset: ASSET,
     };
     Ok((cards, facts))
+}
+
+/// Makes the cards under every kind of rule, each with its funded pockets, and the rate they convert
+/// at.
+pub(super) fn create_ruled_cards(
+    target: &Target,
+    funding: Funding,
+    run: u64,
+    stop: &AtomicBool,
+) -> Result<Cards, BenchError> {
+    let api = Api::new(target, run);
+    api.send("PUT", "/v1/rates", &ruled::rates())?
+        .successful()?;
+    let mut cards = Cards::default();
+    let bar = progress::bar(ruled::CARDS, "cards with rules");
+    for number in 0..ruled::CARDS {
+        check(stop)?;
+        let mut pockets = Vec::new();
+        for place in 0..ruled::pockets() {
+            let metadata = json!({"source": "cardwright-bench"});
+            let urn = api.create("virtual", json!({}), &metadata, stop)?;
+            let reference = format!("bench-{run:x}-pocket-{number}-{place}");
+            api.deposit(&urn, (ruled::ASSET, funding.hot), &reference)?;
+            pockets.push(urn);
+        }
+        let input = json!({"create": {"card_type": "VIRTUAL"}});
+        cards.push(&api.create("card", input, &ruled::metadata(&pockets), stop)?);
+        bar.set_position(cards.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(cards)
 }
 
 struct Api<'a> {
@@ -182,24 +214,38 @@ impl<'a> Api<'a> {
     ) -> Result<(), BenchError> {
         for number in 0..count {
             check(stop)?;
-            let body = json!({
-                "holder_urn": self.target.holder,
-                "input": {"create": {"card_type": "VIRTUAL"}},
-                "metadata": {"source": "cardwright-bench", "name": format!("bench {number}")},
-            });
-            let answer = self.post("/api/mediums/card", &body)?.successful()?;
-            let parsed = answer.json("result.account")?;
-            let text = |pointer| parsed.pointer(pointer).and_then(Value::as_str);
-            let urn = text("/result/account/urn");
-            let urn = urn.ok_or_else(|| answer.lacks("result.account.urn"))?;
-            if text("/result/account/status") == Some("creation_in_progress") {
-                self.wait_active(urn, stop)?;
-            }
-            self.deposit(urn, amount, &format!("bench-{:x}-{number}", self.run))?;
-            cards.push(urn);
+            let input = json!({"create": {"card_type": "VIRTUAL"}});
+            let metadata = json!({"source": "cardwright-bench", "name": format!("bench {number}")});
+            let urn = self.create("card", input, &metadata, stop)?;
+            let reference = format!("bench-{:x}-{number}", self.run);
+            self.deposit(&urn, (ASSET, amount), &reference)?;
+            cards.push(&urn);
             bar.set_position(cards.len() as u64);
         }
         Ok(())
+    }
+
+    /// Makes an account and waits until it is in use; returns its URN.
+    fn create(
+        &self,
+        medium: &str,
+        input: Value,
+        metadata: &Value,
+        stop: &AtomicBool,
+    ) -> Result<String, BenchError> {
+        let body = json!({
+            "holder_urn": self.target.holder, "input": input, "metadata": metadata,
+        });
+        let path = format!("/api/mediums/{medium}");
+        let answer = self.post(&path, &body)?.successful()?;
+        let parsed = answer.json("result.account")?;
+        let text = |pointer| parsed.pointer(pointer).and_then(Value::as_str);
+        let urn = text("/result/account/urn");
+        let urn = urn.ok_or_else(|| answer.lacks("result.account.urn"))?;
+        if text("/result/account/status") == Some("creation_in_progress") {
+            self.wait_active(urn, stop)?;
+        }
+        Ok(urn.to_owned())
     }
 
     fn wait_active(&self, urn: &str, stop: &AtomicBool) -> Result<(), BenchError> {
@@ -227,20 +273,30 @@ impl<'a> Api<'a> {
         }
     }
 
-    fn deposit(&self, urn: &str, amount: u128, reference: &str) -> Result<(), BenchError> {
+    fn deposit(
+        &self,
+        urn: &str,
+        (asset, amount): (&str, u128),
+        reference: &str,
+    ) -> Result<(), BenchError> {
         let body = json!({
-            "account_urn": urn, "asset": ASSET, "amount": amount.to_string(),
+            "account_urn": urn, "asset": asset, "amount": amount.to_string(),
             "reference": reference,
         });
         self.post("/v1/deposits", &body)?.successful().map(|_| ())
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Answer, BenchError> {
-        let call = self
-            .agent
-            .post(self.url(path))
-            .header("authorization", &self.bearer());
-        received(format!("POST {path}"), call.send_json(body))
+        self.send("POST", path, body)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> Result<Answer, BenchError> {
+        let call = match method {
+            "PUT" => self.agent.put(self.url(path)),
+            _ => self.agent.post(self.url(path)),
+        };
+        let call = call.header("authorization", &self.bearer());
+        received(format!("{method} {path}"), call.send_json(body))
     }
 
     fn url(&self, path: &str) -> String {

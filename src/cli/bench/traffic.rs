@@ -55,6 +55,7 @@ impl Operation {
 pub(super) enum Work {
     Authorize,
     Lifecycle,
+    Rules,
     Batch { items: usize },
     Echo { bytes: usize },
 }
@@ -64,7 +65,7 @@ impl Work {
     pub(super) fn items(self) -> usize {
         match self {
             Self::Batch { items } => items,
-            Self::Authorize | Self::Lifecycle | Self::Echo { .. } => 1,
+            Self::Authorize | Self::Lifecycle | Self::Rules | Self::Echo { .. } => 1,
         }
     }
 }
@@ -118,7 +119,7 @@ impl Traffic {
     ) -> Self {
         let echo_path = match work {
             Work::Echo { bytes } => format!("/v1/bench/echo?bytes={bytes}").into_bytes(),
-            Work::Authorize | Work::Lifecycle | Work::Batch { .. } => Vec::new(),
+            Work::Authorize | Work::Lifecycle | Work::Rules | Work::Batch { .. } => Vec::new(),
         };
         Self {
             work,
@@ -188,7 +189,7 @@ impl Traffic {
     /// Picks the operation; a follow-up without anything to act on becomes an authorization.
     fn choose(&mut self) -> Operation {
         match self.work {
-            Work::Authorize => Operation::Authorize,
+            Work::Authorize | Work::Rules => Operation::Authorize,
             Work::Batch { .. } => Operation::Batch,
             Work::Echo { .. } => Operation::Echo,
             Work::Lifecycle => {
