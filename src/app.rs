@@ -157,7 +157,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         tracing::warn!(?cut, "a torn tail was cut: nothing of it was ever answered");
     }
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let durability = Durability::new(journal.durable());
+    let durability = Durability::new(journal.durable(), metrics.stage_durable.clone());
     journal.watch(durability.clone());
     journal.watch(Arc::new(StopOnHalt));
     let shared = Arc::new(Shared {

@@ -174,15 +174,6 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let range = |name: &str, value: u64, from: u64, to: u64| {
-            if (from..=to).contains(&value) {
-                return Ok(());
-            }
-            Err(wrong(
-                name,
-                format!("must be from {from} to {to}, was {value}"),
-            ))
-        };
         let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
         range("server.workers", wide(self.server.workers), 0, 1_024)?;
         range(
@@ -231,16 +222,7 @@ impl Config {
             10,
             60_000,
         )?;
-        range("rates.poll_s", self.rates.poll_s, 1, 604_800)?;
-        range("lists.refresh_s", self.lists.refresh_s, 1, 604_800)?;
-        let outgoing = &self.outgoing;
-        range("outgoing.connect_ms", outgoing.connect_ms, 1, 600_000)?;
-        range("outgoing.total_ms", outgoing.total_ms, 1, 600_000)?;
-        range("outgoing.body_kib_max", outgoing.body_kib_max, 1, 65_536)?;
-        if !self.rates.url.is_empty() && !client::is_url(&self.rates.url) {
-            let what = "must be a URL such as https://rates.example/latest.json, or empty";
-            return Err(wrong("rates.url", what));
-        }
+        self.check_outside()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(
@@ -250,6 +232,20 @@ impl Config {
         }
         if !["text", "json"].contains(&self.log.format.as_str()) {
             return Err(wrong("log.format", "must be text or json"));
+        }
+        Ok(())
+    }
+
+    fn check_outside(&self) -> Result<(), ConfigError> {
+        range("rates.poll_s", self.rates.poll_s, 1, 604_800)?;
+        range("lists.refresh_s", self.lists.refresh_s, 1, 604_800)?;
+        let outgoing = &self.outgoing;
+        range("outgoing.connect_ms", outgoing.connect_ms, 1, 600_000)?;
+        range("outgoing.total_ms", outgoing.total_ms, 1, 600_000)?;
+        range("outgoing.body_kib_max", outgoing.body_kib_max, 1, 65_536)?;
+        if !self.rates.url.is_empty() && !client::is_url(&self.rates.url) {
+            let what = "must be a URL such as https://rates.example/latest.json, or empty";
+            return Err(wrong("rates.url", what));
         }
         Ok(())
     }
@@ -364,6 +360,16 @@ impl Config {
         }
         Ok(lifetimes)
     }
+}
+
+fn range(name: &str, value: u64, from: u64, to: u64) -> Result<(), ConfigError> {
+    if (from..=to).contains(&value) {
+        return Ok(());
+    }
+    Err(wrong(
+        name,
+        format!("must be from {from} to {to}, was {value}"),
+    ))
 }
 
 fn lifetime(name: &str, seconds: i64) -> Result<i64, ConfigError> {

@@ -139,6 +139,8 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     });
     let keys = json!({ "name": "k", "scopes": ["network"] });
     let key = format!("/v1/api-keys/{key_id}");
+    let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
+    let metadata = "/v1/origins/sandbox/metadata";
     let root = |method, body, status| Route {
         scope: "root",
         ..operator((method, "/v1/origins"), body, Forbidden, status)
@@ -153,6 +155,15 @@ fn operator_routes(known: &Things) -> Vec<Route> {
         operator(("GET", "/v1/trial-balance"), none(), Own, 200),
         operator(("GET", "/v1/snapshots"), none(), Own, 200),
         operator(("POST", "/v1/snapshots"), none(), Own, 202),
+        operator(("GET", "/v1/rates"), none(), Own, 200),
+        operator(("PUT", "/v1/rates"), rates, Own, 200),
+        operator(("GET", metadata), none(), NotFound, 200),
+        operator(
+            ("PATCH", metadata),
+            json!({ "metadata": { "a": 1 } }),
+            NotFound,
+            200,
+        ),
         root("GET", none(), 200),
         root("POST", json!({ "name": "globex" }), 201),
     ]

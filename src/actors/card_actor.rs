@@ -1,181 +1,147 @@
 //! The actor of a card, its pockets and holds: takes messages one by one. Holds no rule.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Instant,
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use actix::{Actor, ActorContext, Context, Handler, Message};
-use tokio::sync::{mpsc, oneshot};
+use actix::{Actor, ActorContext, ActorState, Handler, Message, MessageResult};
 
 use super::{
+    desk::Live,
     directory::Directory,
-    engine::Shared,
-    hosted::{Answer, Hosted, Refusal, Request, Undurable},
+    hosted::{Hosted, Refusal, Request},
+    ticket::Fresh,
 };
-
-/// What came of a request, with the request, so that it can be tried again. An answer in it is on
-/// disk.
-pub type Outcome = (Request, Result<Answer, Refusal>);
-
-/// What came of a request a moment ago, not yet on disk.
-type Fresh = (Request, Result<Undurable<Answer>, Refusal>);
+use crate::domain::ids::ActorId;
 
 /// Owns one group of accounts.
-pub struct CardActor {
+pub(super) struct CardActor {
     hosted: Hosted,
-    shared: Arc<Shared>,
     directory: Arc<Directory>,
-    pulse: Arc<Pulse>,
+    live: Arc<Live>,
     has_retired: bool,
 }
 
-/// What the directory sees of a live actor from outside.
+/// A card's context: it sits at its thread's desk, which gives it one message after the other. So a
+/// card needs no task and no mailbox of its own, and a hundred thousand of them little memory.
 #[derive(Debug, Default)]
-pub struct Pulse {
-    /// Messages on their way to it.
-    pub queued: AtomicU32,
-    /// When it last did something, in the directory's ticks.
-    pub last_used: AtomicU32,
+pub(super) struct Seat {
+    is_leaving: bool,
 }
 
-impl CardActor {
-    pub(super) const fn new(
-        hosted: Hosted,
-        shared: Arc<Shared>,
-        directory: Arc<Directory>,
-        pulse: Arc<Pulse>,
-    ) -> Self {
-        Self {
-            hosted,
-            shared,
-            directory,
-            pulse,
-            has_retired: false,
-        }
+impl Seat {
+    /// Whether the card has stopped: the seat is to be given up.
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+}
+
+impl ActorContext for Seat {
+    fn stop(&mut self) {
+        self.is_leaving = true;
     }
 
-    /// Counts a message in.
-    fn take(&self) {
-        self.pulse.queued.fetch_sub(1, Ordering::Relaxed);
-        self.pulse
-            .last_used
-            .store(self.directory.tick(), Ordering::Relaxed);
+    fn terminate(&mut self) {
+        self.is_leaving = true;
     }
 
-    /// Decides a request, or sends it back for the successor if this actor has gone to rest.
-    ///
-    /// Messages can wait behind the one that retired it, but none can come after: the directory's
-    /// slot was replaced under a lock that every sender holds.
-    fn execute(&mut self, mut request: Request) -> Fresh {
-        if self.has_retired {
-            return (request, Err(Refusal::Moved));
-        }
-        let outcome = self.hosted.execute(&mut request, &self.shared);
-        (request, outcome)
-    }
-
-    fn stop_when_drained(&self, context: &mut Context<Self>) {
-        if self.has_retired && self.pulse.queued.load(Ordering::Relaxed) == 0 {
-            context.stop();
+    fn state(&self) -> ActorState {
+        if self.is_leaving {
+            ActorState::Stopped
+        } else {
+            ActorState::Running
         }
     }
 }
 
 impl Actor for CardActor {
-    type Context = Context<Self>;
+    type Context = Seat;
+}
+
+impl CardActor {
+    pub(super) const fn new(hosted: Hosted, directory: Arc<Directory>, live: Arc<Live>) -> Self {
+        Self {
+            hosted,
+            directory,
+            live,
+            has_retired: false,
+        }
+    }
+
+    /// Who it is.
+    pub(super) const fn id(&self) -> ActorId {
+        self.hosted.group.id
+    }
+
+    /// Counts a message in.
+    fn take(&self) {
+        self.live.queued.fetch_sub(1, Ordering::Relaxed);
+        let tick = self.directory.tick();
+        if self.live.last_used.load(Ordering::Relaxed) != tick {
+            self.live.last_used.store(tick, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages can wait behind the one that retired it, but none can come after: each was counted
+    /// while the directory's slot was held, and that has a successor since.
+    fn stop_when_drained(&self, seat: &mut Seat) {
+        if self.has_retired && self.live.queued.load(Ordering::Relaxed) == 0 {
+            seat.stop();
+        }
+    }
 }
 
 /// What must be on disk before the outcome may be told: its own record, or, since the domain's no
 /// speaks of the state as it is, all that made this state.
-fn lsn_of((_, result): &Fresh, last: u64) -> u64 {
-    match result {
+fn lsn_of(fresh: &Fresh, last: u64) -> u64 {
+    match fresh {
         Ok(answer) => answer.lsn(),
         Err(Refusal::Rejected(_)) => last,
         Err(_) => 0,
     }
 }
 
-fn open((request, result): Fresh, is_durable: bool) -> Outcome {
-    let result = result.and_then(|undurable| undurable.open(is_durable).ok_or(Refusal::Halted));
-    (request, result)
-}
-
-/// Decide, record, apply.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Execute {
+/// Decide, record, apply. The result says what must be on disk before it may be told.
+pub(super) struct Execute<'a> {
     /// What is asked.
-    pub request: Request,
-    /// Who waits.
-    pub reply: oneshot::Sender<Outcome>,
+    pub(super) request: &'a mut Request,
+    /// Whether it is the last of its message: a batch is one message for each card in it.
+    pub(super) is_last: bool,
 }
 
-impl Handler<Execute> for CardActor {
-    type Result = ();
+impl Message for Execute<'_> {
+    type Result = (u64, Fresh);
+}
 
-    fn handle(&mut self, message: Execute, context: &mut Context<Self>) {
-        self.take();
-        let (fresh, reply) = (self.execute(message.request), message.reply);
+impl<'a> Handler<Execute<'a>> for CardActor {
+    type Result = MessageResult<Execute<'a>>;
+
+    fn handle(&mut self, message: Execute<'a>, seat: &mut Seat) -> Self::Result {
+        if message.is_last {
+            self.take();
+        }
+        if self.has_retired {
+            self.stop_when_drained(seat);
+            return MessageResult((0, Err(Refusal::Moved)));
+        }
+        let shared = self.directory.shared();
+        let fresh = self.hosted.execute(message.request, shared);
         let lsn = lsn_of(&fresh, self.hosted.trail.last());
-        let (shared, decided) = (self.shared.clone(), Instant::now());
-        // Who asked may have gone away; what was decided stands all the same.
-        self.shared.durability.release_at(lsn, move |is_durable| {
-            let waited = decided.elapsed().as_secs_f64();
-            shared.metrics.stage_durable.observe(waited);
-            let _ = reply.send(open(fresh, is_durable));
-        });
-        self.stop_when_drained(context);
-    }
-}
-
-/// Decide, record and apply several, in order.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ExecuteMany {
-    /// What is asked, each with its place in the batch.
-    pub requests: Vec<(usize, Request)>,
-    /// Who waits.
-    pub reply: mpsc::UnboundedSender<Vec<(usize, Outcome)>>,
-}
-
-impl Handler<ExecuteMany> for CardActor {
-    type Result = ();
-
-    fn handle(&mut self, message: ExecuteMany, context: &mut Context<Self>) {
-        self.take();
-        let execute = |(place, request)| (place, self.execute(request));
-        let fresh: Vec<_> = message.requests.into_iter().map(execute).collect();
-        let lsn = fresh
-            .iter()
-            .map(|(_, fresh)| lsn_of(fresh, self.hosted.trail.last()))
-            .max()
-            .unwrap_or(0);
-        let reply = message.reply;
-        self.shared.durability.release_at(lsn, move |is_durable| {
-            let open = |(place, fresh)| (place, open(fresh, is_durable));
-            let _ = reply.send(fresh.into_iter().map(open).collect());
-        });
-        self.stop_when_drained(context);
+        MessageResult((lsn, fresh))
     }
 }
 
 /// Look at the state. The closure answers by itself.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct View(pub Box<dyn FnOnce(&Hosted) + Send>);
+pub(super) struct Look(pub(super) Box<dyn FnOnce(&Hosted) + Send>);
 
-impl Handler<View> for CardActor {
+impl Handler<Look> for CardActor {
     type Result = ();
 
-    fn handle(&mut self, message: View, context: &mut Context<Self>) {
+    fn handle(&mut self, message: Look, seat: &mut Seat) {
         self.take();
         // An actor gone to rest shows what it had when it went, which was after the question came.
         (message.0)(&self.hosted);
-        self.stop_when_drained(context);
+        self.stop_when_drained(seat);
     }
 }
 
@@ -183,20 +149,20 @@ impl Handler<View> for CardActor {
 /// nothing to keep.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Retire {
+pub(super) struct Retire {
     /// The tick since which nothing may have come.
-    pub idle_since: u32,
+    pub(super) idle_since: u32,
     /// Whether who made the group has given it up: otherwise its first record is still to come.
-    pub is_given_up: bool,
+    pub(super) is_given_up: bool,
 }
 
 impl Handler<Retire> for CardActor {
     type Result = ();
 
-    fn handle(&mut self, message: Retire, context: &mut Context<Self>) {
-        let last_used = self.pulse.last_used.load(Ordering::Relaxed);
+    fn handle(&mut self, message: Retire, seat: &mut Seat) {
+        let last_used = self.live.last_used.load(Ordering::Relaxed);
         self.take();
-        self.pulse.last_used.store(last_used, Ordering::Relaxed);
+        self.live.last_used.store(last_used, Ordering::Relaxed);
         let is_idle = last_used <= message.idle_since;
         let is_empty = self.hosted.trail.count() == 0;
         let may_go = if is_empty {
@@ -208,6 +174,6 @@ impl Handler<Retire> for CardActor {
             self.has_retired = true;
             self.directory.rest(&self.hosted);
         }
-        self.stop_when_drained(context);
+        self.stop_when_drained(seat);
     }
 }

@@ -55,6 +55,9 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
             None => Delivery::Returned,
         });
     }
+    // Accounts move when actors merge, and a fee's earner was never looked for when it was decided.
+    let mut transfer = transfer;
+    transfer.destination_actor = engine.shared.indexes.actor_of(transfer.destination);
     let receive = Request {
         target: Target::Actor(transfer.destination_actor),
         origin: None,

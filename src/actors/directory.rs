@@ -1,24 +1,26 @@
 //! Where every group of accounts is: live as an actor, or resting as bytes until it is needed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
 };
 
-use actix::{Actor, Addr, Handler, Message};
 use actix_rt::ArbiterHandle;
 use dashmap::DashMap;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    card_actor::{CardActor, Execute, ExecuteMany, Outcome, Pulse, Retire, View},
+    card_actor::{CardActor, Look, Retire},
+    desk::{Desk, Letter, Live},
+    durability::Lane,
     engine::{EngineError, Shared},
-    hosted::{Hosted, Request, Target},
+    hosted::{Answer, Hosted, Refusal, Request, Target},
     number_hash::NumberHash,
+    ticket::{Errand, Item, Ticket},
 };
 use crate::{
     domain::{ids::ActorId, outcome::Rejection},
@@ -26,15 +28,22 @@ use crate::{
 };
 
 enum Slot {
-    Live(Addr<CardActor>, Arc<Pulse>),
+    Live(Arc<Live>),
     /// As a snapshot holds it.
     Resting(Box<[u8]>),
 }
 
+/// What came of a request, with the request, so that it can be tried again. An answer in it is on
+/// disk.
+pub(super) type Outcome = (Request, Result<Answer, Refusal>);
+
 /// Finds actors, starts them when first needed, puts idle ones to rest.
 pub struct Directory {
     slots: DashMap<ActorId, Slot, NumberHash>,
-    arbiters: RwLock<Vec<ArbiterHandle>>,
+    /// One for each thread on which actors live.
+    desks: RwLock<Vec<Arc<Desk>>>,
+    /// Those of threads that started actors while there was none.
+    own_desks: RwLock<Vec<Arc<Desk>>>,
     shared: Arc<Shared>,
     mailbox_max: u32,
     live: AtomicUsize,
@@ -57,7 +66,8 @@ impl Directory {
     pub fn new(shared: Arc<Shared>, mailbox_max: u32) -> Arc<Self> {
         Arc::new(Self {
             slots: DashMap::default(),
-            arbiters: RwLock::new(Vec::new()),
+            desks: RwLock::new(Vec::new()),
+            own_desks: RwLock::new(Vec::new()),
             shared,
             mailbox_max,
             live: AtomicUsize::new(0),
@@ -67,13 +77,21 @@ impl Directory {
 
     /// Adds a thread on which actors may live.
     pub fn add_arbiter(&self, arbiter: ArbiterHandle) {
-        self.arbiters.write().push(arbiter);
+        let desk = Arc::new(Desk::default());
+        let (opened, durability) = (desk.clone(), self.shared.durability.clone());
+        arbiter.spawn_fn(move || opened.open(durability));
+        self.desks.write().push(desk);
     }
 
     /// How many threads actors live on.
     #[must_use]
     pub fn arbiters(&self) -> usize {
-        self.arbiters.read().len()
+        self.desks.read().len()
+    }
+
+    /// What every actor shares.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// How many groups there are, and how many of them are live.
@@ -101,31 +119,51 @@ impl Directory {
 
     /// Lets go of a group that has no record.
     pub fn discard_if_empty(&self, actor: ActorId) {
-        if let Some(slot) = self.slots.get(&actor)
-            && let Slot::Live(address, pulse) = &*slot
-        {
-            pulse.queued.fetch_add(1, Ordering::Relaxed);
-            address.do_send(Retire {
+        let live = self.slots.get(&actor).and_then(|slot| match &*slot {
+            Slot::Live(live) => Some(counted(live)),
+            Slot::Resting(_) => None,
+        });
+        if let Some(live) = live {
+            let retire = Retire {
                 idle_since: 0,
                 is_given_up: true,
-            });
+            };
+            live.desk.put(Letter::Retire(live.place, actor, retire));
+            live.desk.see_to_it();
         }
     }
 
     fn start(self: &Arc<Self>, actor: ActorId, hosted: Hosted) -> Slot {
-        let pulse = Arc::new(Pulse::default());
-        pulse.last_used.store(self.tick(), Ordering::Relaxed);
-        let (directory, shared, seen) = (self.clone(), self.shared.clone(), pulse.clone());
-        let make = move || CardActor::new(hosted, shared, directory, seen);
-        let arbiters = self.arbiters.read();
-        let count = u64::try_from(arbiters.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(actor.0 % count).unwrap_or(0);
+        let desk = self.desk_for(actor);
+        let live = Arc::new(Live {
+            place: desk.take_place(),
+            desk,
+            queued: AtomicU32::new(0),
+            last_used: AtomicU32::new(self.tick()),
+        });
         self.live.fetch_add(1, Ordering::Relaxed);
-        let address = match arbiters.get(index) {
-            Some(arbiter) => CardActor::start_in_arbiter(arbiter, move |_| make()),
-            None => make().start(),
-        };
-        Slot::Live(address, pulse)
+        let card = CardActor::new(hosted, self.clone(), live.clone());
+        live.desk.put(Letter::Start(live.place, Box::new(card)));
+        Slot::Live(live)
+    }
+
+    /// Cards are spread over the threads by their numbers.
+    fn desk_for(&self, actor: ActorId) -> Arc<Desk> {
+        let desks = self.desks.read();
+        let count = u64::try_from(desks.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(actor.0 % count).unwrap_or(0);
+        if let Some(desk) = desks.get(index) {
+            return desk.clone();
+        }
+        drop(desks);
+        let mut own_desks = self.own_desks.write();
+        if let Some(desk) = own_desks.iter().find(|desk| desk.is_here()) {
+            return desk.clone();
+        }
+        let desk = Arc::new(Desk::default());
+        desk.open(self.shared.durability.clone());
+        own_desks.push(desk.clone());
+        desk
     }
 
     /// Wakes a resting group; `Ok(false)` if there is none.
@@ -151,25 +189,17 @@ impl Directory {
         self.slots.insert(hosted.group.id, Slot::Resting(bytes));
     }
 
-    fn send<M>(self: &Arc<Self>, actor: ActorId, message: M) -> Result<(), EngineError>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        CardActor: Handler<M>,
-    {
-        let mut message = Some(message);
+    /// The live actor, woken if it rests, with one more message counted on its way to it.
+    fn admit(self: &Arc<Self>, actor: ActorId) -> Result<Arc<Live>, EngineError> {
         // A second look is needed only when the group was resting.
         for _ in 0..2 {
             if let Some(slot) = self.slots.get(&actor)
-                && let Slot::Live(address, pulse) = &*slot
+                && let Slot::Live(live) = &*slot
             {
-                if pulse.queued.load(Ordering::Relaxed) >= self.mailbox_max {
+                if live.queued.load(Ordering::Relaxed) >= self.mailbox_max {
                     return Err(EngineError::Busy("the card's queue is full"));
                 }
-                pulse.queued.fetch_add(1, Ordering::Relaxed);
-                if let Some(message) = message.take() {
-                    address.do_send(message);
-                }
-                return Ok(());
+                return Ok(counted(live));
             }
             if !self.wake(actor)? {
                 return Err(Rejection::AccountNotFound.into());
@@ -178,62 +208,60 @@ impl Directory {
         Err(EngineError::Busy("the card is just going to rest"))
     }
 
-    /// Has an actor decide a request.
+    /// Has an actor decide a request; it comes back with its answer.
     pub(super) async fn execute(
         self: &Arc<Self>,
         actor: ActorId,
-        request: Request,
-    ) -> Result<Outcome, EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(actor, Execute { request, reply })?;
-        answer.await.map_err(|_| EngineError::Unavailable)
+        mut ticket: Box<Ticket>,
+    ) -> Result<Box<Ticket>, EngineError> {
+        let live = self.admit(actor)?;
+        let home = ticket.address(actor);
+        live.desk.put(Letter::Execute(live.place, ticket));
+        live.desk.see_to_it();
+        drop(live);
+        home.await.map_err(|_| EngineError::Unavailable)
     }
 
-    /// Has the actors decide many requests: one message for each actor, each actor's in order.
+    /// Has the actors decide many requests: one message for each thread, each actor's in order.
     pub(super) async fn execute_batch(
         self: &Arc<Self>,
         requests: Vec<Request>,
         actor_of: impl Fn(&Target) -> ActorId,
     ) -> Vec<Result<Outcome, EngineError>> {
-        let count = requests.len();
-        let mut by_actor: BTreeMap<ActorId, Vec<(usize, Request)>> = BTreeMap::new();
-        for (place, request) in requests.into_iter().enumerate() {
-            by_actor
-                .entry(actor_of(&request.target))
-                .or_default()
-                .push((place, request));
-        }
-        let mut results: Vec<Option<Result<Outcome, EngineError>>> =
-            (0..count).map(|_| None).collect();
-        let mut put = |place: usize, result| {
-            if let Some(slot) = results.get_mut(place) {
-                *slot = Some(result);
-            }
-        };
-        let (reply, mut answers) = mpsc::unbounded_channel();
-        for (actor, requests) in by_actor {
-            let places: Vec<usize> = requests.iter().map(|(place, _)| *place).collect();
-            let message = ExecuteMany {
-                requests,
-                reply: reply.clone(),
+        let mut results = Vec::new();
+        let unavailable = || Err(EngineError::Unavailable);
+        results.resize_with(requests.len(), unavailable);
+        let (reply, mut home) = mpsc::unbounded_channel();
+        let lane = self.shared.durability.lane();
+        let mut errands: Vec<(Arc<Desk>, Box<Errand>)> = Vec::new();
+        let mut met: BTreeMap<ActorId, Met> = BTreeMap::new();
+        for (number, request) in requests.into_iter().enumerate() {
+            let actor = actor_of(&request.target);
+            let mut met = match met.entry(actor) {
+                Entry::Occupied(known) => known,
+                Entry::Vacant(new) => match self.admit(actor) {
+                    Ok(live) => new.insert_entry(Met::new(live, &mut errands, &lane, &reply)),
+                    Err(error) => {
+                        put(&mut results, number, Err(error));
+                        continue;
+                    }
+                },
             };
-            if let Err(error) = self.send(actor, message) {
-                for place in places {
-                    put(place, Err(error.again()));
-                }
-            }
+            met.get_mut().add(&mut errands, (number, actor), request);
         }
         drop(reply);
-        while let Some(outcomes) = answers.recv().await {
-            for (place, outcome) in outcomes {
-                put(place, Ok(outcome));
+        for (desk, errand) in errands {
+            desk.put(Letter::Errand(errand));
+            desk.see_to_it();
+        }
+        while let Some(errand) = home.recv().await {
+            let is_durable = errand.is_durable;
+            for item in errand.items {
+                let number = item.number;
+                put(&mut results, number, Ok(item.open(is_durable)));
             }
         }
-        let missing = || Err(EngineError::Unavailable);
         results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(missing))
-            .collect()
     }
 
     /// Looks at a group's state.
@@ -243,10 +271,13 @@ impl Directory {
         look: impl FnOnce(&Hosted) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
-        let look = Box::new(move |hosted: &Hosted| {
+        let look = Look(Box::new(move |hosted: &Hosted| {
             let _ = reply.send(look(hosted));
-        });
-        self.send(actor, View(look))?;
+        }));
+        let live = self.admit(actor)?;
+        live.desk.put(Letter::Look(live.place, actor, look));
+        live.desk.see_to_it();
+        drop(live);
         answer.await.map_err(|_| EngineError::Unavailable)
     }
 
@@ -256,21 +287,19 @@ impl Directory {
         actor: ActorId,
         out: &std::sync::mpsc::Sender<(ActorId, Vec<u8>)>,
     ) -> Captured {
-        let Some(slot) = self.slots.get(&actor) else {
-            return Captured::Gone;
+        let live = match self.slots.get(&actor).as_deref() {
+            None => return Captured::Gone,
+            Some(Slot::Resting(bytes)) => return Captured::Bytes(bytes.to_vec()),
+            Some(Slot::Live(live)) => counted(live),
         };
-        match &*slot {
-            Slot::Resting(bytes) => Captured::Bytes(bytes.to_vec()),
-            Slot::Live(address, pulse) => {
-                let out = out.clone();
-                pulse.queued.fetch_add(1, Ordering::Relaxed);
-                address.do_send(View(Box::new(move |hosted| {
-                    let bytes = wire::encode_group(&hosted.group, &hosted.trail);
-                    let _ = out.send((hosted.group.id, bytes));
-                })));
-                Captured::Coming
-            }
-        }
+        let out = out.clone();
+        let look = Look(Box::new(move |hosted: &Hosted| {
+            let bytes = wire::encode_group(&hosted.group, &hosted.trail);
+            let _ = out.send((hosted.group.id, bytes));
+        }));
+        live.desk.put(Letter::Look(live.place, actor, look));
+        live.desk.see_to_it();
+        Captured::Coming
     }
 
     /// Every group's actor id.
@@ -289,16 +318,92 @@ impl Directory {
             return;
         }
         let idle_since = now.saturating_sub(patience);
+        let mut called: Vec<Arc<Desk>> = Vec::new();
         for slot in &self.slots {
-            if let Slot::Live(address, pulse) = slot.value()
-                && pulse.last_used.load(Ordering::Relaxed) <= idle_since
+            if let Slot::Live(live) = slot.value()
+                && live.last_used.load(Ordering::Relaxed) <= idle_since
             {
-                pulse.queued.fetch_add(1, Ordering::Relaxed);
-                address.do_send(Retire {
+                let retire = Retire {
                     idle_since,
                     is_given_up: false,
-                });
+                };
+                let live = counted(live);
+                live.desk
+                    .put(Letter::Retire(live.place, *slot.key(), retire));
+                if called.iter().all(|desk| !Arc::ptr_eq(desk, &live.desk)) {
+                    called.push(live.desk.clone());
+                }
             }
         }
+        // Not before: a card that goes to rest writes into the map that was being read.
+        for desk in called {
+            desk.see_to_it();
+        }
+    }
+}
+
+/// A card met in a batch: its items are one message.
+struct Met {
+    live: Arc<Live>,
+    /// Its thread's errand.
+    errand: usize,
+    /// Its latest item there.
+    item: Option<usize>,
+}
+
+impl Met {
+    fn new(
+        live: Arc<Live>,
+        errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
+        lane: &Arc<Lane>,
+        reply: &mpsc::UnboundedSender<Box<Errand>>,
+    ) -> Self {
+        let mut known = errands.iter();
+        let errand = known.position(|(desk, _)| Arc::ptr_eq(desk, &live.desk));
+        let errand = errand.unwrap_or_else(|| {
+            let errand = Errand::new(lane.clone(), reply.clone());
+            errands.push((live.desk.clone(), errand));
+            errands.len().saturating_sub(1)
+        });
+        Self {
+            live,
+            errand,
+            item: None,
+        }
+    }
+
+    fn add(
+        &mut self,
+        errands: &mut [(Arc<Desk>, Box<Errand>)],
+        (number, actor): (usize, ActorId),
+        request: Request,
+    ) {
+        let Some((_, errand)) = errands.get_mut(self.errand) else {
+            return;
+        };
+        if let Some(before) = self.item.and_then(|item| errand.items.get_mut(item)) {
+            before.is_last = false;
+        }
+        self.item = Some(errand.items.len());
+        errand.items.push(Item {
+            number,
+            actor,
+            place: self.live.place,
+            is_last: true,
+            request,
+            fresh: None,
+        });
+    }
+}
+
+/// Counts a message on its way to a card, while its slot is held.
+fn counted(live: &Arc<Live>) -> Arc<Live> {
+    live.queued.fetch_add(1, Ordering::Relaxed);
+    live.clone()
+}
+
+fn put<T>(results: &mut [T], number: usize, result: T) {
+    if let Some(slot) = results.get_mut(number) {
+        *slot = result;
     }
 }

@@ -1,21 +1,23 @@
 //! Waits for the disk: every answer passes through here.
 //!
-//! The committer wakes each thread once per commit; the thread then lets go of what it held back for
-//! it. So whoever asked is woken once, with a durable answer, and never in between.
+//! Each thread has a lane, in which lies what is for those who ask on it, wherever it was decided. The
+//! committer wakes each thread once per commit; the thread then lets go of what its lane holds. So
+//! whoever asked is woken once, on their own thread, with a durable answer, and never in between.
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
     future::poll_fn,
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
+use prometheus::Histogram;
 use tokio::sync::Notify;
 
 use crate::journal::{DurableWatcher, Lsn};
@@ -32,53 +34,65 @@ pub struct Durability {
     halted: AtomicBool,
     lanes: Mutex<Vec<Arc<Lane>>>,
     id: u64,
+    /// From a decision to the disk, in seconds.
+    waited: Histogram,
 }
 
-/// One thread that has waiters.
+/// One thread, and what waits there for the disk.
 #[derive(Debug, Default)]
-struct Lane {
+pub(super) struct Lane {
     notify: Notify,
     has_waiters: AtomicBool,
+    waiters: Mutex<VecDeque<(u64, Due)>>,
 }
 
-/// What happens when a position is durable (`true`), or never will be (`false`).
-enum Due {
-    Wake(Waker),
-    Release(Box<dyn FnOnce(bool)>),
-}
-
-impl Due {
-    fn come(self, is_durable: bool) {
-        match self {
-            Self::Wake(waker) => waker.wake(),
-            Self::Release(release) => release(is_durable),
+impl Lane {
+    fn push(&self, lsn: u64, due: Due) {
+        self.waiters.lock().push_back((lsn, due));
+        // Whoever takes the flag away calls the thread after that.
+        if !self.has_waiters.load(Ordering::SeqCst) {
+            self.has_waiters.store(true, Ordering::SeqCst);
         }
     }
 }
 
-type Waiters = Rc<RefCell<VecDeque<(u64, Due)>>>;
+/// What is sent home once it is durable.
+pub(super) trait Parcel: Send {
+    /// When it was decided, if its wait is to be counted.
+    fn decided(&self) -> Option<Instant>;
 
-struct LocalLane {
-    durability: u64,
-    lane: Arc<Lane>,
-    waiters: Waiters,
+    /// It is durable, or never will be. Called on the thread of its lane.
+    fn arrive(self: Box<Self>, is_durable: bool);
+}
+
+/// What happens when a position is durable, or never will be.
+enum Due {
+    Wake(Waker),
+    Send(Box<dyn Parcel>),
+}
+
+impl std::fmt::Debug for Due {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Due")
+    }
 }
 
 thread_local! {
-    static LANES: RefCell<Vec<LocalLane>> = const { RefCell::new(Vec::new()) };
+    static LANES: RefCell<Vec<(u64, Arc<Lane>)>> = const { RefCell::new(Vec::new()) };
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Durability {
-    /// Starts at `durable`.
+    /// Starts at `durable`; `waited` counts how long answers wait.
     #[must_use]
-    pub fn new(durable: Lsn) -> Arc<Self> {
+    pub fn new(durable: Lsn, waited: Histogram) -> Arc<Self> {
         Arc::new(Self {
             durable: AtomicU64::new(durable.get()),
             halted: AtomicBool::new(false),
             lanes: Mutex::new(Vec::new()),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            waited,
         })
     }
 
@@ -86,6 +100,10 @@ impl Durability {
     #[must_use]
     pub fn durable(&self) -> u64 {
         self.durable.load(Ordering::SeqCst)
+    }
+
+    fn is_over(&self, lsn: u64) -> bool {
+        self.durable() >= lsn || self.halted.load(Ordering::SeqCst)
     }
 
     /// Returns once everything up to `lsn` is on disk. To be awaited on an arbiter's thread.
@@ -97,7 +115,7 @@ impl Durability {
         if self.durable() >= lsn {
             return Ok(());
         }
-        let (lane, waiters) = self.local_lane();
+        let lane = self.lane();
         poll_fn(move |context| {
             if self.durable() >= lsn {
                 return Poll::Ready(Ok(()));
@@ -105,55 +123,46 @@ impl Durability {
             if self.halted.load(Ordering::SeqCst) {
                 return Poll::Ready(Err(Halted));
             }
-            waiters
-                .borrow_mut()
-                .push_back((lsn, Due::Wake(context.waker().clone())));
-            lane.has_waiters.store(true, Ordering::SeqCst);
+            lane.push(lsn, Due::Wake(context.waker().clone()));
             // The commit may have come between the first look and the flag: look again.
-            match self.durable() >= lsn || self.halted.load(Ordering::SeqCst) {
-                true => {
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                false => Poll::Pending,
+            if self.is_over(lsn) {
+                context.waker().wake_by_ref();
             }
+            Poll::Pending
         })
         .await
     }
 
-    /// Calls `release` once everything up to `lsn` is on disk, or with `false` if it never will be.
-    /// To be called on an arbiter's thread, where `release` will run too.
-    pub fn release_at(self: &Arc<Self>, lsn: u64, release: impl FnOnce(bool) + 'static) {
-        if self.durable() >= lsn {
-            return release(true);
+    /// Sends `parcel` home over `lane` once everything up to `lsn` is on disk, or never will be.
+    pub(super) fn deliver(&self, lane: &Arc<Lane>, lsn: u64, parcel: Box<dyn Parcel>) {
+        if self.durable() >= lsn && self.is_here(lane) {
+            if let Some(decided) = parcel.decided() {
+                self.waited.observe(decided.elapsed().as_secs_f64());
+            }
+            return parcel.arrive(true);
         }
-        let (lane, waiters) = self.local_lane();
-        waiters
-            .borrow_mut()
-            .push_back((lsn, Due::Release(Box::new(release))));
-        lane.has_waiters.store(true, Ordering::SeqCst);
-        // The commit may have come between the first look and the flag.
-        if self.durable() >= lsn || self.halted.load(Ordering::SeqCst) {
+        lane.push(lsn, Due::Send(parcel));
+        // It may have been durable before, or the commit may have come between the look and the flag.
+        if self.is_over(lsn) {
             lane.notify.notify_one();
         }
     }
 
-    fn local_lane(self: &Arc<Self>) -> (Arc<Lane>, Waiters) {
+    fn is_here(&self, lane: &Arc<Lane>) -> bool {
+        LANES.with_borrow(|lanes| lanes.iter().any(|(_, known)| Arc::ptr_eq(known, lane)))
+    }
+
+    /// The lane of the current thread, which must be an arbiter's.
+    pub(super) fn lane(self: &Arc<Self>) -> Arc<Lane> {
         LANES.with_borrow_mut(|lanes| {
-            if let Some(known) = lanes.iter().find(|lane| lane.durability == self.id) {
-                return (known.lane.clone(), known.waiters.clone());
+            if let Some((_, known)) = lanes.iter().find(|(id, _)| *id == self.id) {
+                return known.clone();
             }
             let lane = Arc::new(Lane::default());
-            let waiters = Waiters::default();
             self.lanes.lock().push(lane.clone());
-            actix_rt::spawn(wake_waiters(self.clone(), lane.clone(), waiters.clone()));
-            let local = LocalLane {
-                durability: self.id,
-                lane: lane.clone(),
-                waiters: waiters.clone(),
-            };
-            lanes.push(local);
-            (lane, waiters)
+            actix_rt::spawn(serve_lane(self.clone(), lane.clone()));
+            lanes.push((self.id, lane.clone()));
+            lane
         })
     }
 
@@ -166,19 +175,18 @@ impl Durability {
     }
 }
 
-/// Runs on a thread as long as it lives, and wakes the thread's waiters after each commit.
-async fn wake_waiters(durability: Arc<Durability>, lane: Arc<Lane>, waiters: Waiters) {
+/// Runs on a thread as long as it lives, and lets go of what its lane holds after each commit.
+async fn serve_lane(durability: Arc<Durability>, lane: Arc<Lane>) {
+    let waited = durability.waited.local();
     let mut due = Vec::new();
     loop {
         lane.notify.notified().await;
         let durable = durability.durable();
         let all = durability.halted.load(Ordering::SeqCst);
         {
-            let mut waiters = waiters.borrow_mut();
-            while waiters
-                .front()
-                .is_some_and(|(lsn, _)| all || *lsn <= durable)
-            {
+            let mut waiters = lane.waiters.lock();
+            let is_due = |(lsn, _): &(u64, Due)| all || *lsn <= durable;
+            while waiters.front().is_some_and(is_due) {
                 due.extend(waiters.pop_front());
             }
             if !waiters.is_empty() {
@@ -186,9 +194,19 @@ async fn wake_waiters(durability: Arc<Durability>, lane: Arc<Lane>, waiters: Wai
             }
         }
         let missed = durability.durable() != durable;
+        let now = Instant::now();
         for (lsn, due) in due.drain(..) {
-            due.come(lsn <= durable);
+            match due {
+                Due::Wake(waker) => waker.wake(),
+                Due::Send(parcel) => {
+                    if let Some(decided) = parcel.decided() {
+                        waited.observe(now.saturating_duration_since(decided).as_secs_f64());
+                    }
+                    parcel.arrive(lsn <= durable);
+                }
+            }
         }
+        waited.flush();
         if missed {
             lane.notify.notify_one();
         }

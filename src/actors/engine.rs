@@ -8,8 +8,7 @@ use std::sync::{
 use dashmap::{DashMap, DashSet};
 
 use super::{
-    card_actor::Outcome,
-    directory::Directory,
+    directory::{Directory, Outcome},
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
     facts::Facts,
@@ -17,6 +16,7 @@ use super::{
     indexes::Indexes,
     keys::Keys,
     registrar::{ChangeError, Keyed, Recorded, Registrar},
+    ticket::Ticket,
 };
 use crate::{
     clock::{Clock, Zone},
@@ -204,23 +204,75 @@ impl Engine {
     ///
     /// [`EngineError`].
     pub async fn execute(&self, request: Request) -> Result<Answer, EngineError> {
-        let mut request = request;
+        self.send(self.ticket(request)).await
+    }
+
+    /// A request packed for its way: small to hold while it is waited for.
+    #[must_use]
+    pub fn ticket(&self, request: Request) -> Box<Ticket> {
+        Ticket::new(request, self.durability.lane())
+    }
+
+    /// Decides the request of `ticket` and answers when the answer is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn send(&self, ticket: Box<Ticket>) -> Result<Answer, EngineError> {
+        let actor = self.actor_of(&ticket.request.target);
+        let mut ticket = self.directory.execute(actor, ticket).await?;
+        match ticket.open() {
+            Ok(answer) => Ok(answer),
+            // Rare, and large: it is not to make every request's future larger.
+            Err(refusal) => Box::pin(self.insist(refusal, ticket)).await,
+        }
+    }
+
+    async fn insist(
+        &self,
+        mut refusal: Refusal,
+        mut ticket: Box<Ticket>,
+    ) -> Result<Answer, EngineError> {
         for _ in 0..ATTEMPTS_MAX {
-            let actor = self.actor_of(&request.target);
-            let (returned, outcome) = self.directory.execute(actor, request).await?;
-            request = returned;
-            match outcome {
+            if let Some(answer) = self.overcome(refusal, &mut ticket.request).await? {
+                return Ok(answer);
+            }
+            let actor = self.actor_of(&ticket.request.target);
+            ticket = self.directory.execute(actor, ticket).await?;
+            match ticket.open() {
                 Ok(answer) => return Ok(answer),
-                Err(refusal) => {
-                    if let Some(answer) = self.overcome(refusal, &mut request).await? {
-                        return Ok(answer);
-                    }
-                }
+                Err(again) => refusal = again,
             }
         }
         Err(EngineError::Busy(
             "the request keeps meeting another with its key",
         ))
+    }
+
+    /// Says what a request would come to, and changes nothing. The answer is told when what it rests on
+    /// is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn simulate(&self, request: Request) -> Result<Answer, EngineError> {
+        let (target, origin) = (request.target.clone(), request.origin.clone());
+        let shared = self.shared.clone();
+        let simulated = self
+            .read(target, origin, move |hosted| {
+                hosted.simulate(&request, &shared)
+            })
+            .await?;
+        simulated.map_err(|refusal| match refusal {
+            Refusal::Rejected(rejection) => rejection.into(),
+            Refusal::Journal(error) => error.into(),
+            Refusal::Known { .. }
+            | Refusal::Contested
+            | Refusal::Recall { .. }
+            | Refusal::Moved
+            | Refusal::Unavailable => EngineError::Unavailable,
+            Refusal::Halted => EngineError::Halted(Halted),
+        })
     }
 
     /// Decides many requests; the answers stand in the order of the requests.

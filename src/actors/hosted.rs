@@ -348,6 +348,28 @@ impl Hosted {
         (!is_current).then_some(*lsn)
     }
 
+    /// What a purchase would come to at this moment; nothing changes and nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`].
+    pub fn simulate(&self, request: &Request, shared: &Shared) -> Result<Answer, Refusal> {
+        if !self.admits(&request.target, request.origin.as_deref()) {
+            return Err(Rejection::AccountNotFound.into());
+        }
+        let time = shared.clock.now().max(self.group.last_time.next());
+        let events = self.decide(request, shared, time)?;
+        let urns = self.urns(&events);
+        Ok(Answer {
+            lsn: 0,
+            time,
+            fingerprint: request.fingerprint,
+            events,
+            urns,
+            is_replay: false,
+        })
+    }
+
     /// The URNs of the accounts that the events name.
     #[must_use]
     pub fn urns(&self, events: &[Event]) -> Vec<(AccountNo, Arc<str>)> {
@@ -379,23 +401,22 @@ fn for_each_account(event: &Event, add: &mut impl FnMut(AccountNo)) {
         }
         Event::TransferSettled(_) => {}
         Event::AuthorizationApproved(approved) => {
-            add(approved.authorization.account);
-            approved
-                .authorization
-                .legs
-                .iter()
-                .for_each(|leg| add(leg.account));
+            of_authorization(&approved.authorization, add);
+            approved.explanation.for_each_account(add);
         }
-        Event::AuthorizationDeclined(declined) => add(declined.request.account),
-        Event::AuthorizationStepped(stepped) => {
-            add(stepped.account);
-            stepped
-                .authorization
-                .legs
-                .iter()
-                .for_each(|leg| add(leg.account));
+        Event::AuthorizationDeclined(declined) => {
+            add(declined.request.account);
+            declined.explanation.for_each_account(add);
         }
+        Event::AuthorizationStepped(stepped) => of_authorization(&stepped.authorization, add),
     }
+}
+
+fn of_authorization(authorization: &Authorization, add: &mut impl FnMut(AccountNo)) {
+    add(authorization.account);
+    authorization.legs.iter().for_each(|leg| add(leg.account));
+    let targets = authorization.surcharges.iter().map(|part| part.target);
+    targets.for_each(add);
 }
 
 /// Claims all keys of the request or none.

@@ -6,8 +6,9 @@
 //! asked waits for the disk ([`Undurable::durable`]).
 
 pub mod agenda;
-pub mod card_actor;
+mod card_actor;
 pub mod courier;
+mod desk;
 pub mod directory;
 pub mod durability;
 pub mod engine;
@@ -20,6 +21,8 @@ pub mod number_hash;
 pub mod registrar;
 pub mod snapshots;
 pub mod supervisor;
+mod ticket;
 
 pub use engine::{Engine, EngineError};
 pub use hosted::{Answer, Refusal, Request, Target, Undurable};
+pub use ticket::Ticket;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     ids::AccountNo,
     money::{Amount, Asset, Decimal},
-    policy::controls::Refused,
+    policy::controls::{Refused, Scope},
     time::Timestamp,
 };
 
@@ -18,6 +18,20 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The purchase in US dollars as rules on it saw it, where one asked.
     pub usd: Option<Decimal>,
+}
+
+impl Explanation {
+    /// Calls `add` with every account that it names.
+    pub fn for_each_account(&self, add: &mut impl FnMut(AccountNo)) {
+        if let Some(refused) = &self.refused
+            && let Scope::Account(no) = refused.scope
+        {
+            add(no);
+        }
+        for source in self.candidates.iter().flat_map(|tried| &tried.sources) {
+            add(source.account);
+        }
+    }
 }
 
 /// One asset that might have paid.

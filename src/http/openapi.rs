@@ -21,6 +21,7 @@ use super::{network, operator, origins, programme};
     paths(
         network::authorize::post,
         network::authorize::post_clearing,
+        network::authorize::simulate,
         network::batch::post,
         network::find::list,
         network::find::one,

@@ -1,6 +1,18 @@
 //! Writes JSON straight into bytes: for the hot path, where a general serializer costs three times
 //! as much. Everything else uses `serde_json`.
 
+/// The name of a member with all that stands around it, put together when the program is built.
+#[derive(Clone, Copy)]
+pub struct Key(pub &'static str);
+
+/// The name of a member.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::http::write::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
+
 /// A JSON object being written.
 pub struct Object<'a> {
     out: &'a mut Vec<u8>,
@@ -22,24 +34,26 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    fn name(&mut self, name: &str) {
-        if !self.is_empty {
-            self.out.push(b',');
-        }
+    /// `name` as [`key!`] makes it.
+    #[inline]
+    fn name(&mut self, name: Key) {
+        let written = if self.is_empty {
+            name.0.get(1..).unwrap_or_default()
+        } else {
+            name.0
+        };
         self.is_empty = false;
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.out.extend_from_slice(written.as_bytes());
     }
 
     /// A text that needs no escapes: an id, a word, a time of ours.
-    pub fn plain(&mut self, name: &str, text: &str) {
+    pub fn plain(&mut self, name: Key, text: &str) {
         self.name(name);
         plain(self.out, text);
     }
 
     /// A plain text or null.
-    pub fn plain_or_null(&mut self, name: &str, text: Option<&str>) {
+    pub fn plain_or_null(&mut self, name: Key, text: Option<&str>) {
         self.name(name);
         match text {
             Some(text) => plain(self.out, text),
@@ -48,13 +62,13 @@ impl<'a> Object<'a> {
     }
 
     /// Any text.
-    pub fn text(&mut self, name: &str, text: &str) {
+    pub fn text(&mut self, name: Key, text: &str) {
         self.name(name);
         escaped(self.out, text);
     }
 
     /// An integer as a string.
-    pub fn int(&mut self, name: &str, number: i128) {
+    pub fn int(&mut self, name: Key, number: i128) {
         self.name(name);
         self.out.push(b'"');
         // Half the digits of an i128 make for half the work, and nearly every amount fits.
@@ -71,7 +85,7 @@ impl<'a> Object<'a> {
     }
 
     /// An integer as a string, or null.
-    pub fn int_or_null(&mut self, name: &str, number: Option<i128>) {
+    pub fn int_or_null(&mut self, name: Key, number: Option<i128>) {
         match number {
             Some(number) => self.int(name, number),
             None => self.null(name),
@@ -79,27 +93,40 @@ impl<'a> Object<'a> {
     }
 
     /// Null.
-    pub fn null(&mut self, name: &str) {
+    pub fn null(&mut self, name: Key) {
         self.name(name);
         self.out.extend_from_slice(b"null");
     }
 
     /// A truth.
-    pub fn boolean(&mut self, name: &str, value: bool) {
+    pub fn boolean(&mut self, name: Key, value: bool) {
         self.name(name);
         self.out
             .extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// A value that is JSON already, such as a number's digits.
-    pub fn json(&mut self, name: &str, json: &str) {
+    pub fn json(&mut self, name: Key, json: &str) {
         self.name(name);
         self.out.extend_from_slice(json.as_bytes());
     }
 
     /// An object inside.
-    pub fn object(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
+    pub fn object(&mut self, name: Key, write: impl FnOnce(&mut Object<'_>)) {
         self.name(name);
+        let mut inner = Object::begin(self.out);
+        write(&mut inner);
+        inner.end();
+    }
+
+    /// An object inside, under a name that is known only now and needs no escapes.
+    pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
+        if !self.is_empty {
+            self.out.push(b',');
+        }
+        self.is_empty = false;
+        plain(self.out, name);
+        self.out.push(b':');
         let mut inner = Object::begin(self.out);
         write(&mut inner);
         inner.end();
@@ -108,7 +135,7 @@ impl<'a> Object<'a> {
     /// A list of objects inside.
     pub fn objects<T>(
         &mut self,
-        name: &str,
+        name: Key,
         items: impl Iterator<Item = T>,
         mut write: impl FnMut(&mut Object<'_>, T),
     ) {
@@ -151,16 +178,18 @@ mod tests {
         let mut out = Vec::new();
         let mut object = Object::begin(&mut out);
         let odd = "a\"b\\c\n\u{1}é\u{2028}";
-        object.text("odd", odd);
-        object.plain("plain", "did:x");
-        object.int("small", -7);
-        object.int("large", i128::MIN);
-        object.int_or_null("none", None);
-        object.plain_or_null("word", Some("w"));
-        object.boolean("yes", true);
-        object.json("number", "0.0144");
-        object.object("inner", |inner| inner.null("nothing"));
-        object.objects("list", [1, 2].into_iter(), |inner, n| inner.int("n", n));
+        object.text(key!("odd"), odd);
+        object.plain(key!("plain"), "did:x");
+        object.int(key!("small"), -7);
+        object.int(key!("large"), i128::MIN);
+        object.int_or_null(key!("none"), None);
+        object.plain_or_null(key!("word"), Some("w"));
+        object.boolean(key!("yes"), true);
+        object.json(key!("number"), "0.0144");
+        object.object(key!("inner"), |inner| inner.null(key!("nothing")));
+        object.objects(key!("list"), [1, 2].into_iter(), |inner, n| {
+            inner.int(key!("n"), n)
+        });
         object.end();
         let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let expected = serde_json::json!({

@@ -1,6 +1,6 @@
 //! The one client for what is outside: a GET with limits on where, how long and how much.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use ureq::{
     Agent, Error,
@@ -85,6 +85,15 @@ impl Client {
     /// A client with those limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        let may_reach = if limits.allow_private {
+            |_| true
+        } else {
+            is_public
+        };
+        Self::reaching(limits, may_reach)
+    }
+
+    fn reaching(limits: Limits, may_reach: fn(IpAddr) -> bool) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(limits.connect))
             .timeout_global(Some(limits.total))
@@ -97,8 +106,8 @@ impl Client {
             // nothing of where the name leads today.
             .max_idle_connections(0)
             .build();
-        let resolver = PublicOnly {
-            allow_private: limits.allow_private,
+        let resolver = Checked {
+            may_reach,
             inner: DefaultResolver::default(),
         };
         Self {
@@ -133,7 +142,8 @@ impl Client {
         let body = response
             .body_mut()
             .with_config()
-            .limit(self.limits.body_bytes_max);
+            // The library's limit is the length that is too much.
+            .limit(self.limits.body_bytes_max.saturating_add(1));
         let bytes = body.read_to_vec().map_err(|error| self.explain(error))?;
         Ok(Fetched::Body { bytes, etag })
     }
@@ -179,15 +189,15 @@ fn etag_of(headers: &HeaderMap) -> Option<String> {
 #[error("the address is not public")]
 struct NotPublic;
 
-/// Resolves names and keeps to public addresses. Every connection, that of a redirect too, goes to an
+/// Resolves names and keeps to the addresses that may be reached. Every connection, that of a redirect too, goes to an
 /// address that came through here, so no name can lead elsewhere between the check and the call.
 #[derive(Debug)]
-struct PublicOnly {
-    allow_private: bool,
+struct Checked {
+    may_reach: fn(IpAddr) -> bool,
     inner: DefaultResolver,
 }
 
-impl Resolver for PublicOnly {
+impl Resolver for Checked {
     fn resolve(
         &self,
         uri: &Uri,
@@ -198,18 +208,77 @@ impl Resolver for PublicOnly {
             return Err(Error::BadUri("only http and https".to_owned()));
         }
         let found = self.inner.resolve(uri, config, timeout)?;
-        if self.allow_private {
-            return Ok(found);
+        let mut allowed = self.empty();
+        for address in found
+            .iter()
+            .filter(|address| (self.may_reach)(address.ip()))
+        {
+            allowed.push(*address);
         }
-        let mut public = self.empty();
-        let is_public = |address: &&SocketAddr| is_public(address.ip());
-        for address in found.iter().filter(is_public) {
-            public.push(*address);
-        }
-        if public.is_empty() {
+        if allowed.is_empty() {
             let error = std::io::Error::other(NotPublic);
             return Err(Error::Io(error));
         }
-        Ok(public)
+        Ok(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{Ipv4Addr, TcpListener},
+    };
+
+    use super::*;
+
+    /// Answers one visit after another with the texts; how many came, when all are over.
+    fn serve(listener: TcpListener, answers: Vec<String>) -> std::thread::JoinHandle<()> {
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream);
+                let mut line = String::new();
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    line.clear();
+                }
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        })
+    }
+
+    #[test]
+    fn a_redirect_is_checked_like_the_first_address() {
+        // Of this machine's own addresses, only the first counts as public here.
+        const OPEN: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
+        let limits = Limits {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(5),
+            body_bytes_max: 100,
+            allow_private: false,
+        };
+        let client = Client::reaching(limits, |address| address == OPEN);
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let to = |host: &str| {
+            format!(
+                "HTTP/1.1 302 x\r\nlocation: http://{host}:{port}/b\r\ncontent-length: 0\r\n\
+                 connection: close\r\n\r\n"
+            )
+        };
+        let page = "HTTP/1.1 200 x\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]";
+        let served = serve(
+            listener,
+            vec![to("127.0.0.1"), page.to_owned(), to("127.0.0.2")],
+        );
+        let url = format!("http://127.0.0.1:{port}/a");
+        let there = client.get(&url, None).unwrap();
+        let bytes = b"[]".to_vec();
+        assert_eq!(there, Fetched::Body { bytes, etag: None });
+        let refused = client.get(&url, None);
+        assert!(matches!(refused, Err(FetchError::Private)), "{refused:?}");
+        served.join().unwrap();
+        let direct = client.get(&format!("http://127.0.0.2:{port}/a"), None);
+        assert!(matches!(direct, Err(FetchError::Private)), "{direct:?}");
     }
 }

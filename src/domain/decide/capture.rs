@@ -42,7 +42,7 @@ pub(super) fn decide(
     let is_final = request
         .is_final
         .unwrap_or(request.local.is_none() || local >= left);
-    let mut draft = Draft::new(group);
+    let mut draft = Draft::of_card(group, authorization.account)?;
     let before = authorization.captured();
     let surcharges = parts::capture(&mut authorization, &mut draft, group, from_hold)?;
     let over = take_beyond(&mut authorization, &mut draft, beyond, context)?;

@@ -4,7 +4,7 @@ use crate::domain::{
     event::{LedgerAfter, Movement},
     funds::{self, LedgerAccount},
     group::Group,
-    ids::LedgerNo,
+    ids::{AccountNo, LedgerNo},
     money::{Amount, Asset, MoneyError},
     posting::{Place, Posting},
 };
@@ -24,6 +24,16 @@ impl<'a> Draft<'a> {
             ledgers: Vec::new(),
             postings: Vec::new(),
         }
+    }
+
+    /// A movement of a card's authorization: what the card itself has comes first in it, because that
+    /// is what is shown.
+    pub(super) fn of_card(group: &'a Group, card: AccountNo) -> Result<Self, MoneyError> {
+        let mut draft = Self::new(group);
+        if let Some(account) = group.account(card) {
+            draft.touch(account.ledger)?;
+        }
+        Ok(draft)
     }
 
     /// Takes a ledger account into the movement, so that its balances stand in the event.

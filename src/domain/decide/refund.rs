@@ -28,7 +28,7 @@ pub(super) fn decide(
     let left = authorization.local_refundable();
     let local = step::amount(request, authorization.currency, left)?;
     step::require(&authorization, "refund", left, local)?;
-    let mut draft = Draft::new(group);
+    let mut draft = Draft::of_card(group, authorization.account)?;
     let shares = shares(&mut authorization, &draft, group, local)?;
     let gone = |leg: &Leg| !group.has_face(leg.ledger);
     let in_suspense: Vec<_> = authorization.legs.iter().map(gone).collect();
@@ -90,7 +90,7 @@ pub(super) fn reverse(
     }
     known.is_reversed = true;
     let undone = known.clone();
-    let mut draft = Draft::new(group);
+    let mut draft = Draft::of_card(group, authorization.account)?;
     take_back(&mut authorization, (group, &mut draft), &undone)?;
     for (fee, part) in authorization.fees.iter_mut().zip(&undone.fees) {
         fee.returned = fee.returned.minus_or_zero(*part);

@@ -71,7 +71,7 @@ fn stepped(
     transaction_id: String,
     local: Amount,
 ) -> Result<Event, MoneyError> {
-    let mut draft = Draft::new(group);
+    let mut draft = Draft::of_card(group, authorization.account)?;
     let before = authorization.released();
     parts::release(&mut authorization, &mut draft, local)?;
     usage::give_back(&mut authorization)?;

@@ -12,11 +12,12 @@ use super::{
         problem::Problem,
         request_id,
     },
+    explain,
     request::{AuthorizationRequest, Purpose, read},
     view,
 };
 use crate::{
-    actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
+    actors::{Answer, Request, Target, Ticket, keys::key_of, registrar::Principal},
     domain::{command::Command, ids::AccountNo, registry::Scope},
     wire::KeyLife,
 };
@@ -62,15 +63,74 @@ pub async fn post_clearing(request: HttpRequest, body: Body, app: Data<App>) -> 
     respond(&request, body, &app, Purpose::Clear).await
 }
 
+/// Says what a purchase would come to, and why; holds nothing and records nothing. The `id` is null:
+/// there is no authorization.
+#[utoipa::path(
+    post, path = "/v1/authorizations/simulate", tag = "network",
+    request_body = AuthorizationRequest,
+    responses(
+        (status = 200, description = "what would be answered, with `explanation`",
+            body = serde_json::Value),
+        (status = 400, description = "malformed: the field is named"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key has not the scope network"),
+        (status = 404, description = "no such card"),
+        (status = 413, description = "the body is too large"),
+        (status = 415, description = "the body is not JSON"),
+        (status = 422, description = "an impossible value: the field is named"),
+        (status = 503, description = "busy: try again"),
+    ),
+)]
+pub async fn simulate(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    let id = request_id(&request, &app);
+    let simulated = async {
+        let principal = access::require(&request, &app, Scope::Network)?;
+        body::require_json(&request)?;
+        let bytes = body::bytes(body)?;
+        let mut parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
+        let request = engine_request(&mut parsed, &principal, None, Purpose::Authorize)?;
+        let answer = app.engine.simulate(request).await.map_err(card_problem)?;
+        explained(&answer, &answer)
+    };
+    match simulated.await {
+        Ok(mut body) => {
+            if let Some(object) = body.as_object_mut() {
+                object.insert("id".into(), serde_json::Value::Null);
+                object.insert("simulated".into(), true.into());
+            }
+            json(StatusCode::OK, &id, body.to_string().into_bytes())
+        }
+        Err(problem) => refuse(&problem, &app, &id),
+    }
+}
+
+/// An answer with the explanation of the decision in `first`.
+///
+/// # Errors
+///
+/// 404 if the answer is about no authorization.
+pub fn explained(answer: &Answer, first: &Answer) -> Result<serde_json::Value, Problem> {
+    let missing = || Problem::not_found("authorization_not_found", "authorization not found");
+    let rendered = view::render(answer).ok_or_else(missing)?;
+    let mut body: serde_json::Value = serde_json::from_slice(&rendered).map_err(|_| missing())?;
+    if let (Some(object), Some(explanation)) = (body.as_object_mut(), explain::explain(first)) {
+        object.insert("explanation".into(), explanation);
+    }
+    Ok(body)
+}
+
 async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose) -> HttpResponse {
     let begun = Instant::now();
-    let id = request_id(request, app);
-    let answered = decide(request, body, app, purpose).await;
+    let answered = match prepare(request, body, app, purpose) {
+        Ok(ticket) => app.engine.send(ticket).await.map_err(card_problem),
+        Err(problem) => Err(problem),
+    };
     app.engine
         .shared
         .metrics
         .http_request
         .observe(begun.elapsed().as_secs_f64());
+    let id = request_id(request, app);
     match answered {
         Ok(answer) => show(&answer, &id),
         Err(problem) => refuse(&problem, app, &id),
@@ -98,19 +158,21 @@ pub fn show(answer: &Answer, request_id: &str) -> HttpResponse {
     response
 }
 
-async fn decide(
+/// Reads the request, to the point where it is sent to its card. No wait is in here, so that nothing
+/// of what was read is held while the answer is waited for.
+fn prepare(
     request: &HttpRequest,
     bytes: Body,
     app: &App,
     purpose: Purpose,
-) -> Result<Answer, Problem> {
+) -> Result<Box<Ticket>, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let mut parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
     let header_key = body::idempotency_key(request)?;
     let request = engine_request(&mut parsed, &principal, header_key, purpose)?;
-    app.engine.execute(request).await.map_err(card_problem)
+    Ok(app.engine.ticket(request))
 }
 
 /// What is not found here is a card.

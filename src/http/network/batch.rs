@@ -1,11 +1,14 @@
 //! `POST /v1/authorizations/batch`: many in one request, each with its own result.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web::Data,
 };
 use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
@@ -65,6 +68,8 @@ async fn run(
     let principal = access::require(request, app, Scope::Network)?;
     let form = form_of(request)?;
     let bytes = body::bytes(bytes)?;
+    // Before anything is read: what waits for its turn is one body, not a thousand requests.
+    let _turn = take_turn().await;
     let items = split(&bytes, form)?;
     if items.is_empty() {
         return Err(Problem::malformed("body", "the batch has no items"));
@@ -83,6 +88,19 @@ async fn run(
     }
     let results = decide(&items, app, &principal).await;
     Ok(show(&results, form, id))
+}
+
+/// How many batches a thread has at work: one being read, one on its way to the disk, one being
+/// written. More would only push each other's requests out of the processor's caches.
+const AT_WORK_MAX: usize = 3;
+
+/// The right to work on a batch on this thread, given back when dropped.
+async fn take_turn() -> Option<OwnedSemaphorePermit> {
+    thread_local! {
+        static TURNS: Arc<Semaphore> = Arc::new(Semaphore::new(AT_WORK_MAX));
+    }
+    // It is never closed, so the right is always had.
+    TURNS.with(Arc::clone).acquire_owned().await.ok()
 }
 
 fn form_of(request: &HttpRequest) -> Result<Form, Problem> {

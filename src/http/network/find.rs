@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{App, access, json, problem::Problem, request_id},
-    authorize::{card_problem, card_target, refuse},
+    authorize::{card_problem, card_target, explained, refuse},
     steps, view,
 };
 use crate::{
@@ -29,23 +29,49 @@ use crate::{
 /// Shows one authorization as it is now.
 #[utoipa::path(
     get, path = "/v1/authorizations/{id}", tag = "network",
-    params(("id" = String, Path, description = "the auth_ id, or its transaction_id")),
+    params(
+        ("id" = String, Path, description = "the auth_ id, or its transaction_id"),
+        OneQuery,
+    ),
     responses(
         (status = 200, description = "the authorization", body = serde_json::Value),
+        (status = 400, description = "a wrong parameter: it is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
         (status = 404, description = "no such authorization"),
     ),
 )]
-pub async fn one(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
+pub async fn one(
+    request: HttpRequest,
+    path: Path<String>,
+    query: Result<Query<OneQuery>, actix_web::Error>,
+    app: Data<App>,
+) -> HttpResponse {
     let id = request_id(&request, &app);
-    match find_one(&request, &path, &app).await {
+    let found = async {
+        let query = query.map_err(|error| Problem::malformed("query", error.to_string()))?;
+        find_one(&request, &path, query.explain.unwrap_or(false), &app).await
+    };
+    match found.await {
         Ok(body) => json(StatusCode::OK, &id, body),
         Err(problem) => refuse(&problem, &app, &id),
     }
 }
 
-async fn find_one(request: &HttpRequest, name: &str, app: &App) -> Result<Vec<u8>, Problem> {
+/// How one authorization is shown.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct OneQuery {
+    /// Whether to say why it was decided as it was.
+    explain: Option<bool>,
+}
+
+async fn find_one(
+    request: &HttpRequest,
+    name: &str,
+    is_explained: bool,
+    app: &App,
+) -> Result<Vec<u8>, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
     let id = steps::find(app, &principal, name).await?;
     let unknown = || Problem::not_found("authorization_not_found", "authorization not found");
@@ -58,7 +84,15 @@ async fn find_one(request: &HttpRequest, name: &str, app: &App) -> Result<Vec<u8
         .await
         .map_err(|_| unknown())?;
     let answer = current(app, place.ok_or_else(unknown)?).await?;
-    view::render(&answer).ok_or_else(unknown)
+    if !is_explained {
+        return view::render(&answer).ok_or_else(unknown);
+    }
+    let approved = answer.events.iter().find_map(Event::approved);
+    let first = match approved.map(|approved| approved.authorization.first_lsn) {
+        Some(lsn) => app.engine.past(lsn).await?,
+        None => answer.clone(),
+    };
+    Ok(explained(&answer, &first)?.to_string().into_bytes())
 }
 
 fn place_of(group: &Group, id: AuthorizationId) -> Option<u64> {
@@ -76,7 +110,8 @@ async fn current(app: &App, lsn: u64) -> Result<Answer, Problem> {
         .events
         .iter()
         .rev()
-        .find_map(Event::movement)
+        .find(|event| event.authorization_id().is_some())
+        .and_then(Event::movement)
         .cloned();
     if let (Some(authorization), Some(movement)) = (authorization_in(&answer.events, lsn), movement)
     {

@@ -2,13 +2,18 @@
 
 pub mod authorize;
 pub mod batch;
+pub mod explain;
 pub mod find;
 pub mod money;
 pub mod request;
 pub mod steps;
 pub mod view;
 
-use actix_web::web;
+use actix_web::{
+    guard::{GuardContext, fn_guard},
+    http::Method,
+    web,
+};
 
 use super::resource;
 
@@ -17,7 +22,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
             resource("/v1/authorizations")
-                .route(web::post().to(authorize::post))
+                .route(web::route().guard(fn_guard(is_post)).to(authorize::post))
                 .route(web::get().to(find::list)),
         )
         .service(
@@ -25,6 +30,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
                 .route(web::post().to(batch::post)),
         )
+        .service(resource("/v1/authorizations/simulate").route(web::post().to(authorize::simulate)))
         .service(resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
         .service(resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
         .service(
@@ -34,4 +40,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/v1/clearings").route(web::post().to(authorize::post_clearing)))
         .service(resource("/v1/deposits").route(web::post().to(money::deposit)))
         .service(resource("/v1/withdrawals").route(web::post().to(money::withdraw)));
+}
+
+/// What `web::post()` asks, without its note in a map of each request of what it asked.
+fn is_post(context: &GuardContext<'_>) -> bool {
+    context.head().method == Method::POST
 }

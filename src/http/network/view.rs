@@ -5,7 +5,10 @@ use std::fmt::{Display, Write};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::super::write::Object;
+use super::{
+    super::write::{Object, key},
+    explain,
+};
 use crate::{
     actors::Answer,
     domain::{
@@ -100,7 +103,7 @@ pub fn render_into(answer: &Answer, out: &mut Vec<u8>) -> bool {
     } else if let Some(stepped) = event.stepped() {
         authorization(&mut object, &stepped.authorization, answer);
         balances(&mut object, &stepped.movement);
-        object.object("operation", |inner| operation(inner, stepped, answer));
+        object.object(key!("operation"), |inner| operation(inner, stepped, answer));
         times(&mut object, &stepped.authorization);
     } else if let Some(declined) = event.declined() {
         decline(&mut object, declined, answer);
@@ -123,52 +126,71 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
         currency,
     };
     let is_partial = authorization.is_partial;
-    object.plain("id", &authorization.id.text());
-    object.text("transaction_id", &authorization.transaction_id);
-    object.plain("card", urn(answer, authorization.account));
-    object.plain("transaction_type", authorization.kind.word());
+    object.plain(key!("id"), &authorization.id.text());
+    object.text(key!("transaction_id"), &authorization.transaction_id);
+    object.plain(key!("card"), urn(answer, authorization.account));
+    object.plain(key!("transaction_type"), authorization.kind.word());
     object.plain(
-        "status",
+        key!("status"),
         if is_partial {
             "partially_approved"
         } else {
             "approved"
         },
     );
-    object.plain("state", authorization.state().word());
-    object.null("decline_reason");
+    object.plain(key!("state"), authorization.state().word());
+    object.null(key!("decline_reason"));
     // 10 is partial approval. Source: ISO 8583 field 39.
-    object.plain("response_code", if is_partial { "10" } else { "00" });
-    object.plain("asset", asset.as_str());
-    object.int("amount", amount.minor());
-    object.plain("local_amount", &local_text(requested));
+    object.plain(key!("response_code"), if is_partial { "10" } else { "00" });
+    object.plain(key!("asset"), asset.as_str());
+    object.int(key!("amount"), amount.minor());
+    object.plain(key!("local_amount"), &local_text(requested));
     object.plain(
-        "approved_local_amount",
+        key!("approved_local_amount"),
         &local_text(authorization.local_amount()),
     );
-    object.plain("local_currency", currency.code());
-    object.plain("exchange_rate", &decimal_text(authorization.rate));
-    object.objects("legs", authorization.legs.iter(), |object, leg| {
-        object.plain("account_urn", urn(answer, leg.account));
-        object.plain("ledger_account_id", &leg.ledger.text());
-        object.plain("asset", asset.as_str());
-        object.int("amount", leg.amount.minor());
+    object.plain(key!("local_currency"), currency.code());
+    object.plain(key!("exchange_rate"), &decimal_text(authorization.rate));
+    object.objects(key!("legs"), authorization.legs.iter(), |object, leg| {
+        object.plain(key!("account_urn"), urn(answer, leg.account));
+        object.plain(key!("ledger_account_id"), &leg.ledger.text());
+        object.plain(key!("asset"), asset.as_str());
+        object.int(key!("amount"), leg.amount.minor());
     });
+    if !authorization.surcharges.is_empty() {
+        surcharges(object, authorization, answer);
+    }
     breakdown(
         object,
         authorization.fees.iter().map(|fee| (fee, fee.amount)),
         amount,
     );
-    object.int("captured_amount", authorization.captured().minor());
-    object.int("reversed_amount", authorization.released().minor());
-    object.int("refunded_amount", authorization.refunded().minor());
-    object.int("held_amount", authorization.held().minor());
-    object.boolean("forced", authorization.is_forced);
+    object.int(key!("captured_amount"), authorization.captured().minor());
+    object.int(key!("reversed_amount"), authorization.released().minor());
+    object.int(key!("refunded_amount"), authorization.refunded().minor());
+    object.int(key!("held_amount"), authorization.held().minor());
+    object.boolean(key!("forced"), authorization.is_forced);
+}
+
+/// What is set aside on top of the amount; the legs hold both.
+fn surcharges(object: &mut Object<'_>, authorization: &Authorization, answer: &Answer) {
+    object.int(key!("surcharge_amount"), authorization.surcharged().minor());
+    object.objects(
+        key!("surcharges"),
+        authorization.surcharges.iter(),
+        |object, part| {
+            object.text(key!("program_name"), &part.name);
+            object.plain(key!("type"), part.kind.word());
+            object.plain(key!("target_account_urn"), urn(answer, part.target));
+            object.plain(key!("local_amount"), &decimal_text(part.local));
+            object.int(key!("amount"), part.amount.minor());
+        },
+    );
 }
 
 fn times(object: &mut Object<'_>, authorization: &Authorization) {
-    object.plain("expires_at", authorization.expires_at.text().as_str());
-    object.plain("created_at", authorization.created_at.text().as_str());
+    object.plain(key!("expires_at"), authorization.expires_at.text().as_str());
+    object.plain(key!("created_at"), authorization.created_at.text().as_str());
 }
 
 fn balances(object: &mut Object<'_>, movement: &Movement) {
@@ -176,13 +198,13 @@ fn balances(object: &mut Object<'_>, movement: &Movement) {
         .after
         .first()
         .map(|after| after.balances.as_slice());
-    object.object("balance", |object| {
+    object.object(key!("balance"), |object| {
         for (asset, balance) in after.unwrap_or_default() {
-            object.object(AssetText::new(*asset).as_str(), |object| {
-                object.int("current", balance.current);
-                object.int("pending", balance.pending);
-                object.int("in", balance.incoming);
-                object.int("out", balance.outgoing);
+            object.entry(AssetText::new(*asset).as_str(), |object| {
+                object.int(key!("current"), balance.current);
+                object.int(key!("pending"), balance.pending);
+                object.int(key!("in"), balance.incoming);
+                object.int(key!("out"), balance.outgoing);
             });
         }
     });
@@ -190,39 +212,45 @@ fn balances(object: &mut Object<'_>, movement: &Movement) {
 
 fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
     let request = &declined.request;
-    object.plain("id", &declined.id.text());
-    object.text("transaction_id", &request.transaction_id);
-    object.plain("card", urn(answer, request.account));
-    object.plain("transaction_type", request.kind.word());
-    object.plain("status", "declined");
-    object.plain("state", State::Declined.word());
-    object.plain("decline_reason", declined.reason.word());
-    object.plain("response_code", declined.reason.response_code());
-    object.null("asset");
-    object.null("amount");
-    object.plain("local_amount", &local_text(request.local));
-    object.null("approved_local_amount");
-    object.plain("local_currency", request.local.currency.code());
-    object.null("exchange_rate");
+    object.plain(key!("id"), &declined.id.text());
+    object.text(key!("transaction_id"), &request.transaction_id);
+    object.plain(key!("card"), urn(answer, request.account));
+    object.plain(key!("transaction_type"), request.kind.word());
+    object.plain(key!("status"), "declined");
+    object.plain(key!("state"), State::Declined.word());
+    object.plain(key!("decline_reason"), declined.reason.word());
+    object.plain(key!("response_code"), declined.reason.response_code());
+    object.null(key!("asset"));
+    object.null(key!("amount"));
+    object.plain(key!("local_amount"), &local_text(request.local));
+    object.null(key!("approved_local_amount"));
+    object.plain(key!("local_currency"), request.local.currency.code());
+    object.null(key!("exchange_rate"));
     if declined.reason == DeclineReason::InsufficientFunds
-        && let Some(required) = request.required_usd()
+        && let Some(required) = request.required_usd().or(declined.explanation.usd)
     {
-        object.plain("required_usd", &decimal_text(required));
+        object.plain(key!("required_usd"), &decimal_text(required));
     }
-    object.objects("legs", std::iter::empty::<()>(), |_, ()| {});
-    object.null("fee_breakdown");
+    object.objects(key!("legs"), std::iter::empty::<()>(), |_, ()| {});
+    object.null(key!("fee_breakdown"));
     for name in [
-        "captured_amount",
-        "reversed_amount",
-        "refunded_amount",
-        "held_amount",
+        key!("captured_amount"),
+        key!("reversed_amount"),
+        key!("refunded_amount"),
+        key!("held_amount"),
     ] {
         object.int(name, 0);
     }
-    object.boolean("forced", false);
+    object.boolean(key!("forced"), false);
     balances(object, &declined.movement);
-    object.null("expires_at");
-    object.plain("created_at", answer.time.text().as_str());
+    if let Some(refused) = &declined.explanation.refused {
+        object.json(
+            key!("decline_details"),
+            &explain::details(refused, answer).to_string(),
+        );
+    }
+    object.null(key!("expires_at"));
+    object.plain(key!("created_at"), answer.time.text().as_str());
 }
 
 fn breakdown<'a>(
@@ -232,14 +260,14 @@ fn breakdown<'a>(
 ) {
     let add = |total: Amount, (_, part): (_, Amount)| total.saturating_plus(part);
     let total = fees.clone().fold(Amount::ZERO, add);
-    object.object("fee_breakdown", |object| {
-        object.int("total_fees", total.minor());
-        object.objects("fees", fees, |object, (fee, part)| {
-            object.text("fee_name", &fee.name);
-            object.int("amount", part.minor());
-            object.json("rate", &decimal_text(fee.value));
+    object.object(key!("fee_breakdown"), |object| {
+        object.int(key!("total_fees"), total.minor());
+        object.objects(key!("fees"), fees, |object, (fee, part)| {
+            object.text(key!("fee_name"), &fee.name);
+            object.int(key!("amount"), part.minor());
+            object.json(key!("rate"), &decimal_text(fee.value));
         });
-        object.int("settlement", amount.minus_or_zero(total).minor());
+        object.int(key!("settlement"), amount.minus_or_zero(total).minor());
     });
 }
 
@@ -254,25 +282,25 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
         | StepKind::RefundReversal => None,
     };
     let currency = stepped.authorization.currency;
-    object.plain("id", &RecordId(answer.lsn).text("op_"));
-    object.plain("type", stepped.kind.word());
+    object.plain(key!("id"), &RecordId(answer.lsn).text("op_"));
+    object.plain(key!("type"), stepped.kind.word());
     object.plain(
-        "status",
+        key!("status"),
         if declined.is_some() {
             "declined"
         } else {
             "approved"
         },
     );
-    object.plain_or_null("decline_reason", declined.map(DeclineReason::word));
+    object.plain_or_null(key!("decline_reason"), declined.map(DeclineReason::word));
     object.plain(
-        "response_code",
+        key!("response_code"),
         declined.map_or("00", DeclineReason::response_code),
     );
-    object.text("transaction_id", &stepped.transaction_id);
-    object.int("amount", stepped.amount.minor());
+    object.text(key!("transaction_id"), &stepped.transaction_id);
+    object.int(key!("amount"), stepped.amount.minor());
     object.plain(
-        "local_amount",
+        key!("local_amount"),
         &local_text(LocalAmount {
             minor: stepped.local,
             currency,
@@ -286,17 +314,29 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
             .zip(stepped.fees.iter().copied());
         breakdown(object, fees, stepped.amount);
     }
+    let aside = stepped
+        .authorization
+        .surcharges
+        .iter()
+        .zip(&stepped.surcharges);
+    if !stepped.surcharges.is_empty() {
+        object.objects(key!("surcharges"), aside, |object, (part, amount)| {
+            object.text(key!("program_name"), &part.name);
+            object.plain(key!("type"), part.kind.word());
+            object.int(key!("amount"), amount.minor());
+        });
+    }
     let extras = [
-        ("over_capture", stepped.over.tolerated),
-        ("adjustment", stepped.over.adjusted),
-        ("suspended", stepped.suspended),
+        (key!("over_capture"), stepped.over.tolerated),
+        (key!("adjustment"), stepped.over.adjusted),
+        (key!("suspended"), stepped.suspended),
     ];
     for (name, amount) in extras {
         if !amount.is_zero() {
             object.int(name, amount.minor());
         }
     }
-    object.plain("created_at", answer.time.text().as_str());
+    object.plain(key!("created_at"), answer.time.text().as_str());
 }
 
 /// An asset's text, written once for all its places in an answer.

@@ -9,7 +9,7 @@ use super::{
     view::text_of,
 };
 use crate::domain::{
-    command::{Authorize, MoveMoney, Transfer},
+    command::{Authorize, MoveMoney, Purpose, Transfer},
     event::{Approved, Event, StepKind, Stepped},
     hold::{Authorization, FeeLine},
     merchant::Merchant,
@@ -122,7 +122,14 @@ impl Draft<'_> {
 
     fn stepped(&self, stepped: &Stepped) -> Found {
         let authorization = &stepped.authorization;
-        let kind = stepped.kind.word();
+        let is_main = self.pocket == Pocket::Main;
+        let kind = match (stepped.kind, self.direction) {
+            // What a capture brings an account was set aside for it, or is a fee that it earns; a
+            // refund takes it back.
+            (StepKind::Capture, Direction::In) if is_main => "cashback",
+            (StepKind::Refund, Direction::Out) if is_main => "cashback_reversal",
+            (kind, _) => kind.word(),
+        };
         let local = LocalAmount {
             minor: stepped.local,
             currency: authorization.currency,
@@ -222,6 +229,14 @@ fn transferred(kind: &'static str, transfer: &Transfer, is_back: bool) -> Found 
         own => own.to_owned(),
     };
     found.view.details.metadata = texts(&transfer.metadata);
+    let purpose = match transfer.purpose {
+        Purpose::Transfer => None,
+        Purpose::Fee => Some("fee"),
+        Purpose::FeeRecall => Some("fee_returned"),
+    };
+    if let Some(purpose) = purpose {
+        found.view.details.kind = purpose.to_owned();
+    }
     put(
         &mut found.view.details.metadata,
         "transfer_id",

@@ -10,7 +10,7 @@ use std::{
 use crate::journal::Lsn;
 
 use super::{
-    options::PAUSE_RECORDS_MIN,
+    options::{PAUSE_PER_RECORD, PAUSE_RECORDS_MIN},
     queue::{Before, InFlight},
     shared::{Core, HaltOnPanic},
     storage::{StorageFile, widen, write_all_at},
@@ -49,11 +49,21 @@ impl Committer {
                 self.core.halt(&reason);
                 return;
             }
-            if !self.pause.is_zero() && batch.read().count >= PAUSE_RECORDS_MIN {
-                thread::sleep(self.pause);
+            let pause = self.pause_after(batch.read().count);
+            if !pause.is_zero() {
+                thread::sleep(pause);
             }
             done = Some(batch);
         }
+    }
+
+    /// How long records gather after a commit of `records`: the busier it is, the longer, so that few
+    /// who wait for each other's commits do not wait for nobody.
+    fn pause_after(&self, records: u32) -> Duration {
+        if records < PAUSE_RECORDS_MIN {
+            return Duration::ZERO;
+        }
+        self.pause.min(PAUSE_PER_RECORD.saturating_mul(records))
     }
 
     fn next_batch(&self, mut done: Option<InFlight>) -> Option<InFlight> {

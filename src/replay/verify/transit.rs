@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::finding::{Check, Findings, Severity, Spot};
 use crate::domain::{
-    command::Transfer,
+    command::{Purpose, Transfer},
     event::{Event, Movement},
-    ids::{ActorId, TransferId},
+    ids::{AccountNo, TransferId},
     money::Asset,
     posting::{House, Place},
 };
@@ -34,7 +34,15 @@ pub struct Passage {
     /// Where it says so.
     pub spot: Spot,
     /// What, how much, and for whom; a settlement names only the transfer.
-    pub what: Option<(Asset, i128, ActorId)>,
+    pub what: Option<(Asset, i128, AccountNo)>,
+}
+
+/// What transit has of a transfer on its way: a recall was paid out of it before it was collected.
+const fn owed(transfer: &Transfer) -> i128 {
+    match transfer.purpose {
+        Purpose::Transfer | Purpose::Fee => transfer.amount.minor(),
+        Purpose::FeeRecall => transfer.amount.minor().saturating_neg(),
+    }
 }
 
 /// Notes what `event` says of a transfer; what is wrong with the event by itself goes to `say`.
@@ -42,15 +50,14 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
     let moved = event.movement().map_or(0, in_transit);
     let (step, transfer, due, own) = match event {
         Event::TransferSent(transfer, _) => {
-            let amount = transfer.amount.minor();
-            (Step::Sent, transfer, amount, transfer.source_actor)
+            (Step::Sent, transfer, owed(transfer), transfer.source_actor)
         }
         Event::TransferReceived(transfer, _) => {
-            let amount = transfer.amount.minor().saturating_neg();
+            let amount = owed(transfer).saturating_neg();
             (Step::Received, transfer, amount, transfer.destination_actor)
         }
         Event::TransferReturned(transfer, _) => {
-            let amount = transfer.amount.minor().saturating_neg();
+            let amount = owed(transfer).saturating_neg();
             (Step::Returned, transfer, amount, transfer.source_actor)
         }
         Event::TransferSettled(id) => {
@@ -97,9 +104,9 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
     })
 }
 
-fn of(transfer: &Transfer) -> (Asset, i128, ActorId) {
+fn of(transfer: &Transfer) -> (Asset, i128, AccountNo) {
     let amount = transfer.amount.minor();
-    (transfer.asset, amount, transfer.destination_actor)
+    (transfer.asset, amount, transfer.destination)
 }
 
 fn in_transit(movement: &Movement) -> i128 {

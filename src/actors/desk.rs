@@ -1,0 +1,301 @@
+//! Where card actors sit: one desk on each thread, with one inbox for all its cards.
+//!
+//! A message for a card on another thread wakes that thread once, however many lie in its inbox; one
+//! for a card on the same thread wakes nobody and is handled at once, in its turn. What the desk takes
+//! from the inbox it gives to the cards one by one, in the order of arrival.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::{Rc, Weak},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use actix::Handler;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{
+    card_actor::{CardActor, Execute, Look, Retire, Seat},
+    durability::Durability,
+    ticket::{Errand, Ticket},
+};
+use crate::domain::ids::ActorId;
+
+/// How many letters are handled before the thread's other tasks have their turn.
+const LETTERS_PER_TURN: usize = 256;
+/// How many items of an errand are decided before other letters have their turn.
+const ITEMS_PER_TURN: usize = 128;
+
+/// A live card, as the directory sees it from outside.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Where it sits.
+    pub(super) desk: Arc<Desk>,
+    /// At which place there.
+    pub(super) place: Place,
+    /// Messages on their way to it.
+    pub(super) queued: AtomicU32,
+    /// When it last did something, in the directory's ticks.
+    pub(super) last_used: AtomicU32,
+}
+
+/// A place at a desk: free again once its card has left, with all its messages handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+impl Place {
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// What comes into an inbox.
+pub(super) enum Letter {
+    /// A card takes its place.
+    Start(Place, Box<CardActor>),
+    /// A request of one card.
+    Execute(Place, Box<Ticket>),
+    /// Requests of many.
+    Errand(Box<Errand>),
+    /// Somebody looks at a card.
+    Look(Place, ActorId, Look),
+    /// A card may go to rest.
+    Retire(Place, ActorId, Retire),
+}
+
+/// The inbox of a thread, and the way to call it.
+#[derive(Default)]
+pub(super) struct Desk {
+    inbox: Mutex<Vec<Letter>>,
+    /// Whether the thread was called and has not come yet.
+    is_called: AtomicBool,
+    /// Whether the thread has ended: nothing is taken any more.
+    is_closed: AtomicBool,
+    call: Notify,
+    places: Mutex<Places>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    free: Vec<Place>,
+    made: u32,
+}
+
+type SharedCards = Rc<RefCell<Cards>>;
+type Here = (Arc<Desk>, Weak<RefCell<Cards>>);
+
+thread_local! {
+    /// The desks of this thread: of one engine, but for tests.
+    static HERE: RefCell<Vec<Here>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Desk {
+    /// Serves the desk on the current thread, as long as the thread's arbiter lives.
+    pub(super) fn open(self: &Arc<Self>, durability: Arc<Durability>) {
+        let cards = Rc::new(RefCell::new(Cards {
+            desk: self.clone(),
+            durability,
+            seats: Vec::new(),
+            letters: VecDeque::new(),
+        }));
+        HERE.with_borrow_mut(|here| {
+            here.retain(|(_, cards)| cards.strong_count() > 0);
+            here.push((self.clone(), Rc::downgrade(&cards)));
+        });
+        actix_rt::spawn(serve(self.clone(), cards));
+    }
+
+    /// A place for a new card.
+    pub(super) fn take_place(&self) -> Place {
+        let mut places = self.places.lock();
+        places.free.pop().unwrap_or_else(|| {
+            let place = Place(places.made);
+            places.made = places.made.saturating_add(1);
+            place
+        })
+    }
+
+    /// Puts a letter into the inbox. [`Desk::see_to_it`] is to follow, once no lock is held.
+    pub(super) fn put(&self, letter: Letter) {
+        if !self.is_closed.load(Ordering::SeqCst) {
+            self.inbox.lock().push(letter);
+        }
+    }
+
+    /// Has the inbox emptied: at once on the desk's own thread, else by calling that.
+    pub(super) fn see_to_it(self: &Arc<Self>) {
+        match self.here() {
+            Some(cards) => match cards.try_borrow_mut() {
+                Ok(mut cards) => cards.take_turn(),
+                // A card's handler sent it: the turn under way sees that there is more.
+                Err(_) => self.wake(),
+            },
+            None => self.wake(),
+        }
+    }
+
+    /// Whether it is the current thread's.
+    pub(super) fn is_here(self: &Arc<Self>) -> bool {
+        self.here().is_some()
+    }
+
+    fn here(self: &Arc<Self>) -> Option<SharedCards> {
+        HERE.with_borrow(|here| {
+            let known = here.iter().find(|(desk, _)| Arc::ptr_eq(desk, self));
+            known.and_then(|(_, cards)| cards.upgrade())
+        })
+    }
+
+    fn wake(&self) {
+        if !self.is_called.swap(true, Ordering::SeqCst) {
+            self.call.notify_one();
+        }
+    }
+}
+
+/// Runs on a thread as long as it lives.
+async fn serve(desk: Arc<Desk>, cards: SharedCards) {
+    loop {
+        desk.call.notified().await;
+        // Before the inbox is looked at: whoever comes later calls again.
+        desk.is_called.store(false, Ordering::SeqCst);
+        cards.borrow_mut().take_turn();
+    }
+}
+
+/// The cards of one thread.
+struct Cards {
+    desk: Arc<Desk>,
+    durability: Arc<Durability>,
+    seats: Vec<Option<Box<(CardActor, Seat)>>>,
+    /// Letters that were taken from the inbox and wait for their turn.
+    letters: VecDeque<Letter>,
+}
+
+impl Drop for Cards {
+    /// Whoever still waits for an answer learns that there will be none.
+    fn drop(&mut self) {
+        self.desk.is_closed.store(true, Ordering::SeqCst);
+        let letters = mem::take(&mut *self.desk.inbox.lock());
+        drop(letters);
+    }
+}
+
+impl Cards {
+    /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
+    fn take_turn(&mut self) {
+        self.letters.extend(self.desk.inbox.lock().drain(..));
+        for _ in 0..LETTERS_PER_TURN {
+            let Some(letter) = self.letters.pop_front() else {
+                break;
+            };
+            self.open_letter(letter);
+        }
+        if !self.letters.is_empty() || !self.desk.inbox.lock().is_empty() {
+            self.desk.wake();
+        }
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Start(place, card) => self.seat(place, *card),
+            Letter::Execute(place, mut ticket) => {
+                let actor = ticket.actor;
+                let execute = |card: &mut CardActor, seat: &mut Seat| {
+                    let execute = Execute {
+                        request: &mut ticket.request,
+                        is_last: true,
+                    };
+                    card.handle(execute, seat).0
+                };
+                // Who asked may have gone away; what was decided stands all the same.
+                if let Some((lsn, fresh)) = self.with(place, actor, execute) {
+                    ticket.seal(fresh);
+                    let lane = ticket.lane.clone();
+                    self.durability.deliver(&lane, lsn, ticket);
+                }
+            }
+            Letter::Errand(errand) => self.run(errand),
+            Letter::Look(place, actor, look) => {
+                self.with(place, actor, |card, seat| card.handle(look, seat));
+            }
+            Letter::Retire(place, actor, retire) => {
+                self.with(place, actor, |card, seat| card.handle(retire, seat));
+            }
+        }
+    }
+
+    /// Runs a part of an errand, or the rest of it and sends it home.
+    fn run(&mut self, mut errand: Box<Errand>) {
+        let Errand {
+            items, done, lsn, ..
+        } = &mut *errand;
+        for item in items.iter_mut().skip(*done).take(ITEMS_PER_TURN) {
+            let execute = Execute {
+                request: &mut item.request,
+                is_last: item.is_last,
+            };
+            let execute = |card: &mut CardActor, seat: &mut Seat| card.handle(execute, seat).0;
+            if let Some((needed, fresh)) = self.with(item.place, item.actor, execute) {
+                *lsn = (*lsn).max(needed);
+                item.fresh = Some(fresh);
+            }
+            *done = done.saturating_add(1);
+        }
+        if *done < items.len() {
+            return self.desk.put(Letter::Errand(errand));
+        }
+        let (lane, lsn) = (errand.lane.clone(), errand.lsn);
+        self.durability.deliver(&lane, lsn, errand);
+    }
+
+    fn seat(&mut self, place: Place, card: CardActor) {
+        let index = place.index();
+        if self.seats.len() <= index {
+            self.seats
+                .resize_with(index.saturating_add(1), Option::default);
+        }
+        if let Some(seat) = self.seats.get_mut(index) {
+            *seat = Some(Box::new((card, Seat::default())));
+        }
+    }
+
+    /// Lets a card handle one message. Nothing comes of it if the card is not there, or panics: then
+    /// it is gone, and only it.
+    fn with<T>(
+        &mut self,
+        place: Place,
+        actor: ActorId,
+        handle: impl FnOnce(&mut CardActor, &mut Seat) -> T,
+    ) -> Option<T> {
+        let seat = self.seats.get_mut(place.index())?;
+        let (card, context) = seat.as_deref_mut().filter(|(card, _)| card.id() == actor)?;
+        let handled = catch_unwind(AssertUnwindSafe(|| handle(card, context)));
+        match handled {
+            Ok(value) => {
+                if context.is_leaving() {
+                    *seat = None;
+                    self.desk.places.lock().free.push(place);
+                }
+                Some(value)
+            }
+            Err(_) => {
+                tracing::error!(actor = actor.0, "a card panicked: it answers no more");
+                *seat = None;
+                None
+            }
+        }
+    }
+}
