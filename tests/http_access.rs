@@ -357,7 +357,9 @@ fn the_key_of_another_origin_finds_nothing() {
 /// An answer without what differs anyway.
 fn bare(reply: &Reply) -> (u16, Value) {
     let mut json = reply.json.clone();
-    json.as_object_mut().unwrap().remove("request_id");
+    for id in ["request_id", "req_id"] {
+        json.as_object_mut().unwrap().remove(id);
+    }
     (reply.status, json)
 }
 

@@ -8,7 +8,7 @@ use crate::server::{ASSET, HOLDER, ROOT, Server, refused, text, urn};
 fn a_wrong_field_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let server = Server::start(dir.path());
-    let wide: serde_json::Map<_, _> = (0..201).map(|n| (format!("k{n}"), json!(n))).collect();
+    let wide: serde_json::Map<_, _> = (0..501).map(|n| (format!("k{n}"), json!(n))).collect();
     let deep = (0..20).fold(json!(1), |inner, _| json!([inner]));
     for (body, status, field) in [
         (json!({}), 400, "holder_urn"),

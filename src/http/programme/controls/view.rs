@@ -290,7 +290,7 @@ mod tests {
             "single_use": true,
             "merchant_locked": false,
         });
-        let config = crate::config::Config::load(None, std::iter::empty()).expect("the defaults");
+        let config = crate::config::Config::load(None, std::iter::empty()).expect("defaults");
         let terms = config.terms().expect("terms");
         let metadata = json!({ "controls": sent });
         let metadata = metadata.as_object().expect("an object");
