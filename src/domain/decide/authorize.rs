@@ -133,7 +133,10 @@ impl Purchase<'_> {
         let local = authorization.local_amount();
         if !local.minor.is_zero() {
             authorization.counted = usage::counted(self.account, (request, local), context)?;
-            usage::count_pockets(self.group, &mut authorization, request, context)?;
+            let whose = (self.group, self.account.no);
+            let legs = &authorization.legs;
+            let pockets = usage::counted_by_pockets(whose, legs, (request, local), context)?;
+            authorization.counted.extend(pockets);
         }
         let effects = usage::of_approval(
             (self.group, self.account),

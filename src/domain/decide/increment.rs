@@ -43,14 +43,14 @@ pub(super) fn decide(
     let account = group
         .account(authorization.account)
         .ok_or(Rejection::AccountNotFound)?;
-    let purchase = purchase_of(&authorization);
     let added = LocalAmount {
         minor: local,
         currency: authorization.currency,
     };
+    let purchase = purchase_of(&authorization, added);
     let mut draft = Draft::new(group);
     draft.touch(account.ledger)?;
-    let search = Search::new(group, account, &purchase, context)?;
+    let search = Search::new(group, account, &purchase, context)?.growing(&authorization);
     let over = usage::over_by_increment(account, &purchase, (added, grown), context)?;
     let reason = control(account, authorization.kind, context.now)
         .or_else(|| over.map(|(reason, _)| reason));
@@ -76,7 +76,9 @@ pub(super) fn decide(
         }
     };
     add_legs(&mut after, &legs, &mut draft)?;
-    let counted = usage::counted(account, (&purchase, added), context)?;
+    let mut counted = usage::counted(account, (&purchase, added), context)?;
+    let (whose, parts) = ((group, account.no), (&purchase, added));
+    counted.extend(usage::counted_by_pockets(whose, &legs, parts, context)?);
     usage::add(&mut after.counted, &counted)?;
     let effects = usage::of_increment((group, account), &counted, context);
     Ok(stepped(
@@ -88,14 +90,14 @@ pub(super) fn decide(
     ))
 }
 
-/// The purchase as far as routes and limits look at it again: the merchant's category and the wallet
-/// stand in its first record, and what they decided then holds.
-fn purchase_of(authorization: &Authorization) -> Authorize {
+/// What is added, as far as routes and limits look at it: who the merchant is and the wallet stand in
+/// the first record, and what they decided then holds.
+fn purchase_of(authorization: &Authorization, added: LocalAmount) -> Authorize {
     Authorize {
         account: authorization.account,
         transaction_id: authorization.transaction_id.clone(),
         kind: authorization.kind,
-        local: authorization.local_amount(),
+        local: added,
         usd_amount: None,
         merchant: Merchant {
             mcc: authorization.mcc,

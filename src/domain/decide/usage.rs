@@ -4,7 +4,7 @@ use crate::domain::{
     account::Account,
     command::{Authorize, Context},
     group::Group,
-    hold::{Authorization, Counted},
+    hold::{Authorization, Counted, Leg},
     ids::AccountNo,
     money::{Amount, LocalAmount, MoneyError, sum},
     outcome::DeclineReason,
@@ -39,33 +39,24 @@ pub(super) fn counted(
     Ok(counted)
 }
 
-/// Adds what the parts of a purchase count for against the limits of the pockets that pay them.
-pub(super) fn count_pockets(
-    group: &Group,
-    authorization: &mut Authorization,
-    request: &Authorize,
+/// What the parts of a purchase, or of what is added to one, count for against the limits of the
+/// pockets that pay them: `legs` pay `local` between them.
+pub(super) fn counted_by_pockets(
+    (group, card): (&Group, AccountNo),
+    legs: &[Leg],
+    (request, local): (&Authorize, LocalAmount),
     context: &Context<'_>,
-) -> Result<(), MoneyError> {
-    let local = authorization.local_amount();
-    let total = sum(&authorization
-        .legs
-        .iter()
-        .map(|leg| leg.amount)
-        .collect::<Vec<_>>())?;
-    let pockets = authorization
-        .legs
-        .iter()
-        .filter(|leg| leg.account != authorization.account);
+) -> Result<Vec<Counted>, MoneyError> {
+    let total = sum(&legs.iter().map(|leg| leg.amount).collect::<Vec<_>>())?;
     let mut counted = Vec::new();
-    for leg in pockets {
+    for leg in legs.iter().filter(|leg| leg.account != card) {
         if let Some(account) = group.account(leg.account) {
             let part = part_of(local, leg.amount, total)?;
             let controls = &account.policy.rules().controls;
             count(&mut counted, account.no, controls, (request, part), context)?;
         }
     }
-    authorization.counted.extend(counted);
-    Ok(())
+    Ok(counted)
 }
 
 fn count(
