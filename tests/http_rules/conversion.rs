@@ -34,6 +34,22 @@ fn expected(fees: &[(&str, &str)]) -> Vec<(String, String)> {
     fees.iter().map(line).collect()
 }
 
+/// What a movement tells of the purchase below.
+fn is_said_of(said: &Value) {
+    for (name, amount) in [
+        ("fee_interchange", "144000"),
+        ("fee_fx", "150000"),
+        ("fee_premium", "50000"),
+        ("total_fees", "344000"),
+        ("settlement", "9656000"),
+        ("exchange_rate", "3940"),
+        ("local_amount", COP),
+        ("local_currency", "COP"),
+    ] {
+        assert_eq!(said[name], amount, "{name}: {said}");
+    }
+}
+
 #[test]
 fn a_purchase_in_pesos_is_converted_with_the_fees_of_all_layers() {
     let mut house = House::open();
@@ -88,19 +104,7 @@ fn a_purchase_in_pesos_is_converted_with_the_fees_of_all_layers() {
         (&moved["direction"], &moved["amount"]),
         (&json!("out"), &json!("10000000"))
     );
-    let said = &moved["details"]["metadata"];
-    for (name, amount) in [
-        ("fee_interchange", "144000"),
-        ("fee_fx", "150000"),
-        ("fee_premium", "50000"),
-        ("total_fees", "344000"),
-        ("settlement", "9656000"),
-        ("exchange_rate", "3940"),
-        ("local_amount", COP),
-        ("local_currency", "COP"),
-    ] {
-        assert_eq!(said[name], amount, "{name}: {said}");
-    }
+    is_said_of(&moved["details"]["metadata"]);
     let half = house.step(&bought, "refund", "19700.00");
     let breakdown = &half["operation"]["fee_breakdown"];
     let halves = [

@@ -80,7 +80,7 @@ fn an_explanation_says_of_each_pocket_why_it_pays_or_does_not() {
     let cold = &house.pocket(30_000_000, &json!({}));
     let tight = &house.pocket(
         30_000_000,
-        &json!({ "controls": { "limits": [{ "window": "day", "amount": "5.00" }] } }),
+        &json!({ "controls": { "limits": [{ "window": "lifetime", "amount": "5.00" }] } }),
     );
     let main = &house.pocket(100_000_000, &json!({}));
     let card = &house.card(0, &smart(&[food, cold, tight, main], &[(food, &["5812"])]));
@@ -232,7 +232,7 @@ fn a_pocket_of_another_holder_is_refused_by_its_place() {
 #[test]
 fn an_increment_counts_for_the_pockets_that_pay_it_and_no_more_than_it_adds() {
     let mut house = House::open();
-    let limited = |amount: &str| json!({ "controls": { "limits": [{ "window": "day", "amount": amount, "count": 1 }] } });
+    let limited = |amount: &str| json!({ "controls": { "limits": [{ "window": "lifetime", "amount": amount, "count": 1 }] } });
     let tight = &house.pocket(500_000_000, &limited("50.00"));
     let main = &house.pocket(500_000_000, &limited("100.00"));
     let card = &house.card(0, &smart(&[tight, main], &[]));
@@ -244,7 +244,7 @@ fn an_increment_counts_for_the_pockets_that_pay_it_and_no_more_than_it_adds() {
     let expect = |amount: (&str, &str, &str), count: u32| {
         let (limit, used, left) = amount;
         json!({
-            "window": "day", "amount": { "limit": limit, "used": used, "left": left },
+            "window": "lifetime", "amount": { "limit": limit, "used": used, "left": left },
             "count": { "limit": 1, "used": count, "left": 1 - count },
         })
     };

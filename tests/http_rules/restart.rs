@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, smart};
+use crate::{
+    house::{House, smart},
+    server::{Reply, wait_until},
+};
 
 const NONE: Value = Value::Null;
 
@@ -14,20 +17,39 @@ fn again(house: &House, path: &str, body: &Value, first: &str) {
     assert_eq!(told.text, first);
 }
 
+/// All that is shown of those accounts and of what was answered.
+fn seen(house: &House, accounts: &[&str], answers: &[Reply]) -> Value {
+    let of_account = |urn: &&str| {
+        let (current, pending) = house.money(urn);
+        json!([
+            current.to_string(),
+            pending.to_string(),
+            house.usage(urn),
+            house.movements(urn),
+        ])
+    };
+    let explained = |answer: &Reply| house.explained(&answer.json);
+    json!([
+        accounts.iter().map(of_account).collect::<Value>(),
+        answers.iter().map(explained).collect::<Value>(),
+        house.client.trial_balance()["assets"],
+    ])
+}
+
 #[test]
 fn a_killed_server_knows_every_rule_again_and_answers_retries_with_the_same_bytes() {
     let mut house = House::open();
     house.rate(("USD", "COP", "4000"), None);
     let jar = house.pocket(0, &json!({}));
     let food = house.pocket(30_000_000, &json!({}));
-    let limit = json!({ "limits": [{ "window": "day", "amount": "60.00", "count": 3 }] });
+    let limit = json!({ "limits": [{ "window": "lifetime", "amount": "60.00", "count": 3 }] });
     let main = house.pocket(100_000_000, &json!({ "controls": limit }));
     let mut metadata = smart(&[&food, &main], &[(&food, &["5411"])]);
     metadata["cashback_programs"] =
         json!([{ "program_name": "change", "type": "round_up", "target_pocket_urn": jar }]);
     metadata["controls"] = json!({
         "merchant_locked": true,
-        "limits": [{ "window": "month", "amount": "80.00" }],
+        "limits": [{ "window": "lifetime", "amount": "80.00" }],
     });
     let card = house.card(0, &metadata);
     let asked = [
@@ -61,23 +83,7 @@ fn a_killed_server_knows_every_rule_again_and_answers_retries_with_the_same_byte
         (path, body, told.text)
     })
     .collect();
-    let seen = |house: &House| {
-        let accounts = [&jar, &food, &main, &card];
-        let money: Vec<_> = accounts.iter().map(|urn| house.money(urn)).collect();
-        let usage: Vec<_> = accounts.iter().map(|urn| house.usage(urn)).collect();
-        let told: Vec<_> = answers
-            .iter()
-            .map(|answer| house.explained(&answer.json))
-            .collect();
-        let moved: Vec<_> = accounts.iter().map(|urn| house.movements(urn)).collect();
-        (
-            money,
-            usage,
-            told,
-            moved,
-            house.client.trial_balance()["assets"].clone(),
-        )
-    };
+    let seen = |house: &House| seen(house, &[&jar, &food, &main, &card], &answers);
     let before = seen(&house);
     // From the log alone, then from a snapshot and what came behind it.
     for round in 0..2 {
@@ -90,6 +96,10 @@ fn a_killed_server_knows_every_rule_again_and_answers_retries_with_the_same_byte
             again(&house, path, body, answer);
         }
         house.client.post("/v1/snapshots", &json!({})).expect(202);
+        wait_until("the snapshot is whole", || {
+            let told = house.client.get("/v1/snapshots").expect(200);
+            told["data"].as_array().unwrap().len() > round && told["running"] == false
+        });
     }
     let locked = house.declined(&card, "1.00", &json!({ "merchant": { "id": "m-2" } }));
     assert_eq!(locked["decline_details"]["control"], "merchant_locked");

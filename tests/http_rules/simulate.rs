@@ -52,13 +52,13 @@ fn what_is_simulated_is_what_happens_then() {
     let food = &house.pocket(30_000_000, &json!({}));
     let main = &house.pocket(
         100_000_000,
-        &json!({ "controls": { "limits": [{ "window": "day", "amount": "60.00" }] } }),
+        &json!({ "controls": { "limits": [{ "window": "lifetime", "amount": "60.00" }] } }),
     );
     let mut metadata = smart(&[food, main], &[(food, &["5411"])]);
     metadata["cashback_programs"] =
         json!([{ "program_name": "change", "type": "round_up", "target_pocket_urn": jar }]);
     metadata["controls"] = json!({
-        "mcc": { "deny": ["7995"] }, "limits": [{ "window": "day", "amount": "90.00" }],
+        "mcc": { "deny": ["7995"] }, "limits": [{ "window": "lifetime", "amount": "90.00" }],
     });
     let card = &house.card(1_000_000, &metadata);
     let watched = [jar, food, main, card];
