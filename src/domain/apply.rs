@@ -225,7 +225,8 @@ fn follow_counted(group: &mut Group, stepped: &Stepped, before: &Authorization, 
         if let Some(effects) = &stepped.effects
             && stepped.kind == StepKind::Increment
         {
-            count(group, (now, more, false), effects, after, stamp);
+            // Who first pays a part of it now has a purchase more than before.
+            count(group, (now, more, known.is_none()), effects, after, stamp);
         }
         let less = now.returned.minus_or_zero(returned_before);
         let is_void = now.is_void && !known.is_some_and(|known| known.is_void);

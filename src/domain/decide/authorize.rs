@@ -132,8 +132,11 @@ impl Purchase<'_> {
         hold(&authorization, &mut draft)?;
         let local = authorization.local_amount();
         if !local.minor.is_zero() {
-            authorization.counted = usage::counted(self.account, (request, local), context)?;
-            usage::count_pockets(self.group, &mut authorization, request, context)?;
+            let purchase = (&**request, local);
+            let mut counted = usage::counted(self.account, purchase, context)?;
+            let legs = &authorization.legs;
+            usage::count_pockets(self.group, &mut counted, purchase, legs, context)?;
+            authorization.counted = counted;
         }
         let effects = usage::of_approval(
             (self.group, self.account),

@@ -9,7 +9,7 @@ use crate::domain::{
     group::Group,
     hold::{Authorization, Leg},
     merchant::{Merchant, TransactionMedium},
-    money::{Amount, LocalAmount, MoneyError},
+    money::{Amount, LocalAmount, MoneyError, sum},
     outcome::{DeclineReason, Rejection},
     policy::{cashback, controls::Effects, fees, route::Search},
     posting::Place,
@@ -39,15 +39,15 @@ pub(super) fn decide(
     let mut after = authorization.clone();
     after.local = grown.minor;
     after.requested = after.requested.plus(local)?;
-    let more = grow(&mut after, grown)?;
+    let (more, is_dear) = grow(&mut after, grown)?;
     let account = group
         .account(authorization.account)
         .ok_or(Rejection::AccountNotFound)?;
-    let purchase = purchase_of(&authorization);
     let added = LocalAmount {
         minor: local,
         currency: authorization.currency,
     };
+    let purchase = purchase_of(&authorization, added);
     let mut draft = Draft::new(group);
     draft.touch(account.ledger)?;
     let search = Search::new(group, account, &purchase, context)?;
@@ -58,7 +58,11 @@ pub(super) fn decide(
         Some(reason) => Err(reason),
         None => search
             .more(authorization.asset, more)?
-            .ok_or(DeclineReason::InsufficientFunds),
+            .ok_or(DeclineReason::InsufficientFunds)
+            .and_then(|legs| {
+                let reason = DeclineReason::FeesExceedAmount;
+                if is_dear { Err(reason) } else { Ok(legs) }
+            }),
     };
     let legs = match legs {
         Ok(legs) => legs,
@@ -76,7 +80,8 @@ pub(super) fn decide(
         }
     };
     add_legs(&mut after, &legs, &mut draft)?;
-    let counted = usage::counted(account, (&purchase, added), context)?;
+    let mut counted = usage::counted(account, (&purchase, added), context)?;
+    usage::count_pockets(group, &mut counted, (&purchase, added), &legs, context)?;
     usage::add(&mut after.counted, &counted)?;
     let effects = usage::of_increment((group, account), &counted, context);
     Ok(stepped(
@@ -88,14 +93,14 @@ pub(super) fn decide(
     ))
 }
 
-/// The purchase as far as routes and limits look at it again: the merchant's category and the wallet
-/// stand in its first record, and what they decided then holds.
-fn purchase_of(authorization: &Authorization) -> Authorize {
+/// What is added, as a purchase as far as routes and limits look at it again: the merchant's category
+/// and the wallet stand in its first record, and what they decided then holds.
+fn purchase_of(authorization: &Authorization, added: LocalAmount) -> Authorize {
     Authorize {
         account: authorization.account,
         transaction_id: authorization.transaction_id.clone(),
         kind: authorization.kind,
-        local: authorization.local_amount(),
+        local: added,
         usd_amount: None,
         merchant: Merchant {
             mcc: authorization.mcc,
@@ -107,17 +112,20 @@ fn purchase_of(authorization: &Authorization) -> Authorize {
     }
 }
 
-/// Prices the grown purchase at the rate of its approval; returns how much more it needs.
-fn grow(after: &mut Authorization, grown: LocalAmount) -> Result<Amount, MoneyError> {
+/// Prices the grown purchase at the rate of its approval; returns how much more it needs, and whether
+/// its fees would be more than its debit: rounded down on a small one they may have been less.
+fn grow(after: &mut Authorization, grown: LocalAmount) -> Result<(Amount, bool), MoneyError> {
     let rate = after.applied_rate()?;
     let debit_before = after.amount();
     let aside_before = after.surcharged();
-    let debit = rate.debit(grown, after.asset)?;
+    let debit = rate.debit(grown, after.asset)?.max(debit_before);
     cashback::regrow(&mut after.surcharges, grown, after.asset, &rate)?;
-    fees::regrow(&mut after.fees, debit.max(debit_before))?;
-    debit
+    fees::regrow(&mut after.fees, debit)?;
+    let fees: Vec<_> = after.fees.iter().map(|fee| fee.amount).collect();
+    let more = debit
         .minus_or_zero(debit_before)
-        .plus(after.surcharged().minus_or_zero(aside_before))
+        .plus(after.surcharged().minus_or_zero(aside_before))?;
+    Ok((more, sum(&fees)? > debit))
 }
 
 /// Holds what was found: more on a leg that is there, or a new leg.

@@ -4,7 +4,7 @@ use crate::domain::{
     account::Account,
     command::{Authorize, Context},
     group::Group,
-    hold::{Authorization, Counted},
+    hold::{Authorization, Counted, Leg},
     ids::AccountNo,
     money::{Amount, LocalAmount, MoneyError, sum},
     outcome::DeclineReason,
@@ -39,32 +39,26 @@ pub(super) fn counted(
     Ok(counted)
 }
 
-/// Adds what the parts of a purchase count for against the limits of the pockets that pay them.
+/// Adds what `legs`, the parts of `local`, count for against the limits of the pockets that pay them.
 pub(super) fn count_pockets(
     group: &Group,
-    authorization: &mut Authorization,
-    request: &Authorize,
+    counted: &mut Vec<Counted>,
+    (request, local): (&Authorize, LocalAmount),
+    legs: &[Leg],
     context: &Context<'_>,
 ) -> Result<(), MoneyError> {
-    let local = authorization.local_amount();
-    let total = sum(&authorization
-        .legs
-        .iter()
-        .map(|leg| leg.amount)
-        .collect::<Vec<_>>())?;
-    let pockets = authorization
-        .legs
-        .iter()
-        .filter(|leg| leg.account != authorization.account);
-    let mut counted = Vec::new();
-    for leg in pockets {
+    let amounts: Vec<_> = legs.iter().map(|leg| leg.amount).collect();
+    let total = sum(&amounts)?;
+    let mut of_pockets = Vec::new();
+    for leg in legs.iter().filter(|leg| leg.account != request.account) {
         if let Some(account) = group.account(leg.account) {
             let part = part_of(local, leg.amount, total)?;
             let controls = &account.policy.rules().controls;
-            count(&mut counted, account.no, controls, (request, part), context)?;
+            let purchase = (request, part);
+            count(&mut of_pockets, account.no, controls, purchase, context)?;
         }
     }
-    authorization.counted.extend(counted);
+    counted.extend(of_pockets);
     Ok(())
 }
 
