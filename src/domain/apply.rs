@@ -225,7 +225,8 @@ fn follow_counted(group: &mut Group, stepped: &Stepped, before: &Authorization, 
         if let Some(effects) = &stepped.effects
             && stepped.kind == StepKind::Increment
         {
-            // Who first pays a part of it now has a purchase more than before.
+            // What was never counted here before is a purchase here from now on, so that giving it
+            // back takes nobody else's.
             count(group, (now, more, known.is_none()), effects, after, stamp);
         }
         let less = now.returned.minus_or_zero(returned_before);

@@ -132,11 +132,11 @@ impl Purchase<'_> {
         hold(&authorization, &mut draft)?;
         let local = authorization.local_amount();
         if !local.minor.is_zero() {
-            let purchase = (&**request, local);
-            let mut counted = usage::counted(self.account, purchase, context)?;
+            authorization.counted = usage::counted(self.account, (request, local), context)?;
+            let whose = (self.group, self.account.no);
             let legs = &authorization.legs;
-            usage::count_pockets(self.group, &mut counted, purchase, legs, context)?;
-            authorization.counted = counted;
+            let pockets = usage::counted_by_pockets(whose, legs, (request, local), context)?;
+            authorization.counted.extend(pockets);
         }
         let effects = usage::of_approval(
             (self.group, self.account),

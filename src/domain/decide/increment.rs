@@ -50,7 +50,7 @@ pub(super) fn decide(
     let purchase = purchase_of(&authorization, added);
     let mut draft = Draft::new(group);
     draft.touch(account.ledger)?;
-    let search = Search::new(group, account, &purchase, context)?;
+    let search = Search::new(group, account, &purchase, context)?.growing(&authorization);
     let over = usage::over_by_increment(account, &purchase, (added, grown), context)?;
     let reason = control(account, authorization.kind, context.now)
         .or_else(|| over.map(|(reason, _)| reason));
@@ -81,7 +81,8 @@ pub(super) fn decide(
     };
     add_legs(&mut after, &legs, &mut draft)?;
     let mut counted = usage::counted(account, (&purchase, added), context)?;
-    usage::count_pockets(group, &mut counted, (&purchase, added), &legs, context)?;
+    let (whose, parts) = ((group, account.no), (&purchase, added));
+    counted.extend(usage::counted_by_pockets(whose, &legs, parts, context)?);
     usage::add(&mut after.counted, &counted)?;
     let effects = usage::of_increment((group, account), &counted, context);
     Ok(stepped(
@@ -93,8 +94,8 @@ pub(super) fn decide(
     ))
 }
 
-/// What is added, as a purchase as far as routes and limits look at it again: the merchant's category
-/// and the wallet stand in its first record, and what they decided then holds.
+/// What is added, as far as routes and limits look at it: who the merchant is and the wallet stand in
+/// the first record, and what they decided then holds.
 fn purchase_of(authorization: &Authorization, added: LocalAmount) -> Authorize {
     Authorize {
         account: authorization.account,

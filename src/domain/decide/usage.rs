@@ -39,27 +39,24 @@ pub(super) fn counted(
     Ok(counted)
 }
 
-/// Adds what `legs`, the parts of `local`, count for against the limits of the pockets that pay them.
-pub(super) fn count_pockets(
-    group: &Group,
-    counted: &mut Vec<Counted>,
-    (request, local): (&Authorize, LocalAmount),
+/// What the parts of a purchase, or of what is added to one, count for against the limits of the
+/// pockets that pay them: `legs` pay `local` between them.
+pub(super) fn counted_by_pockets(
+    (group, card): (&Group, AccountNo),
     legs: &[Leg],
+    (request, local): (&Authorize, LocalAmount),
     context: &Context<'_>,
-) -> Result<(), MoneyError> {
-    let amounts: Vec<_> = legs.iter().map(|leg| leg.amount).collect();
-    let total = sum(&amounts)?;
-    let mut of_pockets = Vec::new();
-    for leg in legs.iter().filter(|leg| leg.account != request.account) {
+) -> Result<Vec<Counted>, MoneyError> {
+    let total = sum(&legs.iter().map(|leg| leg.amount).collect::<Vec<_>>())?;
+    let mut counted = Vec::new();
+    for leg in legs.iter().filter(|leg| leg.account != card) {
         if let Some(account) = group.account(leg.account) {
             let part = part_of(local, leg.amount, total)?;
             let controls = &account.policy.rules().controls;
-            let purchase = (request, part);
-            count(&mut of_pockets, account.no, controls, purchase, context)?;
+            count(&mut counted, account.no, controls, (request, part), context)?;
         }
     }
-    counted.extend(of_pockets);
-    Ok(())
+    Ok(counted)
 }
 
 fn count(

@@ -2,7 +2,7 @@
 
 use super::{
     Whitelist,
-    controls::{Scope, Shown},
+    controls::{Controls, Scope, Shown},
     price::{part_of, value_in},
     route::Search,
 };
@@ -11,7 +11,7 @@ use crate::domain::{
     explanation::PassedOver,
     hold::Leg,
     ids::{AccountNo, LedgerNo},
-    money::{Amount, Asset, MoneyError},
+    money::{Amount, Asset, LocalAmount, MoneyError},
 };
 
 /// Money that a purchase may draw on.
@@ -81,7 +81,7 @@ impl Search<'_> {
         (!is_listed).then_some(PassedOver::Category)
     }
 
-    /// Whether a pocket's own controls refuse its part of the purchase.
+    /// Whether a pocket's own controls refuse its part of the purchase, or of what is added to one.
     fn is_refused_by(
         &self,
         pocket: &Account,
@@ -92,24 +92,60 @@ impl Search<'_> {
         if controls.is_none() || pocket.no == self.account.no {
             return Ok(false);
         }
-        let (request, context) = (self.request, self.context);
-        let scope = Scope::Account(pocket.no);
-        let usage = pocket.usage.as_deref();
-        let shown = Shown::of(request, context.calendar, context.now);
-        if controls.refuses(scope, &shown, usage).is_some() {
+        let held = self.held_in(pocket.no);
+        if held.is_none() && self.is_ruled_out(controls, pocket) {
             return Ok(true);
         }
+        let context = self.context;
         let currency = controls.currency.unwrap_or(context.terms.base_currency);
-        let local = part_of(request.local, part, total)?;
-        let value = if controls.has_amount_limits() {
-            value_in(request, local, currency, context)?
-        } else {
-            Some(Amount::ZERO)
+        let value = |local: LocalAmount| {
+            if controls.has_amount_limits() {
+                value_in(self.request, local, currency, context)
+            } else {
+                Ok(Some(Amount::ZERO))
+            }
         };
+        let scope = Scope::Account(pocket.no);
+        let usage = pocket.usage.as_deref();
+        let added = value(part_of(self.request.local, part, total)?)?;
         let (calendar, now) = (&context.calendar, context.now);
-        let is_purchase = !part.is_zero();
-        let over = controls.over_limit(scope, value, is_purchase, usage, currency, calendar, now);
-        Ok(over.is_some())
+        let is_purchase = !part.is_zero() && held.is_none();
+        let over = controls.over_limit(scope, added, is_purchase, usage, currency, calendar, now);
+        if over.is_some() {
+            return Ok(true);
+        }
+        let (Some(known), Some(held)) = (self.growing, held) else {
+            return Ok(false);
+        };
+        // What the pocket pays of the grown whole is still one transaction.
+        let grown = LocalAmount {
+            minor: known.local.plus(self.request.local.minor)?,
+            currency: known.currency,
+        };
+        let whole = known.legs.iter().map(|leg| leg.amount);
+        let whole = whole.fold(total, Amount::saturating_plus);
+        let one = value(part_of(grown, held.plus(part)?, whole)?)?;
+        Ok(controls.over_transaction(scope, one, currency).is_some())
+    }
+
+    /// What the pocket pays already of the authorization that is to grow.
+    fn held_in(&self, pocket: AccountNo) -> Option<Amount> {
+        let leg = self
+            .growing?
+            .legs
+            .iter()
+            .find(|leg| leg.account == pocket)?;
+        Some(leg.amount)
+    }
+
+    /// Whether rules, limits aside, keep the pocket from paying. Who the merchant is, an increment does
+    /// not say again: a pocket that pays already has seen it, another with a rule on it stays out.
+    fn is_ruled_out(&self, controls: &Controls, pocket: &Account) -> bool {
+        let is_blind =
+            self.growing.is_some() && !(controls.merchants.is_any() && controls.countries.is_any());
+        let shown = Shown::of(self.request, self.context.calendar, self.context.now);
+        let (scope, usage) = (Scope::Account(pocket.no), pocket.usage.as_deref());
+        is_blind || controls.refuses(scope, &shown, usage).is_some()
     }
 
     fn purse(&self, account: &Account, asset: Asset, passed_over: Option<PassedOver>) -> Purse {

@@ -13,7 +13,7 @@ use crate::domain::{
     command::{Authorize, Context},
     explanation::{Candidate, Source, Verdict},
     group::Group,
-    hold::{FeeLine, Leg, Surcharge},
+    hold::{Authorization, FeeLine, Leg, Surcharge},
     money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
     rate::Rate,
 };
@@ -60,6 +60,8 @@ pub struct Search<'a> {
     pub(super) fees: Vec<&'a FeeTerm>,
     pub(super) usd: Option<Decimal>,
     pub(super) candidates: Vec<Candidate>,
+    /// The authorization that the request is to grow, if it is an increment.
+    pub(super) growing: Option<&'a Authorization>,
 }
 
 /// The assets of a card, in the order in which they are tried; none comes twice.
@@ -121,7 +123,15 @@ impl<'a> Search<'a> {
             fees,
             usd,
             candidates: Vec::with_capacity(1),
+            growing: None,
         })
+    }
+
+    /// The same for what is to be added to an authorization: the request is for the addition alone.
+    #[must_use]
+    pub const fn growing(mut self, authorization: &'a Authorization) -> Self {
+        self.growing = Some(authorization);
+        self
     }
 
     /// What was tried, and the purchase in US dollars if a rule asked for it.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    super::{App, access, json, problem::Problem, request_id},
+    super::{App, access, json, problem::Problem, programme::query::Params, request_id},
     authorize::{card_problem, card_target, explained, refuse},
     steps, view,
 };
@@ -31,7 +31,8 @@ use crate::{
     get, path = "/v1/authorizations/{id}", tag = "network",
     params(
         ("id" = String, Path, description = "the auth_ id, or its transaction_id"),
-        OneQuery,
+        ("explain" = Option<bool>, Query,
+            description = "true: also why it was decided as it was, in `explanation`"),
     ),
     responses(
         (status = 200, description = "the authorization", body = serde_json::Value),
@@ -39,40 +40,21 @@ use crate::{
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
         (status = 404, description = "no such authorization"),
+        (status = 503, description = "busy: try again"),
     ),
 )]
-pub async fn one(
-    request: HttpRequest,
-    path: Path<String>,
-    query: Result<Query<OneQuery>, actix_web::Error>,
-    app: Data<App>,
-) -> HttpResponse {
+pub async fn one(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
-    let found = async {
-        let query = query.map_err(|error| Problem::malformed("query", error.to_string()))?;
-        find_one(&request, &path, query.explain.unwrap_or(false), &app).await
-    };
-    match found.await {
+    match find_one(&request, &path, &app).await {
         Ok(body) => json(StatusCode::OK, &id, body),
         Err(problem) => refuse(&problem, &app, &id),
     }
 }
 
-/// How one authorization is shown.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct OneQuery {
-    /// Whether to say why it was decided as it was.
-    explain: Option<bool>,
-}
-
-async fn find_one(
-    request: &HttpRequest,
-    name: &str,
-    is_explained: bool,
-    app: &App,
-) -> Result<Vec<u8>, Problem> {
+async fn find_one(request: &HttpRequest, name: &str, app: &App) -> Result<Vec<u8>, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
+    let params = Params::read(request, &["explain"], &[])?;
+    let is_explained = params.word("explain", &["true", "false"])? == Some("true");
     let id = steps::find(app, &principal, name).await?;
     let unknown = || Problem::not_found("authorization_not_found", "authorization not found");
     let target = Target::Authorization(id);
@@ -191,6 +173,7 @@ const LOOKED_AT_MAX: usize = 5_000;
         (status = 403, description = "the key has not the scope network"),
         (status = 404, description = "no such card"),
         (status = 422, description = "an impossible parameter: it is named"),
+        (status = 503, description = "busy: try again"),
     ),
 )]
 pub async fn list(

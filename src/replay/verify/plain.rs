@@ -7,6 +7,7 @@ use super::finding::Check;
 use crate::{
     domain::{
         account::Account,
+        command::Purpose,
         event::{Event, Movement, StepKind},
         funds::Balance,
         group::Absorption,
@@ -402,7 +403,7 @@ fn authorization_of(event: &Event) -> Option<&Authorization> {
     approved.or(event.stepped().map(|stepped| &*stepped.authorization))
 }
 
-/// Only what the network pays whatever we say.
+/// Only what the network pays whatever we say, and what an earner of fees owes back.
 fn may_overdraw(event: &Event) -> bool {
     let is_forced = event
         .approved()
@@ -410,11 +411,18 @@ fn may_overdraw(event: &Event) -> bool {
     let is_step = event.stepped().is_some_and(|stepped| match stepped.kind {
         StepKind::Capture => !stepped.over.tolerated.is_zero() || !stepped.over.adjusted.is_zero(),
         StepKind::RefundReversal => true,
+        StepKind::Refund => {
+            let mut fees = stepped.authorization.fees.iter().zip(&stepped.fees);
+            fees.any(|(fee, part)| fee.payee.is_some() && !part.is_zero())
+        }
         StepKind::Increment
         | StepKind::IncrementDeclined(_)
         | StepKind::Reversal
-        | StepKind::Expiry
-        | StepKind::Refund => false,
+        | StepKind::Expiry => false,
     });
-    is_forced || is_step
+    let is_recall = matches!(
+        event,
+        Event::TransferReceived(transfer, _) if transfer.purpose == Purpose::FeeRecall
+    );
+    is_forced || is_step || is_recall
 }
