@@ -19,8 +19,9 @@ use cardwright::{
         hold::TransactionType,
         ids::{AccountNo, ActorId, LedgerNo},
         merchant::{Merchant, TransactionMedium},
-        money::{Amount, LocalAmount},
-        policy::{Policy, Terms},
+        money::{Amount, Asset, LocalAmount},
+        policy::{Policy, Terms, metadata},
+        rates::{self, Quote, RateTable, Unit},
         time::{Month, Timestamp},
         trail::Links,
     },
@@ -36,8 +37,15 @@ fn terms() -> Terms {
 }
 
 fn run(group: &mut Group, command: &Command, terms: &Terms) {
+    run_at(group, command, (terms, &rates::NONE));
+}
+
+fn run_at(group: &mut Group, command: &Command, (terms, rates): (&Terms, &RateTable)) {
     let now = group.last_time.next();
-    let context = Context::plain(now, terms);
+    let context = Context {
+        rates,
+        ..Context::plain(now, terms)
+    };
     let events = decide(group, command, &context).unwrap();
     apply::apply(
         group,
@@ -142,5 +150,82 @@ fn approve(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, approve);
+/// A smart card of five pockets (two are for other merchants), six fees, ten limits and a conversion.
+fn ruled_card(terms: &Terms) -> Group {
+    let mut group = Group::new(ActorId(1));
+    group.last_time = Timestamp::from_micros(1_795_000_000_000_000);
+    let euro: Asset = "EURc/6".parse().unwrap();
+    let mut pockets = Vec::new();
+    for no in 2..7 {
+        let open = OpenAccount {
+            no: AccountNo(no),
+            medium: Medium::Virtual,
+            holder_urn: "did:bloque:sandbox:demo".into(),
+            ledger: LedgerNo(no),
+            webhook_url: None,
+            metadata: "{}".into(),
+            policy: Policy::default(),
+        };
+        run(&mut group, &Command::OpenAccount(Box::new(open)), terms);
+        let deposit = MoveMoney {
+            account: AccountNo(no),
+            asset: euro,
+            amount: Amount::from_minor(1_000_000_000_000_000).unwrap(),
+            reference: format!("dep-{no}"),
+            metadata: "{}".into(),
+        };
+        run(&mut group, &Command::Deposit(deposit), terms);
+        pockets.push(group.account(AccountNo(no)).unwrap().urn());
+    }
+    let metadata = cardwright::cli::bench::ruled::metadata(&pockets);
+    let (metadata, policy) = metadata::settle(metadata.as_object().unwrap(), terms).unwrap();
+    let open = OpenAccount {
+        no: AccountNo(1),
+        medium: Medium::Card {
+            programme: "card".into(),
+            last_four: *b"1234",
+            expiry: Month {
+                year: 2031,
+                month: 1,
+            },
+        },
+        holder_urn: "did:bloque:sandbox:demo".into(),
+        ledger: LedgerNo(1),
+        webhook_url: None,
+        metadata,
+        policy,
+    };
+    run(&mut group, &Command::OpenAccount(Box::new(open)), terms);
+    group
+}
+
+fn approve_under_rules(criterion: &mut Criterion) {
+    let terms = terms();
+    let command = purchase();
+    let fresh = ruled_card(&terms);
+    let quote = Quote {
+        base: Unit::of_currency("EUR".parse().unwrap()),
+        quote: Unit::of_currency("USD".parse().unwrap()),
+        rate: "1.0842".parse().unwrap(),
+        at: fresh.last_time,
+        source: "bench".into(),
+    };
+    let rates = RateTable::default().with(&[quote]);
+    let mut check = fresh.clone();
+    run_at(&mut check, &command, (&terms, &rates));
+    assert_eq!(check.open.len(), 1, "the purchase is approved");
+    criterion.bench_function("approve under rules: decide and apply", |bencher| {
+        bencher.iter_batched_ref(
+            || fresh.clone(),
+            |group| {
+                for _ in 0..64 {
+                    run_at(group, &command, (&terms, &rates));
+                }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(benches, approve, approve_under_rules);
 criterion_main!(benches);

@@ -1,22 +1,24 @@
 //! A shell without a disk: decides, stores and applies like the actor, and after every record holds
 //! what must always hold against the state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cardwright::{
     domain::{
         apply::{Stamp, apply, settle_own_lsn},
-        command::{Command, Context},
+        command::{Command, Context, Purpose, TRANSFERS_MAX, Transfer},
         decide::decide,
         event::{Event, StepKind},
         funds::Balance,
         group::Group,
         hold::Authorization,
-        ids::{ActorId, AuthorizationId, LedgerNo},
+        ids::{ActorId, AuthorizationId, LedgerNo, TransferId},
+        lists::Lists,
         money::Asset,
         outcome::Rejection,
-        policy::Terms,
+        policy::{Terms, origin::OriginTerms},
         posting::{House, Place, Posting},
+        rates::RateTable,
         time::Timestamp,
         trail::Trail,
     },
@@ -27,24 +29,35 @@ use num_bigint::BigInt;
 /// Groups, their copies made from bytes alone, and the house's side of the books.
 pub(crate) struct Shell {
     pub(crate) terms: Terms,
+    pub(crate) origin: OriginTerms,
+    pub(crate) rates: RateTable,
+    pub(crate) lists: Lists,
+    /// Whose money earns fees: a refund takes them back without asking.
+    pub(crate) earners: BTreeSet<LedgerNo>,
     pub(crate) now: Timestamp,
     pub(crate) lsn: u64,
     pub(crate) groups: BTreeMap<ActorId, Group>,
     pub(crate) house: BTreeMap<(House, Asset), BigInt>,
     pub(crate) recalled: BTreeMap<AuthorizationId, Authorization>,
     copies: BTreeMap<ActorId, (Group, Trail)>,
+    transfers_from: TransferId,
 }
 
 impl Shell {
     pub(crate) fn new(terms: Terms) -> Self {
         Self {
             terms,
+            origin: OriginTerms::default(),
+            rates: RateTable::default(),
+            lists: Lists::default(),
+            earners: BTreeSet::new(),
             now: "2026-01-15T12:00:00Z".parse().unwrap(),
             lsn: 100,
             groups: BTreeMap::new(),
             house: BTreeMap::new(),
             recalled: BTreeMap::new(),
             copies: BTreeMap::new(),
+            transfers_from: TransferId(1 << 62),
         }
     }
 
@@ -59,7 +72,12 @@ impl Shell {
             .groups
             .entry(actor)
             .or_insert_with(|| Group::new(actor));
+        self.transfers_from.0 += TRANSFERS_MAX;
         let context = Context {
+            origin: &self.origin,
+            rates: &self.rates,
+            lists: &self.lists,
+            transfers_from: self.transfers_from,
             recalled: subject(command).and_then(|id| self.recalled.get(&id)),
             ..Context::plain(self.now, &self.terms)
         };
@@ -195,7 +213,7 @@ impl Shell {
                 .ledger(ledger)
                 .map_or(0, |old| old.balance(asset).current);
             assert!(
-                balance.current >= was.min(0) || below_zero,
+                balance.current >= was.min(0) || below_zero || self.earners.contains(&ledger),
                 "{asset} of {ledger} went from {was} to {}",
                 balance.current
             );
@@ -308,9 +326,10 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
 }
 
 /// A clearing cannot be declined; everything else needs the money to be there.
-const fn may_go_below_zero(command: &Command) -> bool {
+fn may_go_below_zero(command: &Command) -> bool {
+    let is_recall = |transfer: &Transfer| transfer.purpose == Purpose::FeeRecall;
     matches!(
         command,
         Command::ForcePost(_) | Command::Capture(_) | Command::ReverseRefund { .. }
-    )
+    ) || matches!(command, Command::ReceiveTransfer(transfer) if is_recall(transfer))
 }

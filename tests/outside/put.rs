@@ -128,7 +128,7 @@ fn what_is_wrong_is_named_and_nothing_is_taken() {
     for (body, status, field) in [
         ("{}", 400, "rates"),
         (r#"{"rates":[]}"#, 422, "rates"),
-        (r#"{"rates":{}}"#, 400, "rates"),
+        (r#"{"rates":{}}"#, 400, "base"),
         ("[]", 400, "body"),
         (r#"{"rates":[],"source":""}"#, 422, "source"),
         (r#"{"rates":[],"more":1}"#, 400, "more"),
@@ -186,4 +186,38 @@ fn the_same_key_gets_the_same_answer() {
     // A refused request leaves its key free.
     assert_eq!(send(&server, "k2", r#"{"rates":[]}"#).status, 422);
     send(&server, "k2", body).expect(200);
+}
+
+#[test]
+fn rates_of_one_base_may_come_as_an_object() {
+    let server = Server::start();
+    let client = server.client();
+    let body = r#"{"base": "USD", "rates": {"COP": "4012.55", "MXN": 18.25}, "source": "desk"}"#;
+    assert_eq!(put(&client, body).expect(200)["accepted"], 2);
+    let both = ["USD/COP 4012.55 desk", "USD/MXN 18.25 desk"];
+    assert_eq!(known(&client), both);
+    for (body, status, field) in [
+        (r#"{"rates": {"COP": 1}}"#, 400, "base"),
+        (
+            r#"{"base": "USD", "rates": [{"base":"USD","quote":"COP","rate":1}]}"#,
+            422,
+            "base",
+        ),
+        (
+            r#"{"base": "USD", "rates": {"COP": true}}"#,
+            400,
+            "rates.COP",
+        ),
+        (
+            r#"{"base": "USD", "rates": {"COP": 1, "COP": 2}}"#,
+            422,
+            "rates[1].quote",
+        ),
+        (r#"{"base": "USD", "rates": {}}"#, 422, "rates"),
+        (r#"{"base": "USD", "rates": 7}"#, 400, "rates"),
+    ] {
+        let told = put(&client, body).expect(status);
+        assert_eq!(told["error"]["field"], field, "{body}");
+    }
+    assert_eq!(known(&client), both);
 }

@@ -18,7 +18,7 @@ mod progress;
 mod report;
 mod response;
 mod rng;
-mod ruled;
+pub mod ruled;
 mod scan;
 mod setup;
 mod stats;

@@ -3,24 +3,27 @@
 use serde_json::{Map, Value, json};
 
 /// How many such cards a run has.
-pub(super) const CARDS: usize = 500;
+pub const CARDS: usize = 500;
 /// The asset they hold; purchases are in US dollars.
-pub(super) const ASSET: &str = "EURc/6";
+pub const ASSET: &str = "EURc/6";
 const POCKETS: usize = 5;
 
 /// The rate that purchases are converted at.
-pub(super) fn rates() -> Value {
+#[must_use]
+pub fn rates() -> Value {
     json!({"rates": [{"base": "EUR", "quote": "USD", "rate": "1.0842"}], "source": "bench"})
 }
 
 /// How many pockets each card has.
-pub(super) const fn pockets() -> usize {
+#[must_use]
+pub const fn pockets() -> usize {
     POCKETS
 }
 
 /// The metadata of a card with these pockets: two are for nobody who sells in the bench, so that
 /// purchases pass over them.
-pub(super) fn metadata(pockets: &[String]) -> Value {
+#[must_use]
+pub fn metadata(pockets: &[String]) -> Value {
     let closed = pockets
         .iter()
         .take(2)
@@ -68,21 +71,18 @@ fn fees() -> Value {
     ])
 }
 
-/// Ten limits that no run reaches.
+/// Ten limits that no run reaches: seven of amounts, three of counts.
 fn limits() -> Value {
     const ENOUGH: &str = "900000000000.00";
     let amount = |window: Value| json!({"window": window, "amount": ENOUGH});
-    let count = |window: &str| json!({"window": window, "count": 2_000_000_000});
+    let both = |window: &str| json!({"window": window, "amount": ENOUGH, "count": 1_000_000_000});
     json!([
         amount(json!("transaction")),
-        amount(json!("day")),
-        amount(json!("week")),
-        amount(json!("month")),
+        both("day"),
+        both("week"),
+        both("month"),
         amount(json!("year")),
         amount(json!("lifetime")),
         amount(json!({"rolling_seconds": 10})),
-        count("day"),
-        count("month"),
-        count("lifetime"),
     ])
 }

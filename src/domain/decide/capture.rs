@@ -132,19 +132,23 @@ fn take_beyond(
 /// What each fee gets of what was captured since `before`.
 ///
 /// Cumulative, so that the parts of a fee add up to it exactly; past the authorized debit a
-/// percentage goes on, a flat fee does not grow.
+/// percentage goes on, a flat fee does not grow. Percentages of several layers may be more than the
+/// whole together: then the later ones give way, so that the settlement is never negative.
 fn charge(authorization: &mut Authorization, before: Amount) -> Result<Vec<Amount>, MoneyError> {
     let whole = authorization.amount();
     let captured = authorization.captured();
     let amounts: Vec<_> = authorization.fees.iter().map(|fee| fee.amount).collect();
     let charged: Vec<_> = authorization.fees.iter().map(|fee| fee.charged).collect();
     let inside = apportion_fees((whole, &amounts), (before, &charged), captured.min(whole))?;
+    let over = captured.minus_or_zero(whole);
+    let mut left = over;
     let mut parts = Vec::with_capacity(inside.len());
     for (fee, inside) in authorization.fees.iter_mut().zip(inside) {
         let beyond = match fee.basis {
-            FeeBasis::Percentage => fee.value.of_rounded_down(captured.minus_or_zero(whole))?,
+            FeeBasis::Percentage => fee.value.of_rounded_down(over)?.min(left),
             FeeBasis::Flat => Amount::ZERO,
         };
+        left = left.minus_or_zero(beyond);
         let part = inside.plus(beyond)?;
         fee.charged = fee.charged.plus(part)?;
         parts.push(part);

@@ -9,7 +9,7 @@ use crate::domain::{
     group::Group,
     hold::{Authorization, Leg},
     merchant::{Merchant, TransactionMedium},
-    money::{Amount, LocalAmount, MoneyError},
+    money::{Amount, LocalAmount, MoneyError, sum},
     outcome::{DeclineReason, Rejection},
     policy::{cashback, controls::Effects, fees, route::Search},
     posting::Place,
@@ -39,7 +39,7 @@ pub(super) fn decide(
     let mut after = authorization.clone();
     after.local = grown.minor;
     after.requested = after.requested.plus(local)?;
-    let more = grow(&mut after, grown)?;
+    let (more, is_dear) = grow(&mut after, grown)?;
     let account = group
         .account(authorization.account)
         .ok_or(Rejection::AccountNotFound)?;
@@ -58,7 +58,11 @@ pub(super) fn decide(
         Some(reason) => Err(reason),
         None => search
             .more(authorization.asset, more)?
-            .ok_or(DeclineReason::InsufficientFunds),
+            .ok_or(DeclineReason::InsufficientFunds)
+            .and_then(|legs| {
+                let reason = DeclineReason::FeesExceedAmount;
+                if is_dear { Err(reason) } else { Ok(legs) }
+            }),
     };
     let legs = match legs {
         Ok(legs) => legs,
@@ -109,17 +113,20 @@ fn purchase_of(authorization: &Authorization, added: LocalAmount) -> Authorize {
     }
 }
 
-/// Prices the grown purchase at the rate of its approval; returns how much more it needs.
-fn grow(after: &mut Authorization, grown: LocalAmount) -> Result<Amount, MoneyError> {
+/// Prices the grown purchase at the rate of its approval; returns how much more it needs, and whether
+/// its fees would be more than its debit: rounded down on a small one they may have been less.
+fn grow(after: &mut Authorization, grown: LocalAmount) -> Result<(Amount, bool), MoneyError> {
     let rate = after.applied_rate()?;
     let debit_before = after.amount();
     let aside_before = after.surcharged();
-    let debit = rate.debit(grown, after.asset)?;
+    let debit = rate.debit(grown, after.asset)?.max(debit_before);
     cashback::regrow(&mut after.surcharges, grown, after.asset, &rate)?;
-    fees::regrow(&mut after.fees, debit.max(debit_before))?;
-    debit
+    fees::regrow(&mut after.fees, debit)?;
+    let fees: Vec<_> = after.fees.iter().map(|fee| fee.amount).collect();
+    let more = debit
         .minus_or_zero(debit_before)
-        .plus(after.surcharged().minus_or_zero(aside_before))
+        .plus(after.surcharged().minus_or_zero(aside_before))?;
+    Ok((more, sum(&fees)? > debit))
 }
 
 /// Holds what was found: more on a leg that is there, or a new leg.

@@ -43,7 +43,14 @@ impl Search<'_> {
                 continue;
             };
             let mut purse = self.purse(account, asset, None);
-            let part = purse.available.min(left);
+            // Money that an earlier pocket has a face on is drawn through that one.
+            let shared =
+                |earlier: &Purse| earlier.passed_over.is_none() && earlier.ledger == purse.ledger;
+            let part = if purses.iter().any(shared) {
+                Amount::ZERO
+            } else {
+                purse.available.min(left)
+            };
             purse.passed_over = match self.passed_over(pocket.whitelist.as_ref(), account) {
                 None if self.is_refused_by(account, part, total)? => Some(PassedOver::Controls),
                 known => known,

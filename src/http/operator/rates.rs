@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 use serde_json::{Value, json, value::RawValue};
 
 use super::super::{
@@ -32,9 +35,14 @@ const SOURCE_BYTES_MAX: usize = 128;
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RatesRequest<'a> {
-    /// Each pair once, in whichever direction.
+    /// Each pair once, in whichever direction; or, beside `base`, an object with a rate for each
+    /// quote: `{"base": "USD", "rates": {"COP": "4012.55"}}`.
     #[serde(borrow)]
-    rates: Vec<RateRequest<'a>>,
+    #[schema(value_type = Vec<RateRequest>)]
+    rates: Wanted<'a>,
+    /// The base of all of them, where `rates` is an object.
+    #[schema(example = "USD")]
+    base: Option<String>,
     /// Who says so; `operator`, if it is not said.
     #[schema(max_length = 128)]
     source: Option<String>,
@@ -57,6 +65,40 @@ pub struct RateRequest<'a> {
     /// When it was true, RFC 3339; now, if it is not said.
     #[schema(example = "2026-11-21T12:00:00Z")]
     at: Option<String>,
+}
+
+/// The two forms of a list of rates.
+enum Wanted<'a> {
+    Listed(Vec<RateRequest<'a>>),
+    ByQuote(Vec<(String, &'a RawValue)>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Wanted<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Wanted<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of rates, or an object with a rate for each quote")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                let list = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(Wanted::Listed(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut rates = Vec::new();
+                while let Some(rate) = map.next_entry()? {
+                    rates.push(rate);
+                }
+                Ok(Wanted::ByQuote(rates))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// Lists the exchange rates accepted last, one for each pair.
@@ -166,7 +208,7 @@ async fn take(request: &HttpRequest, bytes: Body, app: &App) -> Result<Recorded,
 }
 
 fn drafts<'a>(wanted: &'a RatesRequest<'_>) -> Result<Vec<Draft<'a>>, Problem> {
-    let one = |(place, rate): (usize, &'a RateRequest<'_>)| {
+    let listed = |(place, rate): (usize, &'a RateRequest<'_>)| {
         let field = format!("rates[{place}].rate");
         Ok(Draft {
             base: &rate.base,
@@ -175,7 +217,29 @@ fn drafts<'a>(wanted: &'a RatesRequest<'_>) -> Result<Vec<Draft<'a>>, Problem> {
             at: rate.at.as_deref(),
         })
     };
-    wanted.rates.iter().enumerate().map(one).collect()
+    let rates = match &wanted.rates {
+        Wanted::Listed(rates) if wanted.base.is_none() => {
+            return rates.iter().enumerate().map(listed).collect();
+        }
+        Wanted::Listed(_) => {
+            let what = "each rate of a list names its own base";
+            return Err(Problem::impossible("base", what));
+        }
+        Wanted::ByQuote(rates) => rates,
+    };
+    let base = wanted.base.as_deref().ok_or_else(|| {
+        let what = "is missing: of what one unit is priced, where rates is an object";
+        Problem::malformed("base", what)
+    })?;
+    let named = |(quote, rate): &'a (String, &'a RawValue)| {
+        Ok(Draft {
+            base,
+            quote,
+            rate: body::number_text(&format!("rates.{quote}"), rate)?,
+            at: None,
+        })
+    };
+    rates.iter().map(named).collect()
 }
 
 fn refused(error: DraftError) -> Problem {
