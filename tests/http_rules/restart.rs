@@ -102,7 +102,7 @@ fn a_killed_server_knows_every_rule_again_and_answers_retries_with_the_same_byte
         house.client.post("/v1/snapshots", &json!({})).expect(202);
         wait_until("the snapshot is whole", || {
             let told = house.client.get("/v1/snapshots").expect(200);
-            told["data"].as_array().unwrap().len() > round && told["running"] == false
+            !told["data"].as_array().unwrap().is_empty() && told["running"] == false
         });
     }
     let locked = house.declined(&card, "1.00", &json!({ "merchant": { "id": "m-2" } }));
