@@ -51,10 +51,6 @@ fn is_said_of(said: &Value) {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one purchase followed from the rate to the movements"
-)]
 fn a_purchase_in_pesos_is_converted_with_the_fees_of_all_layers() {
     let mut house = House::open();
     house.rate(("USD", "COP", "4000"), None);

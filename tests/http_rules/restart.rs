@@ -37,10 +37,6 @@ fn seen(house: &House, accounts: &[&str], answers: &[Reply]) -> Value {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one server followed through its kill"
-)]
 fn a_killed_server_knows_every_rule_again_and_answers_retries_with_the_same_bytes() {
     let mut house = House::open();
     house.rate(("USD", "COP", "4000"), None);
