@@ -66,7 +66,8 @@ impl Engine {
         let mut together = home;
         let mut accounts = match home {
             Some(home) => self.weigh(home).await?.accounts,
-            None => 0,
+            // The account that is still to be opened comes on top.
+            None => 1,
         };
         let mut actors: Vec<ActorId> = home.into_iter().collect();
         for link in links {

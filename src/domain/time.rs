@@ -41,11 +41,16 @@ impl Timestamp {
     #[must_use]
     pub fn utc_day(self) -> (Self, i64, i64) {
         let days = self.0.div_euclid(MICROS_PER_DAY);
-        let (year, _, day) = civil_from_days(days);
+        let (year, month, day) = civil_from_days(days);
         let in_month = day.saturating_sub(1);
-        // At most 366 steps back, in a function for tests and simulations.
-        let is_in_year = |back: &i64| civil_from_days(days.saturating_sub(*back)).0 == year;
-        let in_year = (0..).take_while(is_in_year).last().unwrap_or(0);
+        let is_leap =
+            year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
+        let before = usize::try_from(month.saturating_sub(1)).ok();
+        let before = before.and_then(|month| DAYS_BEFORE_MONTH.get(month).copied());
+        let in_year = before
+            .unwrap_or(0)
+            .saturating_add(i64::from(is_leap && month > 2))
+            .saturating_add(in_month);
         (Self(days.saturating_mul(MICROS_PER_DAY)), in_month, in_year)
     }
 
@@ -79,6 +84,8 @@ impl TimeText {
     }
 }
 
+/// How many days of a common year are before each month.
+const DAYS_BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
@@ -204,6 +211,10 @@ mod tests {
             let theirs = jiff::Timestamp::from_microsecond(micros).unwrap();
             assert_eq!(ours.to_string(), format!("{theirs:.6}"));
             assert_eq!(ours.to_string().parse(), Ok(ours));
+            let date = theirs.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let (_, in_month, in_year) = ours.utc_day();
+            assert_eq!(in_month, i64::from(date.day()) - 1, "{theirs}");
+            assert_eq!(in_year, i64::from(date.day_of_year()) - 1, "{theirs}");
             micros += 86_400_000_000 * 3 + 12_345_678_901;
         }
     }
