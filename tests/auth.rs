@@ -10,7 +10,16 @@ use std::{
     process::Command,
 };
 
-use serde_json::{Value, json};
+use cardwright::{
+    domain::{
+        identity::{Identity, IdentityKind},
+        registry::{Registry, RegistryEvent},
+        time::Timestamp,
+        trail::Trail,
+    },
+    wire::{self, Item},
+};
+use serde_json::{Map, Value, json};
 use server::{Client, HOLDER, KEY, Reply, Server};
 
 fn connect_body(key: &str, alias: &str) -> Value {
@@ -414,14 +423,41 @@ fn no_secret_token_or_code_is_in_the_log_or_the_data() {
     let said = server.said();
     assert_eq!(said.matches(KEY).count(), 1);
     for secret in secrets.iter().skip(1) {
-        assert!(
-            !said.contains(secret.as_str()),
-            "the log has {secret}"
-        );
+        assert!(!said.contains(secret.as_str()), "the log has {secret}");
     }
     let sender = fs::read_to_string(codes_file(&server)).unwrap();
     assert!(
         sender.contains(&code),
         "the search would find what is there"
     );
+}
+
+#[test]
+fn a_million_holders_are_kept_and_one_changes_without_the_rest() {
+    let now = Timestamp::from_micros(1);
+    let new = |n: u32| {
+        let alias = format!("holder-{n}");
+        let kind = IdentityKind::Individual;
+        let identity = Identity::new(("acme", &alias), kind, &Map::new(), now).unwrap();
+        RegistryEvent::IdentityRegistered(identity.into())
+    };
+    let mut registry = Registry::default();
+    for n in 0..1_000_000 {
+        registry.apply(&[new(n)], now);
+    }
+    let bytes = wire::encode_registry(&registry, &Trail::default());
+    let Item::Registry(mut read, _) = wire::decode_item(&bytes).unwrap() else {
+        panic!("it is another item");
+    };
+    assert_eq!(read, registry);
+    let (changed, other) = ("did:bloque:acme:holder-7", "did:bloque:acme:holder-8");
+    let untouched = read.identities.get(other).unwrap().clone();
+    let metadata = json!({ "a": 1 }).as_object().unwrap().clone();
+    let known = read.identities.get(changed).unwrap();
+    let patched = known.patched(&Map::new(), &metadata, now).unwrap();
+    read.apply(&[RegistryEvent::IdentityChanged(patched.into())], now);
+    assert_eq!(read.identities.get(changed).unwrap().metadata, r#"{"a":1}"#);
+    let after = read.identities.get(other).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&untouched, after), "it was copied");
+    assert_eq!(read.identities.len(), 1_000_000);
 }
