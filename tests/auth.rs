@@ -272,6 +272,10 @@ fn keys_of_other_origins_open_nothing_here() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one list of everything that is not theirs"
+)]
 fn a_holder_sees_and_moves_only_its_own() {
     let server = Server::start();
     let client = server.client();

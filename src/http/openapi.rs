@@ -47,7 +47,7 @@ use super::{network, operator, origins, programme};
         programme::session::exchange,
         programme::session::connect,
         programme::session::register,
-        programme::session::challenge,
+        programme::codes::challenge,
         programme::session::origins,
         programme::identities::me,
         programme::identities::patch_me,

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod batch;
+pub mod codes;
 pub mod controls;
 pub mod create;
 pub mod describe;
