@@ -96,6 +96,7 @@ pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
 }
 
 /// The same for the registry.
+#[expect(clippy::too_many_lines, reason = "one list of every event")]
 pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
     let revoked = RegistryEvent::KeyRevoked {
         id: "key_1".into(),
