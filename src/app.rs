@@ -21,6 +21,11 @@ use actix_web::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    access::{
+        Access,
+        codes::Rules,
+        sender::{CodeSender, FileSender, LogSender},
+    },
     actors::{
         Engine,
         directory::Directory,
@@ -34,7 +39,8 @@ use crate::{
     },
     clock::Clock,
     config::Config,
-    domain::registry::{Scope, Scopes},
+    domain::identity::{Identity, IdentityKind},
+    domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
     http::{self, operator::snapshots::Snapshots, problem::Problem},
     journal::{
         DurableWatcher, Journal, Lsn,
@@ -220,6 +226,8 @@ pub async fn serve(
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
     let app = Data::new(http::App {
         engine: engine.clone(),
+        access: open_access(&engine, &config).await?,
+        fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
         is_sandbox: sandbox.is_some(),
@@ -252,6 +260,39 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// Signs under the house's key, which is made at the first start.
+async fn open_access(engine: &Engine, config: &Config) -> Result<Access, ServeError> {
+    let mut random = [0_u8; 32];
+    fill_random(&mut random);
+    let made = |registry: &crate::domain::registry::Registry, now| match registry.signing_key {
+        Some(_) => Ok(Vec::new()),
+        None => Ok(vec![RegistryEvent::SigningKeyMade {
+            key: SigningKey(random),
+            at: now,
+        }]),
+    };
+    engine
+        .change_registry::<crate::actors::EngineError>(None, made)
+        .await?;
+    let known = |registry: &crate::domain::registry::Registry| registry.signing_key.clone();
+    let key = engine.look_at_registry(known).await?;
+    let key = key.expect("Invariant: the signing key was just recorded");
+    let settings = &config.access;
+    let rules = Rules {
+        lifetime_s: settings.code_s,
+        attempts_max: settings.code_attempts_max,
+        sent_max: settings.codes_sent_max,
+    };
+    let sender: Arc<dyn CodeSender> = match settings.codes_to.as_str() {
+        "log" => Arc::new(LogSender),
+        _ if settings.codes_file.is_empty() => {
+            Arc::new(FileSender::new(config.data.dir.join("one-time-codes.log")))
+        }
+        _ => Arc::new(FileSender::new(PathBuf::from(&settings.codes_file))),
+    };
+    Ok(Access::new(&key, settings.token_s, rules, sender))
 }
 
 fn care(config: &Config) -> Care {
@@ -359,6 +400,7 @@ async fn open_sandbox(
         .registrar
         .issue_key("sandbox", "sandbox key", (&key, scopes), shared, durability)
         .await?;
+    register_demo(engine).await?;
     Ok(serde_json::json!({
         "origin": "sandbox",
         "api_key": key,
@@ -368,11 +410,35 @@ async fn open_sandbox(
 
 fn random_hex() -> String {
     let mut random = [0_u8; 24];
-    if let Err(error) = getrandom::fill(&mut random) {
+    fill_random(&mut random);
+    crate::actors::registrar::hex(&random)
+}
+
+fn fill_random(random: &mut [u8]) {
+    if let Err(error) = getrandom::fill(random) {
         tracing::error!(%error, "the system gave no randomness");
         std::process::exit(1);
     }
-    crate::actors::registrar::hex(&random)
+}
+
+/// The sandbox's holder of the first steps, so that a client can connect as it.
+async fn register_demo(engine: &Engine) -> Result<(), ServeError> {
+    let register = |registry: &crate::domain::registry::Registry, now| {
+        let demo = Identity::new(
+            ("sandbox", "demo"),
+            IdentityKind::Individual,
+            &serde_json::Map::new(),
+            now,
+        );
+        let is_known = registry.identities.get("did:bloque:sandbox:demo").is_some();
+        let demo = demo.ok().filter(|_| !is_known);
+        let event = demo.map(|demo| RegistryEvent::IdentityRegistered(Arc::new(demo)));
+        Ok(event.into_iter().collect())
+    };
+    engine
+        .change_registry::<crate::actors::EngineError>(None, register)
+        .await?;
+    Ok(())
 }
 
 /// Takes a snapshot each time the log has grown by `every` bytes.

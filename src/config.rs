@@ -68,6 +68,7 @@ pub struct Config {
     pub snapshots: SnapshotSettings,
     pub actors: Actors,
     pub keys: Keys,
+    pub access: Access,
     pub holds: Holds,
     pub money: Money,
     pub fees: Fees,
@@ -102,6 +103,14 @@ section! {
     SnapshotSettings { keep: usize, every_mib: u64, on_stop: bool }
     Actors { mailbox_max: u32, idle_s: u32, live_max: usize }
     Keys { retention_hours: i64 }
+    Access {
+        token_s: i64,
+        code_s: i64,
+        code_attempts_max: u32,
+        codes_sent_max: usize,
+        codes_to: String,
+        codes_file: String,
+    }
     Holds {
         default_s: i64,
         over_capture: String,
@@ -223,6 +232,7 @@ impl Config {
             60_000,
         )?;
         self.check_outside()?;
+        self.check_access()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(
@@ -232,6 +242,21 @@ impl Config {
         }
         if !["text", "json"].contains(&self.log.format.as_str()) {
             return Err(wrong("log.format", "must be text or json"));
+        }
+        Ok(())
+    }
+
+    fn check_access(&self) -> Result<(), ConfigError> {
+        let access = &self.access;
+        let seconds = |value: i64| u64::try_from(value).unwrap_or(0);
+        range("access.token_s", seconds(access.token_s), 1, 86_400)?;
+        range("access.code_s", seconds(access.code_s), 1, 86_400)?;
+        let attempts = access.code_attempts_max.into();
+        range("access.code_attempts_max", attempts, 1, 10)?;
+        let sent = u64::try_from(access.codes_sent_max).unwrap_or(u64::MAX);
+        range("access.codes_sent_max", sent, 1, 100)?;
+        if !["file", "log"].contains(&access.codes_to.as_str()) {
+            return Err(wrong("access.codes_to", "must be file or log"));
         }
         Ok(())
     }

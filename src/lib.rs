@@ -1,9 +1,10 @@
 //! Cardwright: issues virtual cards and authorizes their payments.
 //!
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
-//! [`actors`] (the shell), [`replay`] (what the log folds to), [`outside`] (rates and lists from
+//! [`actors`] (the shell), [`access`] (tokens and codes), [`replay`] (what the log folds to), [`outside`] (rates and lists from
 //! elsewhere), [`http`] (the faces), [`app`] (the whole, wired).
 
+pub mod access;
 pub mod actors;
 pub mod app;
 pub mod cli;

@@ -137,7 +137,7 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     let seed = json!({
         "holder_urn": server::HOLDER, "cards": 1, "asset": "DUSD/6", "amount": "5",
     });
-    let keys = json!({ "name": "k", "scopes": ["network"] });
+    let keys = json!({ "name": "k", "scopes": ["operator"] });
     let key = format!("/v1/api-keys/{key_id}");
     let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
     let metadata = "/v1/origins/sandbox/metadata";
@@ -184,8 +184,55 @@ fn programme_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// The routes of the SDK.
+fn api_routes(known: &Things) -> Vec<Route> {
+    use Foreign::{Forbidden, NotFound, Own};
+    let none = || Value::Null;
+    let programme = |method, path: &str, body, foreign, status| Route {
+        scope: "programme",
+        ..operator((method, path), body, foreign, status)
+    };
+    let account = format!("/api/accounts/{}", known.card);
+    let of = |part: &str| format!("{account}/{part}");
+    let sum = format!("/api/accounts/balances?account_urns={}", known.card);
+    let holder = format!("/api/identities/{}", server::HOLDER);
+    let new = json!({ "holder_urn": server::HOLDER, "input": {} });
+    let note = json!({ "metadata": { "note": "n" } });
+    let key = format!("/api/api-keys/{}", known.key_id);
+    let rotate = format!("{key}/rotate");
+    let keys = json!({ "name": "k", "scopes": ["operator"] });
+    vec![
+        programme("POST", "/api/mediums/card", new.clone(), Forbidden, 201),
+        programme(
+            "POST",
+            "/api/mediums/card-gold",
+            new.clone(),
+            Forbidden,
+            201,
+        ),
+        programme("POST", "/api/mediums/virtual", new, Forbidden, 201),
+        programme("GET", "/api/accounts", none(), Own, 200),
+        programme("GET", &sum, none(), NotFound, 200),
+        programme("GET", &account, none(), NotFound, 200),
+        programme("PATCH", &account, note.clone(), NotFound, 200),
+        programme("GET", &of("balance"), none(), NotFound, 200),
+        programme("GET", &of("movements"), none(), NotFound, 200),
+        programme("PATCH", "/api/identities/me", note.clone(), Own, 200),
+        programme("GET", "/api/identities/me/aliases", none(), Own, 200),
+        programme("GET", &holder, none(), NotFound, 200),
+        programme("PATCH", &holder, note, NotFound, 200),
+        programme("GET", &format!("{holder}/aliases"), none(), NotFound, 200),
+        operator(("GET", "/api/api-keys"), none(), Own, 200),
+        operator(("POST", "/api/api-keys"), keys, Own, 201),
+        operator(("GET", &key), none(), NotFound, 200),
+        operator(("POST", &rotate), json!({}), NotFound, 200),
+        operator(("DELETE", &key), none(), NotFound, 200),
+    ]
+}
+
 fn routes(known: &Things) -> Vec<Route> {
     let mut routes = network_routes(known);
+    routes.extend(api_routes(known));
     routes.extend(operator_routes(known));
     routes.extend(programme_routes(known));
     routes
@@ -312,13 +359,85 @@ fn without_a_right_key_there_is_401_and_without_the_scope_403() {
     );
     for route in routes(&known) {
         let reply = ask(&client, &route);
+        let is_gone = route.method == "DELETE" && route.path.starts_with("/v1/api-keys");
         assert_eq!(
-            reply.status, route.status,
+            reply.status,
+            if is_gone { 404 } else { route.status },
             "{} {}: {}",
-            route.method, route.path, reply.text
+            route.method,
+            route.path,
+            reply.text
         );
     }
     client.trial_balance();
+}
+
+/// A holder's token, of a holder who has nothing.
+fn holder(client: &Client) -> Client {
+    let assertion =
+        json!({ "challengeType": "API_KEY", "value": { "api_key": KEY, "alias": "eva" } });
+    let body = json!({ "assertion_result": assertion, "extra_context": {}, "type": "individual" });
+    let session = client
+        .post("/api/origins/sandbox/register", &body)
+        .expect(201);
+    client.with_key(session["result"]["access_token"].as_str())
+}
+
+#[test]
+fn a_holder_s_token_reaches_no_other_face_and_nothing_of_others() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let eva = holder(&client);
+    for route in routes(&known) {
+        let reply = ask(&eva, &route);
+        let what = format!("{} {}", route.method, route.path);
+        let expected = match (route.scope, route.foreign) {
+            ("programme", Foreign::NotFound) => 404,
+            ("programme", Foreign::Own) => 200,
+            // Making things for another holder, and everything that is not of this face.
+            _ => 403,
+        };
+        assert_eq!(reply.status, expected, "{what}: {}", reply.text);
+        if expected != 200 {
+            tells_nothing(&reply, &known, &what);
+        }
+    }
+    let accounts = eva.get("/api/accounts").expect(200);
+    assert_eq!(accounts["accounts"], json!([]));
+    let seen = client
+        .get(&format!("/v1/authorizations/{}", known.authorization))
+        .expect(200);
+    assert_eq!(seen["captured_amount"], "50000000", "something was done");
+}
+
+#[test]
+fn a_token_of_a_key_may_what_the_key_may() {
+    let server = Server::start();
+    let client = server.client();
+    let known = things(&client);
+    let token = |scopes: &[&str]| {
+        let body = json!({ "key": KEY, "scopes": scopes });
+        let made = client.with_key(None).post("/api/api-keys/exchange", &body);
+        made.expect(200)["access_token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    for route in routes(&known) {
+        let what = format!("{} {}", route.method, route.path);
+        let others: Vec<_> = ["network", "operator", "programme", "ledger", "root"]
+            .into_iter()
+            .filter(|scope| *scope != route.scope)
+            .collect();
+        let refused = ask(&client.with_key(Some(&token(&others))), &route);
+        assert_eq!(refused.code(403), "forbidden", "{what}");
+        // Each route once: the second deletion of the one key finds nothing.
+        let reply = ask(&client.with_key(Some(&token(&[route.scope]))), &route);
+        let is_gone = route.method == "DELETE" && route.path.starts_with("/v1/api-keys");
+        let status = if is_gone { 404 } else { route.status };
+        assert_eq!(reply.status, status, "{what}: {}", reply.text);
+    }
 }
 
 #[test]

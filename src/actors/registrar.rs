@@ -1,6 +1,9 @@
 //! Keeps what belongs to the whole house: few records, one lock, the same log.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -30,14 +33,31 @@ pub struct Principal {
     pub origin: Arc<str>,
     /// What it allows.
     pub scopes: Scopes,
-    /// The key's public id.
+    /// The public id of the key, or of the key behind the token; none behind a one-time code.
     pub key_id: String,
+    /// The generation of the key's secret.
+    pub generation: u32,
+    /// When the key ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// The one holder whose things the caller may see and move; everyone's of the origin if none.
+    pub holder: Option<Arc<str>>,
+}
+
+/// A key that lives.
+struct LiveKey {
+    hash: [u8; 32],
+    principal: Arc<Principal>,
+    /// When it was used last, in microseconds; 0 for not since the start.
+    used_micros: AtomicI64,
 }
 
 /// Origins and keys, and who is behind a secret.
 pub struct Registrar {
     state: Mutex<(Registry, Trail)>,
-    principals: DashMap<[u8; 32], Arc<Principal>>,
+    /// By the hash of the secret.
+    principals: DashMap<[u8; 32], Arc<LiveKey>>,
+    /// The same by the public id.
+    live: DashMap<String, Arc<LiveKey>>,
 }
 
 /// What protects a request for a change.
@@ -106,6 +126,7 @@ impl Registrar {
         let registrar = Self {
             state: Mutex::new((registry, trail)),
             principals,
+            live: DashMap::new(),
         };
         for key in &keys {
             registrar.admit(key);
@@ -148,7 +169,10 @@ impl Registrar {
                 record(&mut state, events, keyed, shared).map_err(ChangeError::Engine)
             });
         match (&changed, keyed) {
-            (Ok(recorded), _) => publish(&state.0, &recorded.events, shared),
+            (Ok(recorded), _) => {
+                publish(&state.0, &recorded.events, shared);
+                self.follow(&state.0, &recorded.events);
+            }
             (Err(_), Some(keyed)) => shared.keys.release(keyed.key),
             (Err(_), None) => {}
         }
@@ -162,24 +186,69 @@ impl Registrar {
     }
 
     fn admit(&self, key: &ApiKey) {
+        if let Some((_, before)) = self.live.remove(&key.id) {
+            self.principals.remove(&before.hash);
+        }
         if key.revoked_at.is_some() {
-            self.principals.remove(&key.hash);
             return;
         }
         let principal = Principal {
             origin: key.origin.as_str().into(),
             scopes: key.scopes,
             key_id: key.id.clone(),
+            generation: key.generation,
+            expires_at: key.expires_at,
+            holder: None,
         };
-        self.principals.insert(key.hash, Arc::new(principal));
+        let live = Arc::new(LiveKey {
+            hash: key.hash,
+            principal: Arc::new(principal),
+            used_micros: AtomicI64::new(0),
+        });
+        self.principals.insert(key.hash, live.clone());
+        self.live.insert(key.id.clone(), live);
     }
 
-    /// Who is behind a secret key, if it is one of ours and not revoked.
+    /// Keys that were made, replaced or revoked count so from now on.
+    fn follow(&self, registry: &Registry, events: &[RegistryEvent]) {
+        for event in events {
+            let id = match event {
+                RegistryEvent::KeyIssued(key) => &key.id,
+                RegistryEvent::KeyRevoked { id, .. } | RegistryEvent::KeyRotated { id, .. } => id,
+                RegistryEvent::OriginOpened(_)
+                | RegistryEvent::RatesAccepted { .. }
+                | RegistryEvent::OriginMetadataChanged { .. }
+                | RegistryEvent::ListFetched { .. }
+                | RegistryEvent::SigningKeyMade { .. }
+                | RegistryEvent::IdentityRegistered(_)
+                | RegistryEvent::IdentityChanged(_)
+                | RegistryEvent::WebhookSecretSet { .. } => continue,
+            };
+            if let Some(key) = registry.keys.iter().rfind(|key| key.id == *id) {
+                self.admit(key);
+            }
+        }
+    }
+
+    /// Who is behind a secret key, if it is one of ours and lives at that time.
     #[must_use]
-    pub fn authenticate(&self, secret: &str) -> Option<Arc<Principal>> {
-        self.principals
-            .get(&hash_of(secret))
-            .map(|known| known.clone())
+    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<Arc<Principal>> {
+        let live = self.principals.get(&hash_of(secret))?.clone();
+        used(&live, now)
+    }
+
+    /// Whose key that is, if it lives at that time with that generation of its secret.
+    #[must_use]
+    pub fn live_key(&self, id: &str, generation: u32, now: Timestamp) -> Option<Arc<Principal>> {
+        let live = self.live.get(id)?.clone();
+        used(&live, now).filter(|principal| principal.generation == generation)
+    }
+
+    /// When a key was used last since the server started.
+    #[must_use]
+    pub fn last_used(&self, id: &str) -> Option<Timestamp> {
+        let micros = self.live.get(id)?.used_micros.load(Ordering::Relaxed);
+        (micros > 0).then(|| Timestamp::from_micros(micros))
     }
 
     /// Whether that origin exists.
@@ -215,6 +284,7 @@ impl Registrar {
                     name: name.to_owned(),
                     created_at,
                     metadata: NO_METADATA.to_owned(),
+                    webhook_secret: None,
                 });
                 (record(&mut state, vec![event], None, shared)?.lsn, true)
             }
@@ -237,9 +307,16 @@ impl Registrar {
         durability: &Arc<Durability>,
     ) -> Result<String, EngineError> {
         let hash = hash_of(secret);
-        let id = format!("key_{}", hex(hash.get(..8).unwrap_or_default()));
+        let mut id = format!("key_{}", hex(hash.get(..8).unwrap_or_default()));
         let lsn = {
             let mut state = self.state.lock();
+            // A secret that was revoked or replaced and comes again is another key: tokens of the first
+            // must not live again.
+            let same = |key: &&ApiKey| key.id.starts_with(&id);
+            let before = state.0.keys.iter().filter(same).count();
+            if before > 0 && !self.principals.contains_key(&hash) {
+                id = format!("{id}_{before}");
+            }
             let is_known = self.principals.contains_key(&hash);
             let key = ApiKey {
                 id: id.clone(),
@@ -249,6 +326,10 @@ impl Registrar {
                 scopes,
                 created_at: shared.clock.now(),
                 revoked_at: None,
+                expires_at: None,
+                domains: Vec::new(),
+                metadata: NO_METADATA.to_owned(),
+                generation: 0,
             };
             if is_known {
                 state.1.last()
@@ -301,6 +382,7 @@ impl Registrar {
             };
             let lsn = record(&mut state, vec![event], None, shared)?.lsn;
             self.principals.remove(&key.hash);
+            self.live.remove(&key.id);
             lsn
         };
         durability.wait(lsn).await?;
@@ -333,9 +415,22 @@ fn publish(registry: &Registry, events: &[RegistryEvent], shared: &Shared) {
             }
             RegistryEvent::OriginOpened(_)
             | RegistryEvent::KeyIssued(_)
-            | RegistryEvent::KeyRevoked { .. } => {}
+            | RegistryEvent::KeyRevoked { .. }
+            | RegistryEvent::SigningKeyMade { .. }
+            | RegistryEvent::IdentityRegistered(_)
+            | RegistryEvent::IdentityChanged(_)
+            | RegistryEvent::KeyRotated { .. }
+            | RegistryEvent::WebhookSecretSet { .. } => {}
         }
     }
+}
+
+fn used(live: &LiveKey, now: Timestamp) -> Option<Arc<Principal>> {
+    if live.principal.expires_at.is_some_and(|end| end <= now) {
+        return None;
+    }
+    live.used_micros.store(now.micros(), Ordering::Relaxed);
+    Some(live.principal.clone())
 }
 
 fn learn_origin(origin: &str, metadata: &str, shared: &Shared) -> Result<(), OriginError> {

@@ -19,6 +19,7 @@ pub mod explanation;
 pub mod funds;
 pub mod group;
 pub mod hold;
+pub mod identity;
 pub mod ids;
 pub mod lists;
 pub mod merchant;

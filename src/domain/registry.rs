@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    identity::{Identities, Identity},
     lists::{List, Lists},
     rates::{Quote, RateTable},
     time::Timestamp,
@@ -86,6 +87,12 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
+    /// Those that are in both.
+    #[must_use]
+    pub const fn of_both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Their words.
     #[must_use]
     pub fn words(self) -> Vec<&'static str> {
@@ -106,6 +113,8 @@ pub struct Origin {
     pub created_at: Timestamp,
     /// A JSON object as text: what it says of all its cards.
     pub metadata: String,
+    /// What its webhooks are signed with, if it has set one.
+    pub webhook_secret: Option<String>,
 }
 
 /// The metadata of an origin that has said nothing.
@@ -128,6 +137,38 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Where its publishable half may be used: for the programme's own pages, not checked here.
+    pub domains: Vec<String>,
+    /// A JSON object as text.
+    pub metadata: String,
+    /// How many times its secret was replaced. Tokens name it, so that they end with the secret.
+    pub generation: u32,
+}
+
+impl ApiKey {
+    /// Whether it has ended, and how, at that time.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> &'static str {
+        if self.revoked_at.is_some() {
+            "revoked"
+        } else if self.expires_at.is_some_and(|end| end <= now) {
+            "expired"
+        } else {
+            "active"
+        }
+    }
+}
+
+/// What tokens are signed with. It is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey(pub [u8; 32]);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey")
+    }
 }
 
 /// What happened to the registry.
@@ -167,6 +208,35 @@ pub enum RegistryEvent {
         /// What came, and when.
         list: List,
     },
+    /// The key for tokens was made.
+    SigningKeyMade {
+        /// The key.
+        key: SigningKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// A holder was registered.
+    IdentityRegistered(Arc<Identity>),
+    /// A holder's profile or metadata changed: as it is now.
+    IdentityChanged(Arc<Identity>),
+    /// A key got another secret; the one before ended.
+    KeyRotated {
+        /// Which.
+        id: String,
+        /// SHA-256 of the new secret.
+        hash: [u8; 32],
+        /// When.
+        at: Timestamp,
+    },
+    /// An origin's webhooks are signed otherwise from now on.
+    WebhookSecretSet {
+        /// Which origin.
+        origin: String,
+        /// With what.
+        secret: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// Origins and keys, in the order of making; rates and lists.
@@ -184,6 +254,10 @@ pub struct Registry {
     pub rates: Arc<RateTable>,
     /// The lists fetched last.
     pub lists: Arc<Lists>,
+    /// Holders of accounts.
+    pub identities: Identities,
+    /// What tokens are signed with, once there is one.
+    pub signing_key: Option<SigningKey>,
 }
 
 impl Registry {
@@ -223,6 +297,21 @@ impl Registry {
                 }
                 RegistryEvent::ListFetched { url, list } => {
                     Arc::make_mut(&mut self.lists).set(url.clone(), list.clone());
+                }
+                RegistryEvent::SigningKeyMade { key, .. } => self.signing_key = Some(key.clone()),
+                RegistryEvent::IdentityRegistered(identity)
+                | RegistryEvent::IdentityChanged(identity) => self.identities.set(identity.clone()),
+                RegistryEvent::KeyRotated { id, hash, .. } => {
+                    for key in self.keys.iter_mut().filter(|key| key.id == *id) {
+                        key.hash = *hash;
+                        key.generation = key.generation.saturating_add(1);
+                    }
+                }
+                RegistryEvent::WebhookSecretSet { origin, secret, .. } => {
+                    let named = |known: &&mut Origin| known.name == *origin;
+                    for known in self.origins.iter_mut().filter(named) {
+                        known.webhook_secret = Some(secret.clone());
+                    }
                 }
             }
         }

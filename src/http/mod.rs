@@ -29,6 +29,10 @@ use crate::{actors::Engine, domain::policy::Terms, replay::totals::TrialBalance}
 pub struct App {
     /// The engine.
     pub engine: Arc<Engine>,
+    /// Tokens and one-time codes.
+    pub access: crate::access::Access,
+    /// Secrets just made, for retries of the requests that made them.
+    pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
     pub trial_balance: Arc<TrialBalance>,
     /// Takes snapshots.

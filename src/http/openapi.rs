@@ -44,6 +44,24 @@ use super::{network, operator, origins, programme};
         programme::movements::get,
         programme::transfer::post,
         programme::batch::post,
+        programme::session::exchange,
+        programme::session::connect,
+        programme::session::register,
+        programme::codes::challenge,
+        programme::session::origins,
+        programme::identities::me,
+        programme::identities::patch_me,
+        programme::identities::get,
+        programme::identities::patch,
+        programme::identities::my_aliases,
+        programme::identities::aliases,
+        programme::identities::resolve,
+        programme::keys::create,
+        programme::keys::list,
+        programme::keys::get,
+        programme::keys::revoke,
+        programme::keys::rotate,
+        programme::keys::webhook_secret,
         origins::patch_by_key,
         operator::rates::list,
         operator::rates::put,
@@ -77,12 +95,19 @@ pub struct Document;
 struct Security;
 
 /// Routes that need no key, or have it in the body.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 12] = [
     "/healthz",
     "/readyz",
     "/metrics",
     "/v1/bench/echo",
     "/api/origins/{origin}/metadata",
+    "/api/api-keys/exchange",
+    "/api/api-keys/origins/{origin}/webhook-secret",
+    "/api/aliases",
+    "/api/origins",
+    "/api/origins/{origin}/assert",
+    "/api/origins/{origin}/connect",
+    "/api/origins/{origin}/register",
 ];
 
 impl Modify for Security {

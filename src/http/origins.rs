@@ -93,7 +93,7 @@ async fn by_key(
         problem.field = Some("api_key".to_owned());
         Err(problem)
     };
-    let Some(principal) = app.engine.registrar.authenticate(&wanted.api_key) else {
+    let Some(principal) = access::behind_key(&wanted.api_key, app) else {
         let message = "unauthorized: api_key is unknown or revoked";
         return problem(StatusCode::UNAUTHORIZED, "unauthorized", message);
     };
@@ -244,7 +244,12 @@ fn changed(name: &str, recorded: &Recorded) -> Value {
         | RegistryEvent::KeyIssued(_)
         | RegistryEvent::KeyRevoked { .. }
         | RegistryEvent::RatesAccepted { .. }
-        | RegistryEvent::ListFetched { .. } => None,
+        | RegistryEvent::ListFetched { .. }
+        | RegistryEvent::SigningKeyMade { .. }
+        | RegistryEvent::IdentityRegistered(_)
+        | RegistryEvent::IdentityChanged(_)
+        | RegistryEvent::KeyRotated { .. }
+        | RegistryEvent::WebhookSecretSet { .. } => None,
     });
     json!({ "origin_name": name, "metadata": metadata, "updated": true })
 }

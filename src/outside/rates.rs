@@ -185,7 +185,12 @@ fn count(event: &RegistryEvent) -> usize {
         | RegistryEvent::KeyIssued(_)
         | RegistryEvent::KeyRevoked { .. }
         | RegistryEvent::OriginMetadataChanged { .. }
-        | RegistryEvent::ListFetched { .. } => 0,
+        | RegistryEvent::ListFetched { .. }
+        | RegistryEvent::SigningKeyMade { .. }
+        | RegistryEvent::IdentityRegistered(_)
+        | RegistryEvent::IdentityChanged(_)
+        | RegistryEvent::KeyRotated { .. }
+        | RegistryEvent::WebhookSecretSet { .. } => 0,
     }
 }
 

@@ -8,13 +8,14 @@ use cardwright::domain::{
     event::{Approved, Declined, Event, Movement, OverCapture, StepKind, Stepped},
     explanation::Explanation,
     hold::TransactionType,
+    identity::{Identity, IdentityKind, IdentityStatus},
     ids::AccountNo,
     lists::List,
     merchant::Mcc,
     outcome::DeclineReason,
     policy::Policy,
     rates::{Quote, Unit},
-    registry::{ApiKey, Origin, RegistryEvent, Scope, Scopes},
+    registry::{ApiKey, Origin, RegistryEvent, Scope, Scopes, SigningKey},
 };
 
 use super::parts::{
@@ -95,6 +96,7 @@ pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
 }
 
 /// The same for the registry.
+#[expect(clippy::too_many_lines, reason = "one list of every event")]
 pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
     let revoked = RegistryEvent::KeyRevoked {
         id: "key_1".into(),
@@ -132,6 +134,41 @@ pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
                 list: list(),
             }],
         ),
+        (
+            "record-key-issued-with-end",
+            vec![RegistryEvent::KeyIssued(later_key())],
+        ),
+        (
+            "record-signing-key-made",
+            vec![RegistryEvent::SigningKeyMade {
+                key: SigningKey([199; 32]),
+                at: time(200),
+            }],
+        ),
+        (
+            "record-identity-registered",
+            vec![RegistryEvent::IdentityRegistered(identity())],
+        ),
+        (
+            "record-identity-changed",
+            vec![RegistryEvent::IdentityChanged(identity())],
+        ),
+        (
+            "record-key-rotated",
+            vec![RegistryEvent::KeyRotated {
+                id: "key_1".into(),
+                hash: [201; 32],
+                at: time(202),
+            }],
+        ),
+        (
+            "record-webhook-secret-set",
+            vec![RegistryEvent::WebhookSecretSet {
+                origin: "sandbox".into(),
+                secret: "whsec_of_a_test".into(),
+                at: time(203),
+            }],
+        ),
     ]
 }
 
@@ -140,6 +177,31 @@ pub(super) fn origin() -> Origin {
         name: "sandbox".into(),
         created_at: time(111),
         metadata: "{}".into(),
+        webhook_secret: None,
+    }
+}
+
+pub(super) fn identity() -> Arc<Identity> {
+    Arc::new(Identity {
+        origin: "sandbox".into(),
+        alias: "demo".into(),
+        kind: IdentityKind::Proxy,
+        status: IdentityStatus::Disabled,
+        profile: r#"{"email":"a@b.example"}"#.into(),
+        metadata: METADATA.into(),
+        created_at: time(195),
+        updated_at: time(196),
+    })
+}
+
+/// A key with what came in version 2.
+pub(super) fn later_key() -> ApiKey {
+    ApiKey {
+        expires_at: Some(time(197)),
+        domains: vec!["a.example".into(), "b.example".into()],
+        metadata: METADATA.into(),
+        generation: 198,
+        ..key(None)
     }
 }
 
@@ -179,6 +241,10 @@ pub(super) fn key(revoked: Option<i64>) -> ApiKey {
         scopes: Scopes::of(&[Scope::Operator, Scope::Ledger, Scope::Root]),
         created_at: time(112),
         revoked_at: revoked.map(time),
+        expires_at: None,
+        domains: Vec::new(),
+        metadata: "{}".into(),
+        generation: 0,
     }
 }
 

@@ -8,17 +8,18 @@ use cardwright::{
         funds::LedgerAccount,
         group::{Absorption, Branch, Group},
         hold::OpenAuthorization,
+        identity::Identities,
         ids::{LedgerNo, TransferId},
         lists::Lists,
         rates::RateTable,
-        registry::{Origin, Registry},
+        registry::{Origin, Registry, SigningKey},
         trail::Trail,
     },
     wire::{Item, Key, KeyLife},
 };
 
 use super::{
-    events::{METADATA, key, list, origin, quotes},
+    events::{METADATA, identity, key, later_key, list, origin, quotes},
     parts::{actor, authorization, balance, card, id, pocket, time, transfer},
 };
 use crate::books::asset;
@@ -48,19 +49,24 @@ pub(super) fn registry() -> Item {
 
 /// With what came in version 2.
 pub(super) fn registry_with_facts() -> Item {
+    let mut identities = Identities::default();
+    identities.set(identity());
     let mut lists = Lists::default();
     lists.set("https://lists.example/food.json".into(), list());
     let origin = Origin {
         metadata: METADATA.into(),
+        webhook_secret: Some("whsec_of_a_test".into()),
         ..origin()
     };
     let registry = Registry {
         sequence: 193,
         last_time: time(194),
         origins: vec![origin],
-        keys: Vec::new(),
+        keys: vec![later_key()],
         rates: Arc::new(RateTable::default().with(&quotes())),
         lists: Arc::new(lists),
+        identities,
+        signing_key: Some(SigningKey([204; 32])),
     };
     Item::Registry(registry, trail())
 }

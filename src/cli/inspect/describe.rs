@@ -9,6 +9,7 @@ use crate::{
         event::{Approved, Declined, Event, Movement, StepKind, Stepped},
         funds::Balance,
         hold::Authorization,
+        identity::Identity,
         ids::RecordId,
         lists::shown_url,
         money::{Amount, Asset, LocalAmount},
@@ -131,7 +132,34 @@ fn registry_event(event: &RegistryEvent) -> Description {
                 "at": list.at.to_string(),
             }),
         ),
+        RegistryEvent::SigningKeyMade { at, .. } => plain(
+            "signing_key_made",
+            String::new(),
+            json!({ "at": at.to_string() }),
+        ),
+        RegistryEvent::IdentityRegistered(identity) => of_identity("identity_registered", identity),
+        RegistryEvent::IdentityChanged(identity) => of_identity("identity_changed", identity),
+        RegistryEvent::KeyRotated { id, at, .. } => plain(
+            "key_rotated",
+            id.clone(),
+            json!({ "key_id": id, "at": at.to_string() }),
+        ),
+        RegistryEvent::WebhookSecretSet { origin, at, .. } => plain(
+            "webhook_secret_set",
+            origin.clone(),
+            json!({ "origin": origin, "at": at.to_string() }),
+        ),
     }
+}
+
+/// Whose it is; what is known of people stays out.
+fn of_identity(kind: &'static str, identity: &Identity) -> Description {
+    let urn = identity.urn();
+    plain(
+        kind,
+        urn.clone(),
+        json!({ "urn": urn, "type": identity.kind.word(), "at": identity.updated_at.to_string() }),
+    )
 }
 
 /// The first few rates, and how many more.

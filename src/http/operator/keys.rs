@@ -267,7 +267,11 @@ pub async fn revoke(request: HttpRequest, path: Path<String>, app: Data<App>) ->
 }
 
 /// A secret of 192 random bits.
-fn new_secret(kind: &str) -> Result<String, Problem> {
+///
+/// # Errors
+///
+/// 503 if the system gives no randomness.
+pub fn new_secret(kind: &str) -> Result<String, Problem> {
     let mut random = [0_u8; 24];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "the system gave no randomness");

@@ -263,7 +263,12 @@ fn taken(recorded: &Recorded) -> Value {
             | RegistryEvent::KeyIssued(_)
             | RegistryEvent::KeyRevoked { .. }
             | RegistryEvent::OriginMetadataChanged { .. }
-            | RegistryEvent::ListFetched { .. } => &[],
+            | RegistryEvent::ListFetched { .. }
+            | RegistryEvent::SigningKeyMade { .. }
+            | RegistryEvent::IdentityRegistered(_)
+            | RegistryEvent::IdentityChanged(_)
+            | RegistryEvent::KeyRotated { .. }
+            | RegistryEvent::WebhookSecretSet { .. } => &[],
         })
         .map(view)
         .collect();

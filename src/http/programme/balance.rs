@@ -15,7 +15,7 @@ use super::{
     list::look,
     problem::{ErrorView, no_account},
     query::Params,
-    request::{Reply, account_target, answer, origin},
+    request::{Reply, account_target, answer, caller},
     view::{self, BalancesView},
 };
 use crate::domain::ids::LedgerNo;
@@ -45,9 +45,9 @@ pub struct BalanceResult {
 )]
 pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let found = async {
-        let origin = origin(&request, &app)?;
+        let caller = caller(&request, &app)?;
         let (target, no) = account_target(None, &path)?;
-        let seen = look(&app, target, no, &origin).await?;
+        let seen = look(&app, target, no, &caller).await?;
         let seen = seen.ok_or_else(|| no_account(None))?;
         let balance = view::balances(&seen.ledger.balances);
         Reply::new(StatusCode::OK, &BalanceResult { balance })
@@ -70,7 +70,7 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
 )]
 pub async fn sum(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let summed = async {
-        let origin = origin(&request, &app)?;
+        let caller = caller(&request, &app)?;
         let params = Params::read(&request, &[], &["account_urns"])?;
         let urns: Vec<&str> = params.all("account_urns").collect();
         if urns.is_empty() || urns.len() > ACCOUNTS_MAX {
@@ -80,7 +80,7 @@ pub async fn sum(request: HttpRequest, app: Data<App>) -> HttpResponse {
         let mut ledgers = BTreeMap::<LedgerNo, _>::new();
         for urn in urns {
             let (target, no) = account_target(Some("account_urns"), urn)?;
-            let seen = look(&app, target, no, &origin).await?;
+            let seen = look(&app, target, no, &caller).await?;
             let seen = seen.ok_or_else(|| no_account(Some("account_urns")))?;
             ledgers.insert(seen.ledger.no, seen.ledger);
         }

@@ -1,7 +1,5 @@
 //! `POST /api/accounts/batch/transfer`: many transfers in one request, each on its own.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +12,7 @@ use super::{
         problem::Problem,
     },
     problem::{ErrorView, not_available, translate},
-    request::{self, Idempotency, Reply, Write, answer},
+    request::{self, Idempotency, Reply, Write, answer, key_space},
     transfer::{Order, Sent, Standing, object, send},
 };
 use crate::{
@@ -143,15 +141,16 @@ struct Operation<'a> {
 async fn batch(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, Problem> {
     let write: Write<BatchRequest> = request::write(request, bytes, app)?;
     let operations = read(&write.body, app)?;
-    let (origin, idempotency) = (&write.origin, write.idempotency.as_ref());
+    let (caller, idempotency) = (&write.caller, write.idempotency.as_ref());
+    let space = key_space(caller);
     if let Some(idempotency) = idempotency {
-        refuse_other_use(app, origin, idempotency, operations.len()).await?;
+        refuse_other_use(app, space, idempotency, operations.len()).await?;
     }
     let mut views = Vec::with_capacity(operations.len());
     let (mut batch_id, mut is_replay) = (0, false);
     for (place, operation) in operations.iter().enumerate() {
-        let key = idempotency.map(|key| (key.part_key(origin, place), key.fingerprint));
-        let sent = send(app, origin, order(operation, key)).await;
+        let key = idempotency.map(|key| (key.part_key(space, place), key.fingerprint));
+        let sent = send(app, caller, order(operation, key)).await;
         if let Ok(sent) = &sent {
             batch_id = if batch_id == 0 { sent.lsn } else { batch_id };
             is_replay |= sent.is_replay;
@@ -214,12 +213,12 @@ fn order<'a>(operation: &'a Operation<'a>, key: Option<(Key, u64)>) -> Order<'a>
 /// Refuses the whole before anything is sent, if a part of its key was used for another request.
 async fn refuse_other_use(
     app: &App,
-    origin: &Arc<str>,
+    space: &str,
     idempotency: &Idempotency,
     parts: usize,
 ) -> Result<(), Problem> {
-    let parts = (0..parts).map(|part| idempotency.part_key(origin, part));
-    for key in parts.chain([idempotency.key(origin)]) {
+    let parts = (0..parts).map(|part| idempotency.part_key(space, part));
+    for key in parts.chain([idempotency.key(space)]) {
         let Some(lsn) = app.engine.shared.keys.get(key) else {
             continue;
         };

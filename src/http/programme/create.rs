@@ -11,13 +11,14 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
-    input::{AccountRequest, check_input, holder},
+    input::{AccountRequest, check_input, holder_of},
+    list::{behind, look},
     problem::ErrorView,
     request::{self, Reply, Write, answer, record_id},
     view::AccountView,
 };
 use crate::{
-    actors::{Answer, EngineError, Target},
+    actors::{Answer, EngineError, Target, registrar::Principal},
     domain::{
         account::{Account, Medium},
         command::{Command, OpenAccount},
@@ -130,7 +131,7 @@ async fn create(
 ) -> Result<Reply, Problem> {
     let write: Write<AccountRequest> = request::write(request, bytes, app)?;
     let body = &write.body;
-    holder(&body.holder_urn, &write.origin)?;
+    let holder_urn = holder_of(body.holder_urn.as_deref(), &write.caller)?;
     body.webhook_url
         .as_deref()
         .map(request::webhook_url)
@@ -144,11 +145,14 @@ async fn create(
         .as_deref()
         .map(shared_ledger)
         .transpose()?;
+    if let Some(ledger) = ledger {
+        require_own_ledger(app, &write.caller, ledger).await?;
+    }
     let no = app.engine.shared.next_number();
     let command = Command::OpenAccount(Box::new(OpenAccount {
         no: AccountNo(no),
         medium: medium(programme, app)?,
-        holder_urn: body.holder_urn.clone(),
+        holder_urn,
         ledger: ledger.unwrap_or(LedgerNo(no)),
         webhook_url: body.webhook_url.clone(),
         metadata,
@@ -212,6 +216,26 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
 fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
     text.parse()
         .map_err(|_| no_ledger(Rejection::LedgerNotFound))
+}
+
+/// Money that is another holder's is not shared with a holder's token.
+async fn require_own_ledger(
+    app: &App,
+    caller: &Principal,
+    ledger: LedgerNo,
+) -> Result<(), Problem> {
+    if caller.holder.is_none() {
+        return Ok(());
+    }
+    let accounts = behind(app, &caller.origin, &[ledger].into()).await?;
+    let no_such = || no_ledger(Rejection::LedgerNotFound);
+    if accounts.is_empty() {
+        return Err(no_such());
+    }
+    for (target, no) in accounts {
+        look(app, target, no, caller).await?.ok_or_else(no_such)?;
+    }
+    Ok(())
 }
 
 /// A ledger account that is not there, or is another origin's.

@@ -5,7 +5,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{super::problem::Problem, problem::not_available};
+use super::{
+    super::{access, problem::Problem},
+    problem::not_available,
+};
+use crate::{actors::registrar::Principal, domain::identity::is_alias};
 
 /// The longest field of an address, in bytes.
 const ADDRESS_BYTES_MAX: usize = 256;
@@ -14,9 +18,9 @@ const ADDRESS_BYTES_MAX: usize = 256;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountRequest {
-    /// `did:bloque:{origin}:{alias}`, of the key's own origin.
+    /// `did:bloque:{origin}:{alias}`, of the key's own origin; a holder's token needs none.
     #[schema(example = "did:bloque:sandbox:demo")]
-    pub holder_urn: String,
+    pub holder_urn: Option<String>,
     /// Where events go: http or https, at most 2 KiB.
     pub webhook_url: Option<String>,
     /// The ledger account whose money to share; a new one if missing.
@@ -65,6 +69,27 @@ pub struct CardAddress {
     neighborhood: Option<String>,
 }
 
+/// Whose the account will be: the holder that is named, or the session's own.
+///
+/// # Errors
+///
+/// 400, 403.
+pub fn holder_of(named: Option<&str>, caller: &Principal) -> Result<String, Problem> {
+    let own = caller.holder.as_deref();
+    let Some(urn) = named.or(own) else {
+        let message = "holder_urn is missing: an origin's key has to say whose the account will be";
+        return Err(Problem::malformed("holder_urn", message));
+    };
+    holder(urn, &caller.origin)?;
+    if !access::may_see(caller, urn) {
+        let message = "holder_urn is not the holder of this token";
+        let mut problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", message);
+        problem.field = Some("holder_urn".to_owned());
+        return Err(problem);
+    }
+    Ok(urn.to_owned())
+}
+
 /// Checks a holder's URN.
 ///
 /// # Errors
@@ -76,8 +101,7 @@ pub fn holder(urn: &str, origin: &str) -> Result<(), Problem> {
         let message = "holder_urn must be did:bloque:{origin}:{alias}";
         return Err(Problem::malformed("holder_urn", message));
     };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+~".contains(&byte);
-    if alias.is_empty() || alias.len() > 128 || !alias.bytes().all(plain) {
+    if !is_alias(alias) {
         let message = "holder_urn must end in an alias of 1 to 128 letters, digits or -_.@+~";
         return Err(Problem::malformed("holder_urn", message));
     }

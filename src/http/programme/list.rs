@@ -11,17 +11,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, problem::Problem},
+    super::{App, access, problem::Problem},
     create::AccountEnvelope,
     filter::Filter,
     problem::{ErrorView, no_account},
-    request::{Reply, account_target, answer, origin},
+    request::{Reply, account_target, answer, caller},
     view::{self, AccountView},
 };
 use crate::{
     actors::{
         EngineError, Target,
         indexes::{Order, Owner},
+        registrar::Principal,
     },
     domain::{
         account::Account,
@@ -51,12 +52,27 @@ pub struct Seen {
     pub ledger: LedgerAccount,
 }
 
-/// Looks at an account; nothing if there is none for this origin.
+/// Looks at an account; nothing if there is none for this caller.
 ///
 /// # Errors
 ///
 /// [`Problem`] if it cannot be looked at now.
 pub async fn look(
+    app: &App,
+    target: Target,
+    no: AccountNo,
+    caller: &Principal,
+) -> Result<Option<Seen>, Problem> {
+    let seen = look_across(app, target, no, &caller.origin).await?;
+    Ok(seen.filter(|seen| access::may_see(caller, &seen.account.holder_urn)))
+}
+
+/// Looks at an account of any holder of an origin: for where money goes to.
+///
+/// # Errors
+///
+/// [`Problem`] if it cannot be looked at now.
+pub async fn look_across(
     app: &App,
     target: Target,
     no: AccountNo,
@@ -90,9 +106,9 @@ pub async fn look(
 )]
 pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let found = async {
-        let origin = origin(&request, &app)?;
+        let caller = caller(&request, &app)?;
         let (target, no) = account_target(None, &path)?;
-        let seen = look(&app, target, no, &origin).await?;
+        let seen = look(&app, target, no, &caller).await?;
         let account = show(&seen.ok_or_else(|| no_account(None))?);
         Reply::new(StatusCode::OK, &AccountEnvelope { account })
     };
@@ -133,9 +149,16 @@ fn show(seen: &Seen) -> AccountView {
 )]
 pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let listed = async {
-        let origin = origin(&request, &app)?;
-        let filter = Filter::read(&request)?;
-        let accounts = collect(&app, &origin, &filter).await?;
+        let caller = caller(&request, &app)?;
+        let mut filter = Filter::read(&request)?;
+        if filter.holder_urn.is_none() {
+            filter.holder_urn = caller.holder.as_deref().map(str::to_owned);
+        }
+        let is_theirs = |urn: &String| access::may_see(&caller, urn);
+        let mut accounts = Vec::new();
+        if filter.holder_urn.as_ref().is_none_or(is_theirs) {
+            accounts = collect(&app, &caller, &filter).await?;
+        }
         Reply::new(StatusCode::OK, &AccountsResult { accounts })
     };
     answer(&request, &app, listed).await
@@ -151,7 +174,7 @@ enum Source<'a> {
 
 async fn collect(
     app: &App,
-    origin: &Arc<str>,
+    caller: &Principal,
     filter: &Filter,
 ) -> Result<Vec<AccountView>, Problem> {
     let mut passing = Passing {
@@ -159,16 +182,16 @@ async fn collect(
         left: filter.offset,
         found: Vec::new(),
     };
-    match source(app, origin, filter).await? {
+    match source(app, &caller.origin, filter).await? {
         Source::Listed(candidates) => {
             for (target, no) in candidates {
                 if passing.found.len() == filter.limit {
                     break;
                 }
-                passing.take(look(app, target, no, origin).await?);
+                passing.take(look(app, target, no, caller).await?);
             }
         }
-        Source::Index(owner) => from_index(app, origin, owner, &mut passing).await?,
+        Source::Index(owner) => from_index(app, caller, owner, &mut passing).await?,
     }
     Ok(passing.found)
 }
@@ -195,7 +218,7 @@ impl Passing<'_> {
 
 async fn from_index(
     app: &App,
-    origin: &Arc<str>,
+    caller: &Principal,
     owner: Owner<'_>,
     passing: &mut Passing<'_>,
 ) -> Result<(), Problem> {
@@ -226,7 +249,7 @@ async fn from_index(
             looked_at = looked_at.saturating_add(1);
             last = Some(no);
             let target = Target::Account { no, urn: None };
-            passing.take(look(app, target, no, origin).await?);
+            passing.take(look(app, target, no, caller).await?);
         }
     }
     Ok(())
@@ -268,7 +291,7 @@ async fn source<'a>(
 }
 
 /// The accounts in front of some ledger accounts.
-async fn behind(
+pub(super) async fn behind(
     app: &App,
     origin: &Arc<str>,
     ledgers: &BTreeSet<LedgerNo>,

@@ -2,11 +2,14 @@
 
 pub mod balance;
 pub mod batch;
+pub mod codes;
 pub mod controls;
 pub mod create;
 pub mod describe;
 pub mod filter;
+pub mod identities;
 pub mod input;
+pub mod keys;
 pub mod list;
 pub mod movement;
 pub mod movements;
@@ -14,6 +17,7 @@ pub mod patch;
 pub mod problem;
 pub mod query;
 pub mod request;
+pub mod session;
 pub mod transfer;
 pub mod view;
 
@@ -43,6 +47,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
             web::resource("/api/origins/{origin}/metadata")
                 .route(web::patch().to(origins::patch_by_key)),
         )
+        .configure(session::routes)
+        .configure(identities::routes)
+        .configure(keys::routes)
         .service(web::resource("/api/accounts").route(web::get().to(list::list)))
         .service(web::resource("/api/accounts/balances").route(web::get().to(balance::sum)))
         .service(

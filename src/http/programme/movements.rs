@@ -11,15 +11,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, problem::Problem},
+    super::{App, access, problem::Problem},
     movement::{self, Found, MovementView, Pocket, Subject},
     problem::{ErrorView, no_account},
     query::Params,
-    request::{Reply, account_target, answer, origin},
+    request::{Reply, account_target, answer, caller},
     view::digits,
 };
 use crate::{
-    actors::{EngineError, Target, engine::authorization_in, hosted::Hosted},
+    actors::{EngineError, Target, engine::authorization_in, hosted::Hosted, registrar::Principal},
     domain::{
         account::Medium,
         command::Authorize,
@@ -81,10 +81,10 @@ pub struct MovementsResult {
 )]
 pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let listed = async {
-        let origin = origin(&request, &app)?;
+        let caller = caller(&request, &app)?;
         let filter = Filter::read(&request)?;
         let (target, no) = account_target(None, &path)?;
-        let page = page(&app, &origin, (target, no), filter).await?;
+        let page = page(&app, &caller, (target, no), filter).await?;
         Reply::new(StatusCode::OK, &page)
     };
     answer(&request, &app, listed).await
@@ -153,16 +153,19 @@ impl Filter {
 
 async fn page(
     app: &App,
-    origin: &Arc<str>,
+    caller: &Arc<Principal>,
     (target, no): (Target, AccountNo),
     filter: Filter,
 ) -> Result<MovementsResult, Problem> {
-    let seen = app
-        .engine
-        .read(target, Some(origin.clone()), move |hosted| {
-            let subject = subject(hosted, no)?;
-            Some((subject, hosted.group.id, hosted.lines()))
-        });
+    let (origin, caller) = (caller.origin.clone(), caller.clone());
+    let seen = app.engine.read(target, Some(origin), move |hosted| {
+        let holder_urn = &hosted.group.account(no)?.holder_urn;
+        if !access::may_see(&caller, holder_urn) {
+            return None;
+        }
+        let subject = subject(hosted, no)?;
+        Some((subject, hosted.group.id, hosted.lines()))
+    });
     let (subject, actor, lines) = seen.await?.ok_or_else(|| no_account(None))?;
     let page_size = filter.limit;
     let journal = app.engine.shared.journal.clone();

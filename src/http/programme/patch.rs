@@ -13,7 +13,7 @@ use super::{
     super::{App, body::Body, problem::Problem},
     create::{self, AccountResult},
     problem::{ErrorView, not_available},
-    request::{self, Reply, Write, account_target, answer},
+    request::{self, Reply, Write, account_target, answer, require_own},
 };
 use crate::domain::{
     account::{Status, StatusReason},
@@ -99,6 +99,7 @@ async fn change(
 ) -> Result<Reply, Problem> {
     let write: Write<AccountPatch> = request::write(request, bytes, app)?;
     let (target, no) = account_target(None, name)?;
+    require_own(app, &write.caller, name, None).await?;
     let command = command(&write.body, no)?;
     let answer = app
         .engine

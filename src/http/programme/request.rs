@@ -19,10 +19,11 @@ use super::{
         problem::Problem,
         request_id,
     },
+    list::look,
     problem,
 };
 use crate::{
-    actors::{Request, Target, keys::key_of},
+    actors::{Request, Target, keys::key_of, registrar::Principal},
     domain::{
         command::Command,
         ids::{AccountNo, RecordId},
@@ -87,21 +88,19 @@ pub async fn answer(
     }
 }
 
-/// The caller's origin, if the key allows this face.
+/// The caller, if the key or token allows this face.
 ///
 /// # Errors
 ///
 /// 401, 403.
-pub fn origin(request: &HttpRequest, app: &App) -> Result<Arc<str>, Problem> {
-    Ok(access::require(request, app, Scope::Programme)?
-        .origin
-        .clone())
+pub fn caller(request: &HttpRequest, app: &App) -> Result<Arc<Principal>, Problem> {
+    access::require(request, app, Scope::Programme)
 }
 
 /// A request that changes something, read but for its meaning.
 pub struct Write<T> {
-    /// Whose key it came with.
-    pub origin: Arc<str>,
+    /// Who asks.
+    pub caller: Arc<Principal>,
     /// What it says.
     pub body: T,
     /// The `Idempotency-Key`, if it has one.
@@ -140,12 +139,12 @@ pub fn write<T: DeserializeOwned>(
     bytes: Body,
     app: &App,
 ) -> Result<Write<T>, Problem> {
-    let origin = origin(request, app)?;
+    let caller = caller(request, app)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed = body::parse(&bytes)?;
     Ok(Write {
-        origin,
+        caller,
         body: parsed,
         idempotency: idempotency(request, &bytes)?,
     })
@@ -166,14 +165,43 @@ pub fn idempotency(request: &HttpRequest, bytes: &[u8]) -> Result<Option<Idempot
     }))
 }
 
+/// Whose idempotency keys a caller uses: two holders may choose the same and get each their own answer.
+#[must_use]
+pub fn key_space(caller: &Principal) -> &str {
+    caller.holder.as_deref().unwrap_or(&caller.origin)
+}
+
+/// Refuses an account that is not there for the caller. Whose an account is never changes, so what is
+/// seen before a change holds for it. Whether it is the origin's, the change itself sees.
+///
+/// # Errors
+///
+/// 404 under `field`; [`Problem`] if it cannot be looked at now.
+pub async fn require_own(
+    app: &App,
+    caller: &Principal,
+    name: &str,
+    field: Option<&str>,
+) -> Result<(), Problem> {
+    if caller.holder.is_none() {
+        return Ok(());
+    }
+    let (target, no) = account_target(field, name)?;
+    let seen = look(app, target, no, caller).await?;
+    seen.map(|_| ()).ok_or_else(|| problem::no_account(field))
+}
+
 impl<T> Write<T> {
     /// The engine's request under this one's key.
     #[must_use]
     pub fn engine_request(&self, target: Target, command: Command) -> Request {
-        let key = self.idempotency.as_ref().map(|key| key.key(&self.origin));
+        let key = self
+            .idempotency
+            .as_ref()
+            .map(|key| key.key(key_space(&self.caller)));
         Request {
             target,
-            origin: Some(self.origin.clone()),
+            origin: Some(self.caller.origin.clone()),
             command,
             keys: key
                 .map(|key| (key, KeyLife::Expiring))

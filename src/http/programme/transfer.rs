@@ -13,14 +13,15 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
-    list::{Seen, look},
+    list::{Seen, look_across},
     problem::{ErrorView, no_account},
-    request::{self, Reply, Write, account_target, answer, record_id},
+    request::{self, Reply, Write, account_target, answer, key_space, record_id, require_own},
 };
 use crate::{
     actors::{
         Answer, EngineError, Request, Target,
         courier::{self, Delivery},
+        registrar::Principal,
     },
     domain::{
         command::{Command, Purpose, SendTransfer, Transfer},
@@ -121,10 +122,13 @@ async fn transfer(
         amount,
         reference: String::new(),
         metadata: object(body.metadata.as_ref(), "metadata")?,
-        key: write.idempotency.as_ref().map(|key| key.key(&write.origin)),
+        key: write
+            .idempotency
+            .as_ref()
+            .map(|key| key.key(key_space(&write.caller))),
         fingerprint: write.idempotency.as_ref().map_or(0, |key| key.fingerprint),
     };
-    let sent = send(app, &write.origin, order).await?;
+    let sent = send(app, &write.caller, order).await?;
     let view = TransferResult {
         result: TransferView {
             queue_id: sent.id.to_string(),
@@ -218,8 +222,8 @@ pub struct Sent {
 /// # Errors
 ///
 /// [`Problem`] if nothing was sent.
-pub async fn send(app: &App, origin: &Arc<str>, order: Order<'_>) -> Result<Sent, Problem> {
-    let request = engine_request(app, origin, order).await?;
+pub async fn send(app: &App, caller: &Principal, order: Order<'_>) -> Result<Sent, Problem> {
+    let request = engine_request(app, caller, order).await?;
     let answer = app.engine.execute(request).await.map_err(refused)?;
     let (id, status) = standing(app, &answer).await?;
     Ok(Sent {
@@ -239,9 +243,10 @@ fn refused(error: EngineError) -> Problem {
 
 async fn engine_request(
     app: &App,
-    origin: &Arc<str>,
+    caller: &Principal,
     order: Order<'_>,
 ) -> Result<Request, Problem> {
+    let origin = &caller.origin;
     let (source_field, source) = order.source;
     let (destination_field, destination) = order.destination;
     let (source_target, source_no) = account_target(source_field, source)?;
@@ -249,6 +254,7 @@ async fn engine_request(
     let keys = &app.engine.shared.keys;
     let is_known = order.key.is_some_and(|key| keys.get(key).is_some());
     let (mut source_urn, mut destination_urn) = (source.to_owned(), destination.to_owned());
+    require_own(app, caller, source, source_field).await?;
     // A retry is answered by its record, whatever has become of the accounts since.
     if !is_known {
         source_urn = exists(
@@ -313,7 +319,7 @@ async fn exists(
     (target, no): (Target, AccountNo),
     field: Option<&str>,
 ) -> Result<Seen, Problem> {
-    let seen = look(app, target, no, origin).await?;
+    let seen = look_across(app, target, no, origin).await?;
     seen.ok_or_else(|| no_account(field))
 }
 

@@ -6,6 +6,7 @@ use crate::{
         command::{ChangeAccount, MoveMoney, Purpose, Transfer},
         event::{Approved, Declined, Event, LedgerAfter, Movement, OverCapture, StepKind, Stepped},
         explanation::{Candidate, Conversion, Explanation, Source},
+        identity::Identity,
         lists::List,
         policy::controls::{Calendar, Effects, Refused, Scope},
         posting::{House, Place, Posting},
@@ -41,10 +42,16 @@ stored! {
         kind, transaction_id, account, local, amount, over, fees, suspended, authorization,
         movement,
     } + since 2 { surcharges = Vec::new(), effects = None }
-    Origin { name, created_at } + since 2 { metadata = NO_METADATA.to_owned() }
+    Origin { name, created_at }
+        + since 2 { metadata = NO_METADATA.to_owned(), webhook_secret = None }
     Quote { base, quote, rate, at, source }
     List { codes, etag, at }
     ApiKey { id, origin, name, hash, scopes, created_at, revoked_at }
+        + since 2 {
+            expires_at = None, domains = Vec::new(), metadata = NO_METADATA.to_owned(),
+            generation = 0,
+        }
+    Identity { origin, alias, kind, status, profile, metadata, created_at, updated_at }
 }
 
 stored_kinds! {
@@ -81,5 +88,10 @@ stored_kinds! {
         3 => RatesAccepted { quotes: quotes, at: at },
         4 => OriginMetadataChanged { origin: origin, metadata: metadata, at: at },
         5 => ListFetched { url: url, list: list },
+        6 => SigningKeyMade { key: key, at: at },
+        7 => IdentityRegistered { 0: identity },
+        8 => IdentityChanged { 0: identity },
+        9 => KeyRotated { id: id, hash: hash, at: at },
+        10 => WebhookSecretSet { origin: origin, secret: secret, at: at },
     }
 }

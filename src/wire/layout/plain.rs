@@ -14,13 +14,14 @@ use crate::{
         command::Purpose,
         explanation::{PassedOver, Verdict},
         hold::{FeeBasis, FeeCategory, TransactionType},
+        identity::{IdentityKind, IdentityStatus},
         ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
         merchant::Mcc,
         money::{Amount, Asset, Currency, Decimal},
         outcome::DeclineReason,
         policy::controls::Channel,
         rates::Unit,
-        registry::Scopes,
+        registry::{Scopes, SigningKey},
         time::{Month, Timestamp},
         trail::{Links, Trail},
     },
@@ -36,6 +37,7 @@ stored_number! {
     Mcc as u16 { |mcc| mcc.code(), Mcc::new }
     Timestamp as i64 { |time| time.micros(), |micros| Some(Timestamp::from_micros(micros)) }
     Scopes as u8 { |scopes| scopes.bits(), |bits| Some(Scopes::from_bits(bits)) }
+    SigningKey as [u8; 32] { |key| key.0, |key| Some(SigningKey(key)) }
     Key as [u64; 2] { |key| key.0, |key| Some(Key(key)) }
     Currency as ([u8; 3], u8) {
         |currency| currency.parts(),
@@ -51,6 +53,8 @@ stored! {
 }
 
 stored_words! {
+    IdentityKind { 0 => Individual, 1 => Business, 2 => Dao, 3 => Proxy, 4 => Other }
+    IdentityStatus { 0 => Active, 1 => Disabled }
     KeyLife { 0 => Permanent, 1 => Expiring }
     FeeBasis { 0 => Percentage, 1 => Flat }
     Purpose { 0 => Transfer, 1 => Fee, 2 => FeeRecall }

@@ -14,6 +14,7 @@ use crate::domain::{
     account::{Account, Medium},
     funds::{Balance, LedgerAccount},
     group::{Absorption, Branch, Group},
+    identity::{Identities, Identity},
     lists::{List, Lists},
     policy::{
         Pocket, Policy, Rules, Whitelist,
@@ -55,7 +56,10 @@ stored! {
     Branch { actor, newest, joined }
     Absorption { group, trail }
     Registry { sequence, last_time, origins, keys }
-        + since 2 { rates = Arc::default(), lists = Arc::default() }
+        + since 2 {
+            rates = Arc::default(), lists = Arc::default(), identities = Identities::default(),
+            signing_key = None,
+        }
 }
 
 impl<T: Encode> Encode for Rule<T> {
@@ -82,6 +86,23 @@ impl Decode<Version> for RateTable {
     fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let quotes: Vec<Quote> = Decode::decode(decoder)?;
         Ok(Self::default().with(&quotes))
+    }
+}
+
+impl Encode for Identities {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.iter().collect::<Vec<_>>().encode(encoder)
+    }
+}
+
+impl Decode<Version> for Identities {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let known: Vec<Arc<Identity>> = Decode::decode(decoder)?;
+        let mut identities = Self::default();
+        for identity in known {
+            identities.set(identity);
+        }
+        Ok(identities)
     }
 }
 

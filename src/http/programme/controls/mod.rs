@@ -19,7 +19,7 @@ use super::{
     create,
     list::look,
     problem::{ErrorView, no_account},
-    request::{self, Reply, Write, account_target, answer, origin, record_id},
+    request::{self, Reply, Write, account_target, answer, caller, record_id},
 };
 use crate::{
     actors::EngineError,
@@ -62,9 +62,9 @@ pub struct ControlsResult {
 )]
 pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let found = async {
-        let origin = origin(&request, &app)?;
+        let caller = caller(&request, &app)?;
         let (target, no) = account_target(None, &path)?;
-        let seen = look(&app, target, no, &origin).await?;
+        let seen = look(&app, target, no, &caller).await?;
         let account = seen.ok_or_else(|| no_account(None))?.account;
         Reply::new(StatusCode::OK, &standing(&account, &app))
     };
@@ -158,7 +158,7 @@ pub async fn patch(
 pub async fn delete(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let removed = async {
         let write = Write {
-            origin: origin(&request, &app)?,
+            caller: caller(&request, &app)?,
             body: (),
             idempotency: request::idempotency(&request, b"{}")?,
         };
@@ -179,6 +179,7 @@ async fn change<T>(
     (within, merge): (Option<&'static str>, Map<String, Value>),
 ) -> Result<Reply, Problem> {
     let (target, account) = account_target(None, name)?;
+    request::require_own(app, &write.caller, name, None).await?;
     let command = Command::PatchAccount(Box::new(PatchAccount {
         change: ChangeAccount {
             account,
