@@ -297,6 +297,7 @@ fn key(client: &Client, scopes: &[&str]) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the walk over all routes")]
 fn without_a_right_key_there_is_401_and_without_the_scope_403() {
     let server = Server::start();
     let client = server.client();
