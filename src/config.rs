@@ -342,7 +342,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Wrong`] for a name that is none.
+    /// [`ConfigError`] for a name that is none.
     pub fn zone(&self) -> Result<Zone, ConfigError> {
         let name = &self.money.time_zone;
         Zone::named(name).ok_or_else(|| {
