@@ -61,6 +61,7 @@ fn funded_card(terms: &Terms) -> Group {
     let mut group = Group::new(ActorId(1));
     group.last_time = Timestamp::from_micros(1_795_000_000_000_000);
     let open = OpenAccount {
+        card: None,
         no: AccountNo(1),
         medium: Medium::Card {
             programme: "card".into(),
@@ -158,6 +159,7 @@ fn ruled_card(terms: &Terms) -> Group {
     let mut pockets = Vec::new();
     for no in 2..7 {
         let open = OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: Medium::Virtual,
             holder_urn: "did:bloque:sandbox:demo".into(),
@@ -180,6 +182,7 @@ fn ruled_card(terms: &Terms) -> Group {
     let metadata = cardwright::cli::bench::ruled::metadata(&pockets);
     let (metadata, policy) = metadata::settle(metadata.as_object().unwrap(), terms).unwrap();
     let open = OpenAccount {
+        card: None,
         no: AccountNo(1),
         medium: Medium::Card {
             programme: "card".into(),

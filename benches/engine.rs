@@ -53,6 +53,7 @@ async fn make_cards(engine: &Engine, cards: u64) {
         let open = |no: u64| {
             engine.directory.create(ActorId(no));
             let open = OpenAccount {
+                card: None,
                 no: AccountNo(no),
                 medium: Medium::Card {
                     programme: "card".into(),

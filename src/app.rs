@@ -18,7 +18,7 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     access::{
@@ -227,6 +227,7 @@ pub async fn serve(
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: open_access(&engine, &config).await?,
+        vault: Arc::new(crate::vault::Vault::new([0; 32])),
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -236,6 +237,8 @@ pub async fn serve(
         requests: AtomicU64::new(0),
         is_ready: AtomicBool::new(false),
     });
+    // Before the first connection: whoever reaches the server can also stop it cleanly.
+    let stop_asked = StopSignals::listen();
     let listener =
         TcpListener::bind(&config.server.listen).map_err(|source| ServeError::Listen {
             listen: config.server.listen.clone(),
@@ -254,7 +257,7 @@ pub async fn serve(
     start_fetching(&engine, &config);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
-    wait_for_stop().await;
+    stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
     engine.shared.journal.close()?;
@@ -492,21 +495,27 @@ fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_
     );
 }
 
-async fn wait_for_stop() {
-    let (terminate, interrupt) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    );
-    match (terminate, interrupt) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, listened to from the moment this exists.
+struct StopSignals(std::io::Result<(Signal, Signal)>);
+
+impl StopSignals {
+    fn listen() -> Self {
+        let terminate = signal(SignalKind::terminate());
+        Self(terminate.and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?))))
+    }
+
+    async fn wait(self) {
+        match self.0 {
+            Ok((mut terminate, mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be listened to; stop with SIGKILL, it is safe");
-            std::future::pending::<()>().await;
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be listened to; stop with SIGKILL, it is safe");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     (
         "domain",
         &[
@@ -105,6 +105,14 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
             "wire",
         ],
     ),
+    (
+        "vault",
+        &[
+            "access", "actors", "app", "cli", "clock", "http", "journal", "outbox", "outside",
+            "replay", "wire",
+        ],
+    ),
+    ("outbox", &["app", "cli", "config", "http"]),
     (
         "actors",
         &[

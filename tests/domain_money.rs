@@ -1,8 +1,11 @@
 //! Amounts, assets, currencies and decimals: tables of texts, and the laws of proportions.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may")]
 
-use cardwright::domain::money::{
-    Amount, Asset, Currency, Decimal, LocalAmount, MoneyError, apportion, apportion_fees, sum,
+use cardwright::domain::{
+    money::{
+        Amount, Asset, Currency, Decimal, LocalAmount, MoneyError, apportion, apportion_fees, sum,
+    },
+    rate::Rate,
 };
 use num_bigint::BigInt;
 use proptest::prelude::*;
@@ -213,19 +216,19 @@ fn an_asset_of_the_same_value_rounds_up_and_covers_down() {
             currency,
         };
         assert_eq!(
-            local.in_asset(asset),
+            Rate::ONE.debit(local, asset),
             Ok(amount(cost)),
             "{local} in {asset}"
         );
-        let covered = LocalAmount::covered_by(amount(cost), asset, currency).unwrap();
+        let covered = Rate::ONE.covered_by(amount(cost), asset, currency).unwrap();
         assert_eq!(covered.minor, amount(covers), "{cost} of {asset}");
     }
     let asset: Asset = "DUSD/6".parse().unwrap();
-    let covered = LocalAmount::covered_by(amount(19_999), asset, currency("USD"));
+    let covered = Rate::ONE.covered_by(amount(19_999), asset, currency("USD"));
     assert_eq!(covered.unwrap().minor, amount(1));
     let huge = LocalAmount::parse(THIRTY, currency("USD")).unwrap();
     assert_eq!(
-        huge.in_asset("FINE/18".parse().unwrap()),
+        Rate::ONE.debit(huge, "FINE/18".parse().unwrap()),
         Err(MoneyError::OutOfRange)
     );
 }
@@ -416,11 +419,11 @@ proptest! {
     ) {
         let (currency, asset) = (currency(code), Asset::new("A", decimals).unwrap());
         let minor = amount(minor);
-        let debit = LocalAmount { minor, currency }.in_asset(asset).unwrap();
-        prop_assert!(LocalAmount::covered_by(debit, asset, currency).unwrap().minor >= minor);
+        let debit = Rate::ONE.debit(LocalAmount { minor, currency }, asset).unwrap();
+        prop_assert!(Rate::ONE.covered_by(debit, asset, currency).unwrap().minor >= minor);
         let less = debit.minus_or_zero(amount(1));
         if less < debit {
-            prop_assert!(LocalAmount::covered_by(less, asset, currency).unwrap().minor < minor);
+            prop_assert!(Rate::ONE.covered_by(less, asset, currency).unwrap().minor < minor);
         }
     }
 

@@ -675,6 +675,7 @@ mod transitions {
     fn group_with(status: Status) -> Group {
         let mut group = Group::new(ActorId(1));
         group.accounts.push(Account {
+            card: None,
             no: AccountNo(1),
             medium: Medium::Virtual,
             holder_urn: "did:bloque:sandbox:demo".into(),
@@ -698,6 +699,7 @@ mod transitions {
         for from in Status::ALL {
             for to in Status::ALL {
                 let command = Command::ChangeAccount(Box::new(ChangeAccount {
+                    card: None,
                     account: AccountNo(1),
                     status: Some(to),
                     status_reason: Some(StatusReason::User),

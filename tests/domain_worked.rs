@@ -82,6 +82,7 @@ impl Desk {
             expiry,
         };
         let open = OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: if no == CARD { card } else { Medium::Virtual },
             holder_urn: HOLDER.into(),
@@ -196,6 +197,7 @@ impl Desk {
 
     fn status(&mut self, no: u64, status: Status) {
         let change = ChangeAccount {
+            card: None,
             account: AccountNo(no),
             status: Some(status),
             status_reason: None,

@@ -84,6 +84,7 @@ fn request(target: ActorId, command: Command, key: (&str, &str), print: u64) -> 
 async fn open_card(engine: &Engine, no: u64) {
     engine.directory.create(ActorId(no));
     let open = OpenAccount {
+        card: None,
         no: AccountNo(no),
         medium: Medium::Card {
             programme: "card".to_owned(),

@@ -132,6 +132,7 @@ async fn open(engine: &Engine, no: u64, holder_urn: &str) {
 
 fn open_command(no: u64, holder_urn: &str, policy: Policy) -> Command {
     Command::OpenAccount(Box::new(OpenAccount {
+        card: None,
         no: AccountNo(no),
         medium: Medium::Virtual,
         holder_urn: holder_urn.into(),
@@ -566,6 +567,7 @@ fn naming(links: &[Link]) -> Policy {
 
 fn change(no: u64, policy: Policy) -> Request {
     let change = ChangeAccount {
+        card: None,
         account: AccountNo(no),
         status: None,
         status_reason: None,

@@ -35,6 +35,7 @@ fn request(actor: u64, command: Command) -> Request {
 
 fn open(no: u64) -> Request {
     let open = OpenAccount {
+        card: None,
         no: AccountNo(no),
         medium: Medium::Card {
             programme: "card".into(),

@@ -284,25 +284,10 @@ impl Hosted {
     /// which comes into it.
     fn after_all(&self, request: &Request) -> Timestamp {
         let own = self.group.last_time.next();
-        match &request.command {
-            Command::Absorb(absorption) => own.max(absorption.group.last_time.next()),
-            Command::OpenAccount(_)
-            | Command::ChangeAccount(_)
-            | Command::PatchAccount(_)
-            | Command::Deposit(_)
-            | Command::Withdraw(_)
-            | Command::SendTransfer(_)
-            | Command::ReceiveTransfer(_)
-            | Command::SettleTransfer(_)
-            | Command::ReturnTransfer(_)
-            | Command::Authorize(_)
-            | Command::ForcePost(_)
-            | Command::Increment(_)
-            | Command::Capture(_)
-            | Command::Reverse(_)
-            | Command::Expire(_)
-            | Command::Refund(_)
-            | Command::ReverseRefund { .. } => own,
+        if let Command::Absorb(absorption) = &request.command {
+            own.max(absorption.group.last_time.next())
+        } else {
+            own
         }
     }
 

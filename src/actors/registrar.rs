@@ -122,6 +122,9 @@ impl Registrar {
         }
         shared.facts.rates.store(registry.rates.clone());
         shared.facts.lists.store(registry.lists.clone());
+        for (shelf, name, text) in registry.documents.iter() {
+            shared.facts.documents.set(shelf, name, Some(text.clone()));
+        }
         let keys = registry.keys.clone();
         let registrar = Self {
             state: Mutex::new((registry, trail)),
@@ -222,6 +225,7 @@ impl Registrar {
                 | RegistryEvent::SigningKeyMade { .. }
                 | RegistryEvent::IdentityRegistered(_)
                 | RegistryEvent::IdentityChanged(_)
+                | RegistryEvent::DocumentSet { .. }
                 | RegistryEvent::WebhookSecretSet { .. } => continue,
             };
             if let Some(key) = registry.keys.iter().rfind(|key| key.id == *id) {
@@ -413,6 +417,9 @@ fn publish(registry: &Registry, events: &[RegistryEvent], shared: &Shared) {
                     tracing::error!(%error, "recorded metadata must be readable");
                 }
             }
+            RegistryEvent::DocumentSet {
+                shelf, name, text, ..
+            } => shared.facts.documents.set(*shelf, name, text.clone()),
             RegistryEvent::OriginOpened(_)
             | RegistryEvent::KeyIssued(_)
             | RegistryEvent::KeyRevoked { .. }

@@ -1,6 +1,7 @@
 //! Accounts: the faces on money. Their kinds, states, and the steps between states.
 
 use super::{
+    card::CardFile,
     ids::{AccountNo, LedgerNo, user_id},
     policy::{Policy, controls::Usage},
     time::{Month, Timestamp},
@@ -149,6 +150,8 @@ pub struct Account {
     pub policy: Policy,
     /// What was counted against its limits; none before it first had any.
     pub usage: Option<Box<Usage>>,
+    /// What only a card has; none for pockets, and for cards made before there was a vault.
+    pub card: Option<Box<CardFile>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed (its face, not its money).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     account::{Medium, Status, StatusReason},
+    card::{CardChange, CardFile},
     group::Absorption,
     hold::{Authorization, TransactionType},
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
@@ -124,6 +125,8 @@ pub struct OpenAccount {
     pub metadata: String,
     /// What the metadata says of money.
     pub policy: Policy,
+    /// What only a card has.
+    pub card: Option<Box<CardFile>>,
 }
 
 /// A change of an account's face; what is `None` stays.
@@ -139,6 +142,8 @@ pub struct ChangeAccount {
     pub metadata: Option<(String, Policy)>,
     /// The new address, or none at all.
     pub webhook_url: Option<Option<String>>,
+    /// A change of what only a card has.
+    pub card: Option<Box<CardChange>>,
 }
 
 /// A change whose metadata is a difference: it is merged where the account lives, in the order of

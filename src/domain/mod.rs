@@ -10,10 +10,12 @@
 
 pub mod account;
 pub mod apply;
+pub mod card;
 pub mod command;
 pub mod country;
 pub mod decide;
 pub mod decimal;
+pub mod documents;
 pub mod event;
 pub mod explanation;
 pub mod funds;

@@ -380,34 +380,6 @@ impl LocalAmount {
             currency,
         })
     }
-
-    /// The same value in an asset pegged to this currency, rounded up where the asset is coarser.
-    ///
-    /// # Errors
-    ///
-    /// [`MoneyError::OutOfRange`].
-    pub fn in_asset(&self, asset: Asset) -> Result<Amount, MoneyError> {
-        rescale(
-            self.minor,
-            self.currency.digits(),
-            asset.decimals(),
-            Rounding::Up,
-        )
-    }
-
-    /// The largest local amount that `amount` of a pegged asset covers, rounded down.
-    ///
-    /// # Errors
-    ///
-    /// [`MoneyError::OutOfRange`].
-    pub fn covered_by(
-        amount: Amount,
-        asset: Asset,
-        currency: Currency,
-    ) -> Result<Self, MoneyError> {
-        let minor = rescale(amount, asset.decimals(), currency.digits(), Rounding::Down)?;
-        Ok(Self { minor, currency })
-    }
 }
 
 impl fmt::Display for LocalAmount {
@@ -419,32 +391,6 @@ impl fmt::Display for LocalAmount {
         }
         .fmt(f)
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rounding {
-    Up,
-    Down,
-}
-
-fn rescale(amount: Amount, from: u8, to: u8, rounding: Rounding) -> Result<Amount, MoneyError> {
-    if to >= from {
-        let factor = power_of_ten(to.saturating_sub(from))?;
-        let minor = amount.0.checked_mul(factor).ok_or(MoneyError::OutOfRange)?;
-        return Ok(Amount(minor));
-    }
-    let factor = power_of_ten(from.saturating_sub(to))?;
-    let bumped = match rounding {
-        Rounding::Down => amount.0,
-        Rounding::Up => amount
-            .0
-            .checked_add(factor.saturating_sub(1))
-            .ok_or(MoneyError::OutOfRange)?,
-    };
-    bumped
-        .checked_div(factor)
-        .map(Amount)
-        .ok_or(MoneyError::OutOfRange)
 }
 
 pub(super) fn power_of_ten(exponent: u8) -> Result<i128, MoneyError> {

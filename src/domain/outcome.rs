@@ -2,6 +2,7 @@
 
 use super::{
     account::Status,
+    card::TokenStatus,
     hold::State,
     money::{Amount, Asset, MoneyError},
     policy::{Link, metadata::MetadataError},
@@ -234,6 +235,26 @@ pub enum Rejection {
     /// Two groups of accounts cannot become one.
     #[error("{0}")]
     CannotJoin(&'static str),
+    /// The account has no card data: it is a pocket, or a card from before there was a vault.
+    #[error("the account has no card data")]
+    NoCardFile,
+    /// The card's data is no longer what was read.
+    #[error("the card's data was sealed anew meanwhile")]
+    SealedMeanwhile,
+    /// The card has no such token.
+    #[error("token not found")]
+    TokenNotFound,
+    /// The token cannot go to that state from where it is.
+    #[error("a token that is {} cannot become {}", from.word(), to.word())]
+    IllegalTokenTransition {
+        /// Where it is.
+        from: TokenStatus,
+        /// What was asked.
+        to: TokenStatus,
+    },
+    /// The card has as many tokens as it may have.
+    #[error("a card has at most {0} tokens")]
+    TooManyTokens(usize),
     /// Source and destination are the same money.
     #[error("source and destination share one ledger account")]
     SameMoney,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    documents::{Documents, Shelf},
     identity::{Identities, Identity},
     lists::{List, Lists},
     rates::{Quote, RateTable},
@@ -228,6 +229,17 @@ pub enum RegistryEvent {
         /// When.
         at: Timestamp,
     },
+    /// A document was set or removed.
+    DocumentSet {
+        /// Where it stands.
+        shelf: Shelf,
+        /// Its name there.
+        name: String,
+        /// What it says now: JSON; nothing if it is gone.
+        text: Option<Arc<str>>,
+        /// When.
+        at: Timestamp,
+    },
     /// An origin's webhooks are signed otherwise from now on.
     WebhookSecretSet {
         /// Which origin.
@@ -258,6 +270,8 @@ pub struct Registry {
     pub identities: Identities,
     /// What tokens are signed with, once there is one.
     pub signing_key: Option<SigningKey>,
+    /// Settings made while the house runs.
+    pub documents: Documents,
 }
 
 impl Registry {
@@ -306,6 +320,11 @@ impl Registry {
                         key.hash = *hash;
                         key.generation = key.generation.saturating_add(1);
                     }
+                }
+                RegistryEvent::DocumentSet {
+                    shelf, name, text, ..
+                } => {
+                    self.documents.set(*shelf, name, text.clone());
                 }
                 RegistryEvent::WebhookSecretSet { origin, secret, .. } => {
                     let named = |known: &&mut Origin| known.name == *origin;

@@ -31,6 +31,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Tokens and one-time codes.
     pub access: crate::access::Access,
+    /// Keys for card data.
+    pub vault: Arc<crate::vault::Vault>,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.

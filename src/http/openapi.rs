@@ -81,7 +81,6 @@ use super::{network, operator, origins, programme};
         operator::sandbox::seed,
         operator::sandbox::echo,
     ),
-    modifiers(&Security),
     tags(
         (name = "network", description = "Authorizations and what follows them; scope network"),
         (name = "programme", description = "Accounts, their money and its movements, as the Bloque \
@@ -136,17 +135,36 @@ impl Modify for Security {
     }
 }
 
+/// The whole document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    for part in [
+        programme::card_data::Paths::openapi(),
+        programme::tokens::Paths::openapi(),
+        programme::webhooks::Paths::openapi(),
+        programme::events::Paths::openapi(),
+        programme::compliance::Paths::openapi(),
+        programme::decisions::Paths::openapi(),
+        operator::simulate::Paths::openapi(),
+    ] {
+        document.merge(part);
+    }
+    Security.modify(&mut document);
+    document
+}
+
 /// Adds `/openapi.json` and the reading page under `/docs/`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::redirect("/docs", "/docs/"))
-        .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()));
+        .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document()));
 }
 
 /// The document as JSON, for those who want it without a server.
 #[must_use]
 pub fn json() -> String {
-    Document::openapi().to_pretty_json().unwrap_or_default()
+    document().to_pretty_json().unwrap_or_default()
 }
 
 /// Says where the document is.

@@ -249,6 +249,7 @@ fn changed(name: &str, recorded: &Recorded) -> Value {
         | RegistryEvent::IdentityRegistered(_)
         | RegistryEvent::IdentityChanged(_)
         | RegistryEvent::KeyRotated { .. }
+        | RegistryEvent::DocumentSet { .. }
         | RegistryEvent::WebhookSecretSet { .. } => None,
     });
     json!({ "origin_name": name, "metadata": metadata, "updated": true })

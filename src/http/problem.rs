@@ -203,6 +203,16 @@ impl From<Rejection> for Problem {
             }
             Rejection::CannotJoin(_) => Self::impossible("metadata", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::NoCardFile => Self::conflict("no_card_data", text),
+            Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
+            Rejection::TokenNotFound => Self::not_found("token_not_found", text),
+            Rejection::TooManyTokens(_) => Self::conflict("too_many_tokens", text),
+            Rejection::IllegalTokenTransition { from, .. } => {
+                let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
+                let text = format!("{text}; it can become: {}", listed(&legal));
+                Self::conflict("illegal_transition", text)
+                    .with(json!({ "status": from.word(), "allowed": legal }))
+            }
             Rejection::SameMoney => Self::impossible("destination_account_urn", text),
         }
     }

@@ -190,6 +190,7 @@ fn count(event: &RegistryEvent) -> usize {
         | RegistryEvent::IdentityRegistered(_)
         | RegistryEvent::IdentityChanged(_)
         | RegistryEvent::KeyRotated { .. }
+        | RegistryEvent::DocumentSet { .. }
         | RegistryEvent::WebhookSecretSet { .. } => 0,
     }
 }

@@ -130,6 +130,7 @@ impl Log {
     /// A card with `money` on it.
     pub(crate) fn card(&mut self, no: u64, money: i128) {
         let open = OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: Medium::Card {
                 programme: "card".into(),

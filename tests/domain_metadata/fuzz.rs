@@ -169,6 +169,7 @@ fn nearly_right() -> impl Strategy<Value = Value> {
 fn group(policy: Policy, metadata: String) -> Group {
     let mut group = Group::new(ActorId(1));
     group.accounts.push(Account {
+        card: None,
         no: AccountNo(1),
         medium: Medium::Virtual,
         holder_urn: "did:bloque:demo:alice".into(),

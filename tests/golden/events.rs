@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cardwright::domain::{
     account::{Status, StatusReason},
     command::{ChangeAccount, MoveMoney},
+    documents::Shelf,
     event::{Approved, Declined, Event, Movement, OverCapture, StepKind, Stepped},
     explanation::Explanation,
     hold::TransactionType,
@@ -19,8 +20,8 @@ use cardwright::domain::{
 };
 
 use super::parts::{
-    amount, authorization, bare_request, card, id, largest, movement, pocket, request, time,
-    transfer,
+    amount, authorization, bare_request, card, card_changes, card_with_file, id, largest, movement,
+    pocket, request, time, transfer,
 };
 use crate::books::asset;
 
@@ -36,6 +37,7 @@ pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
         ),
         ("record-account-opened-pocket", vec![opened(pocket())]),
         ("record-account-changed", vec![changed_in_full()]),
+        ("record-card-data-changed", card_file_changed()),
         (
             "record-account-changed-to-every-status",
             changed_to_every_status(),
@@ -162,6 +164,23 @@ pub(super) fn of_the_registry() -> Vec<(&'static str, Vec<RegistryEvent>)> {
             }],
         ),
         (
+            "record-document-set",
+            vec![
+                RegistryEvent::DocumentSet {
+                    shelf: Shelf::Endpoint,
+                    name: "whe_1".into(),
+                    text: Some(r#"{"n":219}"#.into()),
+                    at: time(220),
+                },
+                RegistryEvent::DocumentSet {
+                    shelf: Shelf::Notice,
+                    name: "sandbox".into(),
+                    text: None,
+                    at: time(221),
+                },
+            ],
+        ),
+        (
             "record-webhook-secret-set",
             vec![RegistryEvent::WebhookSecretSet {
                 origin: "sandbox".into(),
@@ -260,6 +279,7 @@ fn money() -> MoveMoney {
 
 fn changed_in_full() -> Event {
     let change = ChangeAccount {
+        card: None,
         account: AccountNo(10),
         status: Some(Status::Disabled),
         status_reason: Some(StatusReason::Lost),
@@ -278,10 +298,32 @@ fn changed_in_full() -> Event {
     }
 }
 
+/// Every change of a card's own data.
+fn card_file_changed() -> Vec<Event> {
+    let changed = |card| {
+        let change = ChangeAccount {
+            card: Some(Box::new(card)),
+            account: AccountNo(10),
+            status: None,
+            status_reason: None,
+            metadata: None,
+            webhook_url: None,
+        };
+        Event::AccountChanged {
+            change: Box::new(change),
+            account: Box::new(card_with_file()),
+        }
+    };
+    let opened = Event::AccountOpened(Box::new(card_with_file()));
+    let changes = card_changes().into_iter().map(changed);
+    std::iter::once(opened).chain(changes).collect()
+}
+
 fn changed_to_every_status() -> Vec<Event> {
     let changed = |(n, status_reason): (usize, StatusReason)| {
         let status = Status::ALL[n % Status::ALL.len()];
         let change = ChangeAccount {
+            card: None,
             account: AccountNo(14),
             status: Some(status),
             status_reason: Some(status_reason),

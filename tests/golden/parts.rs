@@ -2,6 +2,7 @@
 
 use cardwright::domain::{
     account::{Account, Medium, Status, StatusReason},
+    card::{CardChange, CardFile, DeviceToken, PinVerifier, Sealed, TokenStatus, Wallet},
     command::{Authorize, Purpose, Transfer},
     event::{LedgerAfter, Movement},
     funds::Balance,
@@ -42,6 +43,7 @@ pub(super) const fn id(number: u32) -> AuthorizationId {
 
 pub(super) fn card(status: Status, status_reason: Option<StatusReason>) -> Account {
     Account {
+        card: None,
         no: AccountNo(10),
         medium: Medium::Card {
             programme: "card-gold".into(),
@@ -74,6 +76,7 @@ pub(super) fn card(status: Status, status_reason: Option<StatusReason>) -> Accou
 
 pub(super) fn pocket() -> Account {
     Account {
+        card: None,
         no: AccountNo(14),
         medium: Medium::Virtual,
         holder_urn: "did:bloque:sandbox:é".into(),
@@ -256,4 +259,59 @@ pub(super) fn authorization() -> Authorization {
         first_lsn: 99,
         last_lsn: 101,
     }
+}
+
+/// A card with data of its own.
+pub(super) fn card_with_file() -> Account {
+    let sealed = |key_id, byte| Sealed {
+        key_id,
+        bytes: vec![byte; 4],
+    };
+    let token = |id: &str, wallet, status| DeviceToken {
+        id: id.into(),
+        wallet,
+        device: "device-206".into(),
+        last_four: *b"2070",
+        sealed: sealed(208, 209),
+        status,
+        created_at: time(210),
+        updated_at: time(211),
+    };
+    let file = CardFile {
+        sealed: sealed(212, 213),
+        fingerprint: [214; 16],
+        pin: Some(PinVerifier([215; 32])),
+        tokens: vec![
+            token("tok_1", Wallet::Apple, TokenStatus::Deactivated),
+            token("tok_2", Wallet::Google, TokenStatus::Issued),
+            token("tok_3", Wallet::Apple, TokenStatus::Active),
+            token("tok_4", Wallet::Google, TokenStatus::Suspended),
+        ],
+    };
+    Account {
+        card: Some(Box::new(file)),
+        ..card(Status::Active, None)
+    }
+}
+
+/// Every change of such data.
+pub(super) fn card_changes() -> Vec<CardChange> {
+    let file = card_with_file().card.unwrap();
+    let sealed = Sealed {
+        key_id: 216,
+        bytes: vec![217; 3],
+    };
+    vec![
+        CardChange::Reseal {
+            from: file.sealed.clone(),
+            to: sealed.clone(),
+        },
+        CardChange::SetPin(PinVerifier([218; 32])),
+        CardChange::AddToken(file.tokens[0].clone()),
+        CardChange::SetTokenStatus {
+            id: "tok_2".into(),
+            status: TokenStatus::Active,
+        },
+        CardChange::ResealTokens(vec![("tok_3".into(), sealed)]),
+    ]
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cardwright::{
     domain::{
         account::{Status, StatusReason},
+        documents::{Documents, Shelf},
         funds::LedgerAccount,
         group::{Absorption, Branch, Group},
         hold::OpenAuthorization,
@@ -67,8 +68,27 @@ pub(super) fn registry_with_facts() -> Item {
         lists: Arc::new(lists),
         identities,
         signing_key: Some(SigningKey([204; 32])),
+        documents: documents(),
     };
     Item::Registry(registry, trail())
+}
+
+fn documents() -> Documents {
+    let mut documents = Documents::default();
+    let shelves = [
+        Shelf::Endpoint,
+        Shelf::Decision,
+        Shelf::CompliancePolicy,
+        Shelf::Verification,
+        Shelf::Consumption,
+        Shelf::Vault,
+        Shelf::Notice,
+        Shelf::WebhookSecrets,
+    ];
+    for shelf in shelves {
+        documents.set(shelf, "sandbox", Some(r#"{"n":205}"#.into()));
+    }
+    documents
 }
 
 pub(super) fn group() -> Item {

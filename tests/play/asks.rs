@@ -166,6 +166,7 @@ impl Play {
         let (group, account) = self.who(op.a);
         let reason = StatusReason::ALL[usize::from(op.b) % StatusReason::ALL.len()];
         let change = ChangeAccount {
+            card: None,
             account,
             status: (!op.flags.is_multiple_of(8)).then(|| status_of(op.flags / 8)),
             status_reason: (!op.b.is_multiple_of(5)).then_some(reason),

@@ -193,6 +193,7 @@ impl Play {
             expiry: Month { year, month: 1 },
         };
         let command = Command::OpenAccount(Box::new(OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: expiry.map_or(Medium::Virtual, card),
             holder_urn: "did:bloque:sandbox:demo".into(),

@@ -158,6 +158,7 @@ impl Play {
             },
         };
         let command = Command::OpenAccount(Box::new(OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: if CARDS.contains(&no) {
                 card
@@ -451,6 +452,7 @@ impl Play {
             _ => Status::Active,
         };
         let change = ChangeAccount {
+            card: None,
             account: AccountNo(no),
             status: Some(status),
             status_reason: None,

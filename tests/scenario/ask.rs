@@ -63,6 +63,7 @@ impl World {
             (currency(code), assets.split(',').map(asset).collect())
         });
         let command = Command::OpenAccount(Box::new(OpenAccount {
+            card: None,
             no,
             medium: if line.flag("pocket") {
                 Medium::Virtual
@@ -88,6 +89,7 @@ impl World {
     pub(crate) fn open_again(&mut self, name: &str) -> String {
         let (actor, no) = self.account(name);
         let command = Command::OpenAccount(Box::new(OpenAccount {
+            card: None,
             no,
             medium: Medium::Virtual,
             holder_urn: "did:bloque:sandbox:other".into(),
@@ -112,6 +114,7 @@ impl World {
                 .find(|known| known.word() == word)
         };
         let command = Command::ChangeAccount(Box::new(ChangeAccount {
+            card: None,
             account,
             status: line.words.get(1).and_then(by_word),
             status_reason: line.option("reason").map(|word| reason(word).unwrap()),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     domain::{
         command::Transfer,
+        documents::Shelf,
         event::{Approved, Declined, Event, Movement, StepKind, Stepped},
         funds::Balance,
         hold::Authorization,
@@ -16,6 +17,7 @@ use crate::{
         posting::Place,
         rates::Quote,
         registry::RegistryEvent,
+        time::Timestamp,
     },
     http::operator::books::house_name,
     journal::Lsn,
@@ -144,12 +146,29 @@ fn registry_event(event: &RegistryEvent) -> Description {
             id.clone(),
             json!({ "key_id": id, "at": at.to_string() }),
         ),
+        RegistryEvent::DocumentSet {
+            shelf,
+            name,
+            text,
+            at,
+        } => document(*shelf, name, (text.is_none(), *at)),
         RegistryEvent::WebhookSecretSet { origin, at, .. } => plain(
             "webhook_secret_set",
             origin.clone(),
             json!({ "origin": origin, "at": at.to_string() }),
         ),
     }
+}
+
+/// What it says may be sealed or a person's: it stays out.
+fn document(shelf: Shelf, name: &str, (is_removed, at): (bool, Timestamp)) -> Description {
+    plain(
+        "document_set",
+        format!("{} {name}", shelf.word()),
+        json!({
+            "shelf": shelf.word(), "name": name, "is_removed": is_removed, "at": at.to_string(),
+        }),
+    )
 }
 
 /// Whose it is; what is known of people stays out.

@@ -1,5 +1,6 @@
 //! Making accounts and changing their faces.
 
+use super::card_file;
 use crate::domain::{
     account::{Account, Status},
     command::{ChangeAccount, Context, OpenAccount, PatchAccount},
@@ -36,6 +37,7 @@ pub(super) fn open(
         metadata: open.metadata.clone(),
         policy: open.policy.clone(),
         usage: None,
+        card: open.card.clone(),
         created_at: context.now,
         updated_at: context.now,
     };
@@ -47,6 +49,7 @@ pub(super) fn open(
         status_reason: None,
         metadata: None,
         webhook_url: None,
+        card: None,
     };
     let activated = Event::AccountChanged {
         change: Box::new(change),
@@ -82,6 +85,10 @@ pub(super) fn change(
     }
     if let Some(webhook_url) = &change.webhook_url {
         account.webhook_url.clone_from(webhook_url);
+    }
+    if let Some(card) = &change.card {
+        let file = account.card.as_deref_mut().ok_or(Rejection::NoCardFile)?;
+        card_file::change(file, card, context.now)?;
     }
     account.updated_at = context.now;
     Ok(Event::AccountChanged {

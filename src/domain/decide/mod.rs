@@ -4,6 +4,7 @@ mod absorb;
 mod accounts;
 mod authorize;
 mod capture;
+mod card_file;
 mod draft;
 mod earners;
 mod force_post;

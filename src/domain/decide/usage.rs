@@ -220,7 +220,7 @@ pub(super) fn refused(
         if !controls.has_limits() {
             continue;
         }
-        let currency = controls.currency.unwrap_or(context.terms.base_currency);
+        let currency = controls.currency_or(context.terms.base_currency);
         let value = if controls.has_amount_limits() {
             value_in(request, local, currency, context)?
         } else {
@@ -248,7 +248,7 @@ pub(super) fn over_by_increment(
         if !controls.has_amount_limits() {
             continue;
         }
-        let currency = controls.currency.unwrap_or(context.terms.base_currency);
+        let currency = controls.currency_or(context.terms.base_currency);
         let total = value_in(request, whole, currency, context)?;
         let value = value_in(request, more, currency, context)?;
         let (calendar, now) = (&context.calendar, context.now);

@@ -67,17 +67,15 @@ impl Search<'_> {
         if account.status != Status::Active {
             return Some(PassedOver::NotActive);
         }
-        let mcc = self.request.merchant.mcc;
-        let is_listed = match whitelist {
-            None => true,
-            Some(Whitelist::Codes(codes)) => {
-                mcc.is_some_and(|mcc| codes.binary_search(&mcc).is_ok())
-            }
-            Some(Whitelist::Url(url)) => match self.context.lists.get(url) {
+        let codes = match whitelist? {
+            Whitelist::Codes(codes) => codes.as_slice(),
+            Whitelist::Url(url) => match self.context.lists.get(url) {
                 None => return Some(PassedOver::NoList),
-                Some(codes) => mcc.is_some_and(|mcc| codes.binary_search(&mcc).is_ok()),
+                Some(codes) => codes,
             },
         };
+        let mcc = self.request.merchant.mcc;
+        let is_listed = mcc.is_some_and(|mcc| codes.binary_search(&mcc).is_ok());
         (!is_listed).then_some(PassedOver::Category)
     }
 
@@ -97,7 +95,7 @@ impl Search<'_> {
             return Ok(true);
         }
         let context = self.context;
-        let currency = controls.currency.unwrap_or(context.terms.base_currency);
+        let currency = controls.currency_or(context.terms.base_currency);
         let value = |local: LocalAmount| {
             if controls.has_amount_limits() {
                 value_in(self.request, local, currency, context)

@@ -6,6 +6,7 @@ pub mod health;
 pub mod keys;
 pub mod rates;
 pub mod sandbox;
+pub mod simulate;
 pub mod snapshots;
 
 use actix_web::web;
@@ -15,6 +16,7 @@ use super::{origins, resource};
 /// Adds the face's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
+        .configure(simulate::routes)
         .service(resource("/healthz").route(web::get().to(health::live)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/metrics").route(web::get().to(health::metrics)))

@@ -268,6 +268,7 @@ fn taken(recorded: &Recorded) -> Value {
             | RegistryEvent::IdentityRegistered(_)
             | RegistryEvent::IdentityChanged(_)
             | RegistryEvent::KeyRotated { .. }
+            | RegistryEvent::DocumentSet { .. }
             | RegistryEvent::WebhookSecretSet { .. } => &[],
         })
         .map(view)

@@ -142,6 +142,7 @@ async fn open_all(
             *digit = b'0'.saturating_add(random % 10);
         }
         let open = OpenAccount {
+            card: None,
             no: AccountNo(no),
             medium: Medium::Card {
                 programme: "card".to_owned(),

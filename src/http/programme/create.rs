@@ -150,6 +150,7 @@ async fn create(
     }
     let no = app.engine.shared.next_number();
     let command = Command::OpenAccount(Box::new(OpenAccount {
+        card: None,
         no: AccountNo(no),
         medium: medium(programme, app)?,
         holder_urn,

@@ -83,6 +83,7 @@ pub fn identity_in(event: &RegistryEvent) -> Option<&Arc<Identity>> {
         | RegistryEvent::ListFetched { .. }
         | RegistryEvent::SigningKeyMade { .. }
         | RegistryEvent::KeyRotated { .. }
+        | RegistryEvent::DocumentSet { .. }
         | RegistryEvent::WebhookSecretSet { .. } => None,
     }
 }

@@ -2,10 +2,14 @@
 
 pub mod balance;
 pub mod batch;
+pub mod card_data;
 pub mod codes;
+pub mod compliance;
 pub mod controls;
 pub mod create;
+pub mod decisions;
 pub mod describe;
+pub mod events;
 pub mod filter;
 pub mod identities;
 pub mod input;
@@ -18,8 +22,10 @@ pub mod problem;
 pub mod query;
 pub mod request;
 pub mod session;
+pub mod tokens;
 pub mod transfer;
 pub mod view;
+pub mod webhooks;
 
 use actix_web::web;
 
@@ -50,6 +56,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(session::routes)
         .configure(identities::routes)
         .configure(keys::routes)
+        .configure(card_data::routes)
+        .configure(tokens::routes)
+        .configure(webhooks::routes)
+        .configure(events::routes)
+        .configure(compliance::routes)
+        .configure(decisions::routes)
         .service(web::resource("/api/accounts").route(web::get().to(list::list)))
         .service(web::resource("/api/accounts/balances").route(web::get().to(balance::sum)))
         .service(

@@ -121,6 +121,7 @@ fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> 
         request::webhook_url(url)?;
     }
     let change = ChangeAccount {
+        card: None,
         account,
         status: body.status.as_deref().map(status).transpose()?,
         status_reason: reason.map(status_reason).transpose()?,

@@ -23,6 +23,7 @@ stored! {
     Movement { postings, after }
     MoveMoney { account, asset, amount, reference, metadata }
     ChangeAccount { account, status, status_reason, metadata, webhook_url }
+        + since 2 { card = None }
     Transfer {
         id, source, source_urn, source_actor, destination, destination_urn, destination_actor,
         asset, amount, reference, metadata,
@@ -93,5 +94,6 @@ stored_kinds! {
         8 => IdentityChanged { 0: identity },
         9 => KeyRotated { id: id, hash: hash, at: at },
         10 => WebhookSecretSet { origin: origin, secret: secret, at: at },
+        11 => DocumentSet { shelf: shelf, name: name, text: text, at: at },
     }
 }

@@ -11,7 +11,9 @@ use super::{Version, stored, stored_number, stored_words, wrong};
 use crate::{
     domain::{
         account::{Status, StatusReason},
+        card::{PinVerifier, TokenStatus, Wallet},
         command::Purpose,
+        documents::Shelf,
         explanation::{PassedOver, Verdict},
         hold::{FeeBasis, FeeCategory, TransactionType},
         identity::{IdentityKind, IdentityStatus},
@@ -38,6 +40,7 @@ stored_number! {
     Timestamp as i64 { |time| time.micros(), |micros| Some(Timestamp::from_micros(micros)) }
     Scopes as u8 { |scopes| scopes.bits(), |bits| Some(Scopes::from_bits(bits)) }
     SigningKey as [u8; 32] { |key| key.0, |key| Some(SigningKey(key)) }
+    PinVerifier as [u8; 32] { |verifier| verifier.0, |bytes| Some(PinVerifier(bytes)) }
     Key as [u64; 2] { |key| key.0, |key| Some(Key(key)) }
     Currency as ([u8; 3], u8) {
         |currency| currency.parts(),
@@ -56,6 +59,12 @@ stored_words! {
     IdentityKind { 0 => Individual, 1 => Business, 2 => Dao, 3 => Proxy, 4 => Other }
     IdentityStatus { 0 => Active, 1 => Disabled }
     KeyLife { 0 => Permanent, 1 => Expiring }
+    Wallet { 0 => Apple, 1 => Google }
+    TokenStatus { 0 => Issued, 1 => Active, 2 => Suspended, 3 => Deactivated }
+    Shelf {
+        0 => Endpoint, 1 => Decision, 2 => CompliancePolicy, 3 => Verification, 4 => Consumption,
+        5 => Vault, 6 => Notice, 7 => WebhookSecrets,
+    }
     FeeBasis { 0 => Percentage, 1 => Flat }
     Purpose { 0 => Transfer, 1 => Fee, 2 => FeeRecall }
     FeeCategory { 0 => Fx, 1 => Interchange, 2 => Custom }

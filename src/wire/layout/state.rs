@@ -12,6 +12,8 @@ use bincode::{
 use super::{Version, stored, stored_kinds};
 use crate::domain::{
     account::{Account, Medium},
+    card::{CardChange, CardFile, DeviceToken, Sealed},
+    documents::{Documents, Shelf},
     funds::{Balance, LedgerAccount},
     group::{Absorption, Branch, Group},
     identity::{Identities, Identity},
@@ -48,17 +50,20 @@ stored! {
     Account {
         no, medium, holder_urn, ledger, status, status_reason, webhook_url, metadata, policy,
         created_at, updated_at,
-    } + since 2 { usage = None }
+    } + since 2 { usage = None, card = None }
     Group {
         id, sequence, last_time, accounts, ledgers, authorizations, open, closed, outgoing,
         received,
     } + since 2 { branches = Vec::new() }
     Branch { actor, newest, joined }
+    Sealed { key_id, bytes }
+    DeviceToken { id, wallet, device, last_four, sealed, status, created_at, updated_at }
+    CardFile { sealed, fingerprint, pin, tokens }
     Absorption { group, trail }
     Registry { sequence, last_time, origins, keys }
         + since 2 {
             rates = Arc::default(), lists = Arc::default(), identities = Identities::default(),
-            signing_key = None,
+            signing_key = None, documents = Documents::default(),
         }
 }
 
@@ -106,6 +111,23 @@ impl Decode<Version> for Identities {
     }
 }
 
+impl Encode for Documents {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.iter().collect::<Vec<_>>().encode(encoder)
+    }
+}
+
+impl Decode<Version> for Documents {
+    fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let known: Vec<(Shelf, String, Arc<str>)> = Decode::decode(decoder)?;
+        let mut documents = Self::default();
+        for (shelf, name, text) in known {
+            documents.set(shelf, &name, Some(text));
+        }
+        Ok(documents)
+    }
+}
+
 impl Encode for Lists {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         self.iter().collect::<Vec<_>>().encode(encoder)
@@ -124,6 +146,13 @@ impl Decode<Version> for Lists {
 }
 
 stored_kinds! {
+    CardChange {
+        0 => Reseal { from: from, to: to },
+        1 => SetPin { 0: verifier },
+        2 => AddToken { 0: token },
+        3 => SetTokenStatus { id: id, status: status },
+        4 => ResealTokens { 0: sealed },
+    }
     Whitelist { 0 => Codes { 0: codes }, 1 => Url { 0: url } }
     FeeRule {
         0 => FxConversion {},

@@ -44,6 +44,12 @@ impl Controls {
         seconds.max().unwrap_or(0)
     }
 
+    /// The currency that its limits of amounts are in: `house` unless they name one.
+    #[must_use]
+    pub fn currency_or(&self, house: Currency) -> Currency {
+        self.currency.unwrap_or(house)
+    }
+
     /// The tallies in which a purchase must be counted for these controls: the one of mere numbers
     /// as soon as there is any limit, so that a number survives a change of limits; and the one of
     /// their currency, `house` unless they name one, if an amount is limited.
@@ -51,7 +57,7 @@ impl Controls {
         let numbers = self.has_limits().then_some(None);
         let amounts = self
             .has_amount_limits()
-            .then(|| Some(self.currency.unwrap_or(house)));
+            .then(|| Some(self.currency_or(house)));
         numbers.into_iter().chain(amounts)
     }
 

@@ -182,6 +182,7 @@ async fn change<T>(
     request::require_own(app, &write.caller, name, None).await?;
     let command = Command::PatchAccount(Box::new(PatchAccount {
         change: ChangeAccount {
+            card: None,
             account,
             status: None,
             status_reason: None,
@@ -223,7 +224,7 @@ fn named(mut problem: Problem) -> Problem {
 
 fn shown(account: &Account, app: &App) -> ControlsResult {
     let controls = &account.policy.rules().controls;
-    let currency = controls.currency.unwrap_or(app.terms().base_currency);
+    let currency = controls.currency_or(app.terms().base_currency);
     ControlsResult {
         account_urn: account.urn(),
         controls: ControlsView::new(controls, currency),
@@ -236,7 +237,7 @@ fn standing(account: &Account, app: &App) -> ControlsResult {
     let shared = &app.engine.shared;
     let now = shared.clock.now();
     let controls = &account.policy.rules().controls;
-    let currency = controls.currency.unwrap_or(app.terms().base_currency);
+    let currency = controls.currency_or(app.terms().base_currency);
     let usage = account.usage.as_deref();
     let standing = controls.standing(usage, currency, &shared.zone.calendar(now), now);
     ControlsResult {

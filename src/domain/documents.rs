@@ -1,0 +1,77 @@
+//! Settings that programmes and operators make while the house runs: small JSON documents, each on a
+//! shelf under a name. What a document means is known to whoever reads its shelf. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Where a document stands: what kind it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// An endpoint for webhooks, by its id.
+    Endpoint,
+    /// Who is asked before an approval, by origin.
+    Decision,
+    /// What an origin wants verified before what, by origin.
+    CompliancePolicy,
+    /// What is verified of a holder, by its URN.
+    Verification,
+    /// How much of its tier a holder has used, by its URN.
+    Consumption,
+    /// Keys of the vault that are sealed under another, by name.
+    Vault,
+    /// How an origin's holders are told of purchases, by origin.
+    Notice,
+    /// The secrets that an origin's webhooks are signed with, sealed, by origin.
+    WebhookSecrets,
+}
+
+impl Shelf {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Decision => "decision",
+            Self::CompliancePolicy => "compliance_policy",
+            Self::Verification => "verification",
+            Self::Consumption => "consumption",
+            Self::Vault => "vault",
+            Self::Notice => "notice",
+            Self::WebhookSecrets => "webhook_secrets",
+        }
+    }
+}
+
+/// Every document, by shelf and name: JSON texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Documents(BTreeMap<(Shelf, Box<str>), Arc<str>>);
+
+impl Documents {
+    /// The one of that name.
+    #[must_use]
+    pub fn get(&self, shelf: Shelf, name: &str) -> Option<&Arc<str>> {
+        self.0.get(&(shelf, name.into()))
+    }
+
+    /// Sets one, or removes it.
+    pub fn set(&mut self, shelf: Shelf, name: &str, text: Option<Arc<str>>) {
+        match text {
+            Some(text) => self.0.insert((shelf, name.into()), text),
+            None => self.0.remove(&(shelf, name.into())),
+        };
+    }
+
+    /// All, in the order of their shelves and names.
+    pub fn iter(&self) -> impl Iterator<Item = (Shelf, &str, &Arc<str>)> {
+        self.0
+            .iter()
+            .map(|((shelf, name), text)| (*shelf, &**name, text))
+    }
+
+    /// Those of one shelf, in the order of their names.
+    pub fn of(&self, wanted: Shelf) -> impl Iterator<Item = (&str, &Arc<str>)> {
+        let on_shelf = move |(shelf, _, _): &(Shelf, &str, &Arc<str>)| *shelf == wanted;
+        self.iter()
+            .filter(on_shelf)
+            .map(|(_, name, text)| (name, text))
+    }
+}

@@ -1,0 +1,12 @@
+//! Only with `serve --sandbox`: every step of a card's life without a processor.
+
+use actix_web::web;
+use utoipa::OpenApi;
+
+/// This file's routes for the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(paths())]
+pub struct Paths;
+
+/// Adds this file's routes.
+pub const fn routes(_config: &mut web::ServiceConfig) {}
