@@ -101,6 +101,11 @@ const fn word(rejection: &Rejection) -> &'static str {
         Rejection::Metadata(_) => "metadata",
         Rejection::Apart { .. } | Rejection::Link(_) => "link",
         Rejection::CannotJoin(_) => "cannot join",
+        Rejection::NoCardFile
+        | Rejection::SealedMeanwhile
+        | Rejection::TokenNotFound
+        | Rejection::IllegalTokenTransition { .. }
+        | Rejection::TooManyTokens(_) => "card data",
         Rejection::NoAssetForCurrency { .. } => "no asset",
         Rejection::SameMoney => "same money",
     }
