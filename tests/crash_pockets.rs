@@ -41,7 +41,7 @@ struct Family {
 enum Kind {
     Card,
     Pocket,
-    Link { card: usize, pockets: usize },
+    Link { pockets: usize },
     Deposit { cents: i128 },
     Purchase { cents: i128 },
     Capture { hold: usize },
@@ -129,7 +129,7 @@ impl Worker {
         let card = self.rng.below(2);
         let pockets = family.pockets.clone();
         let path = format!("/api/accounts/{}", family.cards[card]);
-        let kind = Kind::Link { card, pockets: all };
+        let kind = Kind::Link { pockets: all };
         self.request(("PATCH", path), kind, |_| {
             json!({ "metadata": {
                 "spending_control": "smart", "priority_mcc": pockets, "mcc_whitelist": {},
@@ -195,7 +195,7 @@ impl Worker {
         match request.kind {
             Kind::Card => family.cards.push(urn()),
             Kind::Pocket => family.pockets.push(urn()),
-            Kind::Link { pockets, .. } => {
+            Kind::Link { pockets } => {
                 assert_eq!(reply.status, 200, "{reply:?}");
                 family.linked = family.linked.max(pockets);
             }
