@@ -37,7 +37,9 @@ use crate::{
     config::Config,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
-    http::{self, operator::snapshots::Snapshots, problem::Problem},
+    http::{
+        self, operator::snapshots::Snapshots, problem::Problem, programme::card_data::CardSettings,
+    },
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
@@ -241,6 +243,7 @@ pub async fn serve(
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
         vault,
+        cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -276,6 +279,14 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {
+    Ok(CardSettings {
+        bin: config.bin()?,
+        details_link_s: config.cards.details_link_s,
+        public_url: config.server.public_url.clone(),
+    })
 }
 
 fn care(config: &Config) -> Care {

@@ -33,6 +33,8 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// What the settings say of cards.
+    pub cards: programme::card_data::CardSettings,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.

@@ -60,6 +60,7 @@ impl Pan {
 
     fn random(bin: &Bin) -> Result<Self, VaultError> {
         let mut random = [0_u8; DIGITS];
+        getrandom::fill(&mut random).map_err(|_| VaultError::NoRandomness)?;
         for byte in &mut random {
             // The digits are to be equally likely: 250 is the most of a byte that ten divides.
             while *byte == 0 || *byte > 250 {

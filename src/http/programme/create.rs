@@ -11,6 +11,10 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
+    card_data::{
+        issue::{self, Issued},
+        link::Links,
+    },
     input::{AccountRequest, check_input, holder_of},
     list::{behind, look},
     problem::ErrorView,
@@ -26,12 +30,8 @@ use crate::{
         ids::{AccountNo, ActorId, LedgerNo},
         outcome::Rejection,
         policy::metadata,
-        time::Timestamp,
     },
 };
-
-/// How long a new card is valid, in years.
-const CARD_YEARS: u16 = 5;
 
 /// The answer to a change of an account.
 #[derive(Serialize, ToSchema)]
@@ -149,10 +149,15 @@ async fn create(
         require_own_ledger(app, &write.caller, ledger).await?;
     }
     let no = app.engine.shared.next_number();
+    let issued = issued(programme, app, AccountNo(no))?;
+    let (medium, card) = match &issued {
+        Some(card) => (card.medium.clone(), Some(card.file.clone())),
+        None => (Medium::Virtual, None),
+    };
     let command = Command::OpenAccount(Box::new(OpenAccount {
-        card: None,
+        card,
         no: AccountNo(no),
-        medium: medium(programme, app)?,
+        medium,
         holder_urn,
         ledger: ledger.unwrap_or(LedgerNo(no)),
         webhook_url: body.webhook_url.clone(),
@@ -163,7 +168,7 @@ async fn create(
         Some(ledger) => {
             let actor = app.engine.shared.indexes.actor_of_ledger(ledger);
             let request = write.engine_request(Target::Actor(actor), command);
-            app.engine.execute(request).await.map_err(no_ledger)
+            app.engine.execute(request).await
         }
         None => {
             let actor = ActorId(no);
@@ -173,10 +178,17 @@ async fn create(
             if !matches!(&opened, Ok(answer) if !answer.is_replay) {
                 app.engine.directory.discard_if_empty(actor);
             }
-            opened.map_err(Problem::from)
+            opened
         }
     };
-    show(&opened?, StatusCode::CREATED)
+    if let Some(card) = &issued {
+        issue::settle(app, card.file.fingerprint, &opened);
+    }
+    let opened = opened.map_err(|error| match ledger {
+        Some(_) => no_ledger(error),
+        None => Problem::from(error),
+    })?;
+    show(&opened, StatusCode::CREATED, &Links::of(request, app))
 }
 
 /// Renders what a record made of an account, now or again.
@@ -184,12 +196,12 @@ async fn create(
 /// # Errors
 ///
 /// 409 if the record is about something else.
-pub fn show(answer: &Answer, status: StatusCode) -> Result<Reply, Problem> {
+pub fn show(answer: &Answer, status: StatusCode, links: &Links) -> Result<Reply, Problem> {
     let account = answer.events.iter().rev().find_map(account_in);
     let account = account.ok_or_else(|| Problem::from(EngineError::KeyConflict))?;
     let view = AccountResult {
         result: AccountEnvelope {
-            account: AccountView::new(account, None),
+            account: AccountView::new(account, None, links),
         },
         req_id: record_id(answer.lsn),
     };
@@ -254,9 +266,10 @@ fn no_ledger(error: impl Into<EngineError>) -> Problem {
     problem
 }
 
-fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
+/// A card's number and sealed data; nothing for a pocket.
+fn issued(programme: Option<&str>, app: &App, no: AccountNo) -> Result<Option<Issued>, Problem> {
     let Some(programme) = programme else {
-        return Ok(Medium::Virtual);
+        return Ok(None);
     };
     if let Some(name) = programme.strip_prefix("card-") {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -265,37 +278,5 @@ fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
             return Err(Problem::malformed("programme", message));
         }
     }
-    let random = getrandom::u32().map_err(|error| {
-        tracing::error!(%error, "the system gave no randomness");
-        Problem::busy("no randomness: try again")
-    })?;
-    Ok(Medium::Card {
-        programme: programme.to_owned(),
-        last_four: four_digits(random),
-        expiry: expiry(app.engine.shared.clock.now()),
-    })
-}
-
-fn expiry(now: Timestamp) -> crate::domain::time::Month {
-    now.month().plus_years(CARD_YEARS)
-}
-
-/// Four digits as ASCII.
-fn four_digits(random: u32) -> [u8; 4] {
-    let digit = |power: u32| {
-        let digit = random.checked_div(power).unwrap_or(0) % 10;
-        u8::try_from(digit).unwrap_or(0).saturating_add(b'0')
-    };
-    [digit(1_000), digit(100), digit(10), digit(1)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_four_are_digits() {
-        assert_eq!(&four_digits(0), b"0000");
-        assert_eq!(&four_digits(4_294_967_295), b"7295");
-    }
+    issue::issue(app, programme, no).map(Some)
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
+    card_data::link::Links,
     create::{self, AccountResult},
     problem::{ErrorView, not_available},
     request::{self, Reply, Write, account_target, answer, require_own},
@@ -105,7 +106,7 @@ async fn change(
         .engine
         .execute(write.engine_request(target, command))
         .await?;
-    create::show(&answer, StatusCode::OK)
+    create::show(&answer, StatusCode::OK, &Links::of(request, app))
 }
 
 fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> {
