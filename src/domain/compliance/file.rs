@@ -34,14 +34,29 @@ impl Standing {
     }
 }
 
-/// How the verification of an identity, as a whole, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How the verification of an identity, as a whole, stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// It has not ended.
+    #[default]
+    AwaitingComplianceVerification,
     /// It is whoever it says.
     Approved,
     /// It is not.
     Rejected,
+}
+
+impl Outcome {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AwaitingComplianceVerification => "awaiting_compliance_verification",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 /// What is known of one requirement.
@@ -64,9 +79,12 @@ pub struct VerificationFile {
     /// When it was started: RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
-    /// How it ended.
+    /// How it stands.
+    #[serde(rename = "status", default)]
+    pub outcome: Outcome,
+    /// Who verifies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub provider: Option<String>,
     /// When it ended: RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<String>,
@@ -181,7 +199,8 @@ impl VerificationFile {
 
     /// The same, started; a verification that was refused may be tried again.
     #[must_use]
-    pub fn started(mut self, kind: Kind, now: Timestamp) -> Self {
+    pub fn started(mut self, policy: &Policy, kind: Kind, now: Timestamp) -> Self {
+        self.provider = Some(policy.provider().to_owned());
         if self.kind != Some(kind) || self.started_at.is_none() {
             self.kind = Some(kind);
             self.started_at = Some(now.to_string());
@@ -197,6 +216,7 @@ impl VerificationFile {
             let status = match outcome {
                 Outcome::Approved => Standing::Satisfied,
                 Outcome::Rejected => Standing::Rejected,
+                Outcome::AwaitingComplianceVerification => Standing::Missing,
             };
             let identity = policy
                 .requirements()
@@ -215,18 +235,19 @@ impl VerificationFile {
                 self.requirements.insert(key, Mark { status, at, by });
             }
         }
-        let outcome = self
-            .outcome_by(policy)
-            .unwrap_or(change.outcome.or(self.outcome));
+        let said = change.outcome.unwrap_or(self.outcome);
+        let outcome = self.outcome_by(policy).unwrap_or(said);
         if outcome != self.outcome {
-            self.completed_at = outcome.map(|_| now.to_string());
+            let has_ended = outcome != Outcome::AwaitingComplianceVerification;
+            self.completed_at = has_ended.then(|| now.to_string());
             self.outcome = outcome;
         }
+        self.provider = Some(policy.provider().to_owned());
         self
     }
 
     /// How the requirements say that it ended; nothing if the policy has none of identity.
-    fn outcome_by(&self, policy: &Policy) -> Option<Option<Outcome>> {
+    fn outcome_by(&self, policy: &Policy) -> Option<Outcome> {
         let identity = policy
             .requirements()
             .filter(|known| known.kind.is_identity());
@@ -235,10 +256,12 @@ impl VerificationFile {
             return None;
         }
         if standings.contains(&Standing::Rejected) {
-            return Some(Some(Outcome::Rejected));
+            return Some(Outcome::Rejected);
         }
-        let is_whole = standings.iter().all(|one| *one == Standing::Satisfied);
-        Some(is_whole.then_some(Outcome::Approved))
+        if standings.iter().all(|one| *one == Standing::Satisfied) {
+            return Some(Outcome::Approved);
+        }
+        Some(Outcome::AwaitingComplianceVerification)
     }
 }
 
@@ -282,7 +305,7 @@ mod tests {
         let income = change(None, &[("income", Standing::Satisfied)]);
         let file = file.changed(&policy, &income, "operator", now);
         assert_eq!(file.effective(&policy).map(|level| level.level), Some(0));
-        assert_eq!(file.outcome, None);
+        assert_eq!(file.outcome, Outcome::default());
         let file = file.changed(
             &policy,
             &change(None, &[("identity", Standing::Pending)]),
@@ -295,7 +318,7 @@ mod tests {
         let file = file.changed(&policy, &approved, "provider", now.next());
         assert_eq!(file.effective(&policy).map(|level| level.level), Some(2));
         assert!(file.gap_at(&policy, Gate::Transfer).is_none());
-        assert_eq!(file.outcome, Some(Outcome::Approved));
+        assert_eq!(file.outcome, Outcome::Approved);
         assert_eq!(file.completed_at, Some(now.next().to_string()));
         let again = file
             .clone()
@@ -313,7 +336,10 @@ mod tests {
         let missing = change(None, &[("identity", Standing::Missing)]);
         let file = file.changed(&policy, &missing, "operator", now);
         assert!(file.gap_at(&policy, Gate::CreateCard).is_some());
-        assert_eq!((file.outcome, file.completed_at), (None, None));
+        assert_eq!(
+            (file.outcome, file.completed_at),
+            (Outcome::default(), None)
+        );
     }
 
     #[test]
@@ -322,7 +348,7 @@ mod tests {
         let now = Timestamp::from_micros(1);
         let policy = Policy::default();
         let file = VerificationFile::default().changed(&policy, &rejected, "operator", now);
-        assert_eq!(file.outcome, Some(Outcome::Rejected));
+        assert_eq!(file.outcome, Outcome::Rejected);
         assert!(file.requirements.is_empty());
     }
 }

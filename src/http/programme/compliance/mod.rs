@@ -29,7 +29,7 @@ use super::super::resource;
     tier::get,
     policy::get,
     policy::put,
-    policy::rotate_secret,
+    policy::set_secret,
     set::get,
     set::patch,
     webhook::post,
@@ -51,7 +51,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(
             resource("/v1/origins/{origin}/compliance-policy/webhook-secret")
-                .route(web::post().to(policy::rotate_secret)),
+                .route(web::post().to(policy::set_secret)),
         )
         .service(
             resource("/v1/identities/{urn}/verification")

@@ -18,9 +18,12 @@ use super::{
         request_id,
     },
     set::{self, VerificationPatch},
-    start, store,
+    store,
 };
-use crate::{domain::registry::Registry, domain::time::Timestamp, vault::Vault};
+use crate::domain::{compliance::Outcome, registry::Registry, time::Timestamp};
+
+/// What links are signed for.
+const PURPOSE: &str = "verification link";
 
 /// How long a link can be opened, in seconds.
 pub(super) const LIFETIME_S: i64 = 3_600;
@@ -37,7 +40,7 @@ impl Link {
     /// A new one, from now on.
     pub(super) fn new(request: &HttpRequest, app: &App, urn: &str) -> Self {
         let until = app.engine.shared.clock.now().plus_seconds(LIFETIME_S);
-        let token = sign(&app.vault, urn, until.seconds());
+        let token = sign(&app.vault.key_for(PURPOSE), urn, until.seconds());
         let connection = request.connection_info();
         let (scheme, host) = (connection.scheme(), connection.host());
         Self {
@@ -47,25 +50,25 @@ impl Link {
     }
 }
 
-fn mac(vault: &Vault, text: &str) -> Hmac<Sha256> {
-    let mac = Hmac::<Sha256>::new_from_slice(&vault.key_for("verification link"));
+fn mac(key: &[u8; 32], text: &str) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(key);
     let mac = mac.expect("Invariant: HMAC takes keys of every length");
     mac.chain_update(text.as_bytes())
 }
 
-fn sign(vault: &Vault, urn: &str, until_s: i64) -> String {
+fn sign(key: &[u8; 32], urn: &str, until_s: i64) -> String {
     let text = format!("{until_s} {urn}");
-    let tag = mac(vault, &text).finalize().into_bytes();
+    let tag = mac(key, &text).finalize().into_bytes();
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     format!("{}.{}", encode(text.as_bytes()), encode(&tag))
 }
 
 /// The holder that a link is for, if it is ours and has not ended.
-fn holder(vault: &Vault, token: &str, now: Timestamp) -> Option<String> {
+fn holder(key: &[u8; 32], token: &str, now: Timestamp) -> Option<String> {
     let (text, tag) = token.split_once('.')?;
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-    mac(vault, &text).verify_slice(&tag).ok()?;
+    mac(key, &text).verify_slice(&tag).ok()?;
     let (until, urn) = text.split_once(' ')?;
     let until: i64 = until.parse().ok()?;
     (now.seconds() < until).then(|| urn.to_owned())
@@ -86,8 +89,8 @@ pub async fn show(request: HttpRequest, path: Path<String>, app: Data<App>) -> H
         let urn = known(&app, &path)?;
         let file = |registry: &Registry| store::file_in(registry, &urn);
         let file = app.engine.look_at_registry(file).await??;
-        let status = start::status_of(&file.unwrap_or_default());
-        Ok(rendered(&urn, status, app.is_sandbox))
+        let outcome = file.unwrap_or_default().outcome;
+        Ok(rendered(&urn, outcome, app.is_sandbox))
     };
     respond(&request, &app, shown).await
 }
@@ -129,14 +132,14 @@ pub async fn decide(
         let origin = urn.split(':').nth(2).unwrap_or_default();
         let wanted = VerificationPatch::of_status(outcome);
         let (_, file) = set::change(&app, (origin, &urn), &wanted, ("sandbox", None)).await?;
-        Ok(rendered(&urn, start::status_of(&file), true))
+        Ok(rendered(&urn, file.outcome, true))
     };
     respond(&request, &app, decided).await
 }
 
 fn known(app: &App, token: &str) -> Result<String, Problem> {
     let now = app.engine.shared.clock.now();
-    holder(&app.vault, token, now).ok_or_else(no_link)
+    holder(&app.vault.key_for(PURPOSE), token, now).ok_or_else(no_link)
 }
 
 fn no_link() -> Problem {
@@ -168,11 +171,11 @@ async fn respond(
 }
 
 /// An alias has no letter that HTML reads; see `domain::identity::is_alias`.
-fn rendered(urn: &str, status: &str, is_sandbox: bool) -> String {
-    let standing = match status {
-        "approved" => "Verified.",
-        "rejected" => "Not accepted.",
-        _ => "Not verified yet.",
+fn rendered(urn: &str, outcome: Outcome, is_sandbox: bool) -> String {
+    let standing = match outcome {
+        Outcome::Approved => "Verified.",
+        Outcome::Rejected => "Not accepted.",
+        Outcome::AwaitingComplianceVerification => "Not verified yet.",
     };
     let rest = if is_sandbox {
         "<p>This is the sandbox: nobody is checked. Choose how it ends.</p>\
@@ -200,13 +203,13 @@ mod tests {
 
     #[test]
     fn a_link_is_for_one_holder_and_an_hour() {
-        let vault = Vault::new([3; 32]);
+        let key = [3; 32];
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let urn = "did:bloque:acme:ana";
-        let token = sign(&vault, urn, 100);
-        assert_eq!(holder(&vault, &token, at(99)).as_deref(), Some(urn));
-        assert_eq!(holder(&vault, &token, at(100)), None);
-        assert_eq!(holder(&Vault::new([4; 32]), &token, at(99)), None);
+        let token = sign(&key, urn, 100);
+        assert_eq!(holder(&key, &token, at(99)).as_deref(), Some(urn));
+        assert_eq!(holder(&key, &token, at(100)), None);
+        assert_eq!(holder(&[4; 32], &token, at(99)), None);
         let (text, tag) = token.split_once('.').expect("two parts");
         let other = URL_SAFE_NO_PAD.encode("100 did:bloque:acme:eva");
         for forged in [
@@ -214,7 +217,7 @@ mod tests {
             text.to_owned(),
             format!("{text}."),
         ] {
-            assert_eq!(holder(&vault, &forged, at(1)), None, "{forged}");
+            assert_eq!(holder(&key, &forged, at(1)), None, "{forged}");
         }
     }
 }

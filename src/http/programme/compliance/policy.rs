@@ -7,9 +7,10 @@ use actix_web::{
     web::{Data, Path},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::Sha256;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::{
     super::super::{
@@ -30,11 +31,22 @@ use crate::{
         registry::{Registry, Scope},
         time::Timestamp,
     },
-    vault::Vault,
+    vault::{Vault, VaultError},
 };
 
 /// How long the secret before is taken beside a new one, in seconds.
 const OVERLAP_S: i64 = 86_400;
+/// How a secret begins. Source: Standard Webhooks, like the lengths.
+const SECRET_PREFIX: &str = "whsec_";
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// A secret for the provider's webhooks.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRequest {
+    /// The provider's own: `whsec_` and 24 to 64 bytes in base64. One is made if it is missing.
+    webhook_secret: Option<String>,
+}
 
 /// Tells an origin's policy of verification; one that wants nothing, if none was set.
 #[utoipa::path(
@@ -109,55 +121,101 @@ pub async fn put(
     respond(&request, &app, set).await
 }
 
-/// Makes another secret for the provider's webhooks and shows it, this once. The one before is taken
+/// Sets another secret for the provider's webhooks, or makes one and shows it. The one before is taken
 /// for another day.
 #[utoipa::path(
     post, path = "/v1/origins/{origin}/compliance-policy/webhook-secret", tag = "operator",
+    request_body = SecretRequest,
     params(
         ("origin" = String, Path, description = "the origin's name"),
         ("Idempotency-Key" = Option<String>, Header, description = "same key, same answer"),
     ),
     responses(
         (status = 200, description = "the secret", body = serde_json::Value),
+        (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope operator"),
         (status = 404, description = "no such origin, or another's key without the scope root"),
         (status = 409, description = "the idempotency key was used otherwise"),
+        (status = 413, description = "the body is too large"),
+        (status = 415, description = "the body is not JSON"),
         (status = 422, description = "an idempotency key that is no plain text"),
         (status = 503, description = "busy: try again"),
     ),
 )]
-pub async fn rotate_secret(
+pub async fn set_secret(
     request: HttpRequest,
     path: Path<String>,
+    body: Body,
     app: Data<App>,
 ) -> HttpResponse {
-    let made = async {
+    let set = async {
         admit(&request, &path, &app)?;
-        let key = idempotency(&request, b"{}")?;
-        let rotate = |kept: Kept, now: Timestamp| {
-            let before = kept.secret.as_ref();
-            let generation = before.map_or(0, |before| before.generation.saturating_add(1));
-            let made_micros = now.micros();
-            Kept {
-                secret: Some(SecretMark {
-                    generation,
-                    made_micros,
-                }),
-                ..kept
-            }
+        body::require_json(&request)?;
+        let bytes = body::bytes(body)?;
+        let wanted: SecretRequest = body::parse(&bytes)?;
+        let secret = match &wanted.webhook_secret {
+            Some(text) => read_secret(text)?,
+            None => new_secret()?,
         };
-        let (recorded, kept) = change(&app, &path, key.as_ref(), rotate).await?;
+        let key = idempotency(&request, &bytes)?;
+        // Held until it is recorded, so that its key is not retired before.
+        let _hold = app.vault.hold();
+        let sealed = app.vault.seal_text(&aad(&path), &secret);
+        let sealed = sealed.map_err(|error| unsealed(&error))?;
+        let set = |kept: Kept, now: Timestamp| Kept {
+            secret: Some(SecretMark {
+                sealed: sealed.clone(),
+                before: kept.secret.map(|before| before.sealed),
+                made_micros: now.micros(),
+            }),
+            ..kept
+        };
+        let (recorded, kept) = change(&app, &path, key.as_ref(), set).await?;
         let mark = kept.secret.ok_or_else(no_origin)?;
-        let secret = secret(&app.vault, &path, mark.generation);
+        let secret = app.vault.open_text(&aad(&path), &mark.sealed);
+        let secret = secret.map_err(|error| unsealed(&error))?;
         let view = json!({
             "origin": *path,
-            "webhook_secret": format!("whsec_{}", STANDARD.encode(secret)),
+            "webhook_secret": format!("{SECRET_PREFIX}{}", STANDARD.encode(&*secret)),
             "webhook_path": format!("/v1/compliance/webhook/{path}"),
         });
         Ok((view, recorded.is_replay))
     };
-    respond(&request, &app, made).await
+    respond(&request, &app, set).await
+}
+
+/// What an origin's secrets are sealed for.
+fn aad(origin: &str) -> String {
+    format!("compliance-webhook/{origin}")
+}
+
+fn read_secret(text: &str) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let bytes = text.strip_prefix(SECRET_PREFIX);
+    let bytes = bytes.and_then(|text| STANDARD.decode(text).ok());
+    let bytes = bytes.filter(|bytes| SECRET_BYTES.contains(&bytes.len()));
+    bytes.map(Zeroizing::new).ok_or_else(|| {
+        let message = "webhook_secret must be whsec_ and 24 to 64 bytes in base64";
+        Problem::malformed("webhook_secret", message)
+    })
+}
+
+fn new_secret() -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let mut secret = Zeroizing::new(vec![0; 32]);
+    getrandom::fill(&mut secret).map_err(|error| {
+        tracing::error!(%error, "the system gave no randomness");
+        Problem::busy("no randomness: try again")
+    })?;
+    Ok(secret)
+}
+
+fn unsealed(error: &VaultError) -> Problem {
+    tracing::error!(%error, "a provider's secret could not be sealed or opened");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "vault_fault",
+        "the secret could not be sealed or opened; the operator's log says why",
+    )
 }
 
 /// The answer of an operator's route.
@@ -231,27 +289,22 @@ fn view(origin: &str, kept: &Kept) -> Value {
     view
 }
 
-/// The secret of a generation. It follows from the vault's key, so that nothing of it is stored.
-fn secret(vault: &Vault, origin: &str, generation: u32) -> [u8; 32] {
-    let mac = Hmac::<Sha256>::new_from_slice(&vault.key_for("compliance webhook"));
-    let mut mac = mac.expect("Invariant: HMAC takes keys of every length");
-    mac.update(format!("{generation}\n{origin}").as_bytes());
-    mac.finalize().into_bytes().into()
-}
-
 /// The secrets that a webhook may be signed with now.
+///
+/// # Errors
+///
+/// 500 if the vault does not open them.
 pub(super) fn live_secrets(
     vault: &Vault,
     origin: &str,
     mark: &SecretMark,
     now: Timestamp,
-) -> Vec<[u8; 32]> {
-    let mut secrets = vec![secret(vault, origin, mark.generation)];
+) -> Result<Vec<Zeroizing<Vec<u8>>>, Problem> {
     let until = Timestamp::from_micros(mark.made_micros).plus_seconds(OVERLAP_S);
-    if let Some(before) = mark.generation.checked_sub(1)
-        && now < until
-    {
-        secrets.push(secret(vault, origin, before));
-    }
-    secrets
+    let before = mark.before.as_ref().filter(|_| now < until);
+    let open = |sealed| {
+        let opened = vault.open_text(&aad(origin), sealed);
+        opened.map_err(|error| unsealed(&error))
+    };
+    [&mark.sealed].into_iter().chain(before).map(open).collect()
 }

@@ -179,7 +179,8 @@ fn view(urn: &str, file: &VerificationFile) -> Value {
     json!({
         "urn": urn,
         "type": file.kind.map(|kind| kind.word()),
-        "status": start::status_of(file),
+        "provider": file.provider,
+        "status": file.outcome.word(),
         "started_at": file.started_at,
         "completed_at": file.completed_at,
         "requirements": file.requirements,

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     actors::registrar::{Keyed, Principal},
     domain::{
-        compliance::{Outcome, Policy, VerificationFile, policy::Kind},
+        compliance::{Policy, VerificationFile, policy::Kind},
         documents::Shelf,
         identity::is_alias,
         registry::{Registry, RegistryEvent},
@@ -131,7 +131,9 @@ async fn start(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, P
     });
     let begin = |registry: &Registry, now: Timestamp| {
         let known = store::file_in(registry, urn)?;
-        let file = known.clone().unwrap_or_default().started(kind, now);
+        let policy = store::policy_in(registry, &caller.origin)?.policy;
+        let file = known.clone().unwrap_or_default();
+        let file = file.started(&policy, kind, now);
         if keyed.is_none() && known.as_ref() == Some(&file) {
             return Ok(Vec::new());
         }
@@ -149,7 +151,7 @@ async fn start(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, P
         kind,
         level: "basic",
         provider: policy.provider().to_owned(),
-        status: status_of(&file),
+        status: file.outcome.word(),
         expires_in: theirs.is_none().then(|| page::LIFETIME_S.to_string()),
         token: theirs.is_none().then_some(own.token),
     };
@@ -185,7 +187,7 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
                 kind,
                 level: "basic",
                 provider: policy.provider().to_owned(),
-                status: status_of(&file),
+                status: file.outcome.word(),
                 verification_url: policy.url_for(&path, kind).unwrap_or_else(own),
                 completed_at: file.completed_at,
             },
@@ -231,12 +233,4 @@ pub(super) fn require_seen(caller: &Principal, urn: &str) -> Result<(), Problem>
 
 pub(super) fn kind_of(file: &VerificationFile) -> &'static str {
     file.kind.unwrap_or(Kind::Kyc).word()
-}
-
-pub(super) const fn status_of(file: &VerificationFile) -> &'static str {
-    match file.outcome {
-        None => "awaiting_compliance_verification",
-        Some(Outcome::Approved) => "approved",
-        Some(Outcome::Rejected) => "rejected",
-    }
 }

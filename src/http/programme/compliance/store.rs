@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::super::super::{App, problem::Problem};
 use crate::{
@@ -30,12 +31,15 @@ pub(super) struct Kept {
     pub(super) secret: Option<SecretMark>,
 }
 
-/// Which secret a provider signs with. The secret itself is kept nowhere: it follows from the vault.
+/// What a provider signs with, sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SecretMark {
-    /// How many there were before.
-    pub(super) generation: u32,
-    /// When the last one was made, in microseconds since the Unix epoch.
+    /// The last one.
+    pub(super) sealed: Value,
+    /// The one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<Value>,
+    /// When the last one was set, in microseconds since the Unix epoch.
     pub(super) made_micros: i64,
 }
 
