@@ -66,6 +66,8 @@ pub(super) async fn open_access(
         lifetime_s: settings.code_s,
         attempts_max: settings.code_attempts_max,
         sent_max: settings.codes_sent_max,
+        sent_per_address_max: settings.codes_per_address_max,
+        sent_per_origin_max: settings.codes_per_origin_max,
     };
     let sender: Arc<dyn CodeSender> = match settings.codes_to.as_str() {
         "log" => Arc::new(LogSender),

@@ -11,6 +11,7 @@ use super::{
         body::{Body, plain_text},
         problem::Problem,
     },
+    compliance,
     problem::{ErrorView, not_available, translate},
     request::{self, Idempotency, Reply, Write, answer, key_space},
     transfer::{Order, Sent, Standing, object, send},
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     actors::EngineError,
     domain::{
+        compliance::Gate,
         ids::RecordId,
         money::{Amount, Asset},
     },
@@ -106,6 +108,10 @@ pub struct OperationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     message: String,
+    /// What the code brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    extra_details: Option<Value>,
 }
 
 /// Moves money between many accounts. With an idempotency key, a retry sends again only what was not
@@ -118,7 +124,8 @@ pub struct OperationView {
         (status = 200, description = "each operation with its result", body = BatchResult),
         (status = 400, description = "the field is named; nothing was sent", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme, or a verification is \
+            required first", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
         (status = 415, description = "the body is not JSON", body = ErrorView),
@@ -146,6 +153,7 @@ async fn batch(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, P
     if let Some(idempotency) = idempotency {
         refuse_other_use(app, space, idempotency, operations.len()).await?;
     }
+    require_level(app, &write)?;
     let mut views = Vec::with_capacity(operations.len());
     let (mut batch_id, mut is_replay) = (0, false);
     for (place, operation) in operations.iter().enumerate() {
@@ -162,6 +170,20 @@ async fn batch(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, P
         req_id: request::record_id(batch_id),
     };
     Ok(Reply::new(StatusCode::OK, &view)?.replayed(is_replay))
+}
+
+/// A holder's own batch is refused as a whole: nothing of it could be sent. An origin's key sends for
+/// many holders, and each operation is refused by itself.
+fn require_level(app: &App, write: &Write<BatchRequest>) -> Result<(), Problem> {
+    let Some(holder) = write.caller.holder.as_deref() else {
+        return Ok(());
+    };
+    let first = write.idempotency.as_ref();
+    let first = first.map(|key| key.part_key(key_space(&write.caller), 0));
+    if first.is_some_and(|key| app.engine.shared.keys.get(key).is_some()) {
+        return Ok(());
+    }
+    compliance::require(app, &write.caller, holder, Gate::BatchTransfer)
 }
 
 /// Reads everything before anything is sent.
@@ -203,6 +225,7 @@ fn order<'a>(operation: &'a Operation<'a>, key: Option<(Key, u64)>) -> Order<'a>
         destination: (Some(to), &request.to_account_urn),
         asset: operation.asset,
         amount: operation.amount,
+        gate: Gate::BatchTransfer,
         reference: request.reference.clone(),
         metadata: operation.metadata.clone(),
         key: key.map(|(key, _)| key),
@@ -239,6 +262,7 @@ fn show(request: &OperationRequest, sent: Result<Sent, Problem>) -> OperationVie
             queue_id: Some(sent.id.to_string()),
             status: sent.status.word(),
             code: None,
+            extra_details: None,
             message: sent.status.message().to_owned(),
         },
         Err(problem) => {
@@ -249,6 +273,7 @@ fn show(request: &OperationRequest, sent: Result<Sent, Problem>) -> OperationVie
                 status: Standing::Failed.word(),
                 code: Some(problem.code),
                 message: problem.message,
+                extra_details: problem.details,
             }
         }
     }

@@ -15,6 +15,7 @@ use super::{
         issue::{self, Issued},
         link::Links,
     },
+    compliance,
     input::{AccountRequest, check_input, holder_of},
     list::{behind, look},
     problem::ErrorView,
@@ -26,6 +27,7 @@ use crate::{
     domain::{
         account::{Account, Medium},
         command::{Command, OpenAccount},
+        compliance::Gate,
         event::Event,
         ids::{AccountNo, ActorId, LedgerNo},
         outcome::Rejection,
@@ -58,7 +60,8 @@ pub struct AccountEnvelope {
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -83,7 +86,8 @@ pub async fn card(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -111,7 +115,8 @@ pub async fn programme_card(
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -139,6 +144,11 @@ async fn create(
     check_input(body.input.as_ref(), programme.is_some())?;
     let known = Map::new();
     let metadata = body.metadata.as_ref().unwrap_or(&known);
+    if !write.is_known(app) {
+        let gate = programme.map_or(Gate::CreateVirtual, |_| Gate::CreateCard);
+        compliance::require(app, &write.caller, &holder_urn, gate)?;
+        compliance::may_set(app, &write.caller, metadata.keys().map(String::as_str))?;
+    }
     let (metadata, policy) = metadata::settle(metadata, app.terms()).map_err(Rejection::from)?;
     let ledger = body
         .ledger_account_id

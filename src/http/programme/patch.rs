@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{
     super::{App, body::Body, problem::Problem},
     card_data::link::Links,
+    compliance,
     create::{self, AccountResult},
     problem::{ErrorView, not_available},
     request::{self, Reply, Write, account_target, answer, require_own},
@@ -73,7 +74,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
         (status = 200, description = "as it is now", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme, or a key of metadata is \
+            the programme's to set", body = ErrorView),
         (status = 404, description = "no such account", body = ErrorView),
         (status = 409, description = "illegal_transition, with the legal ones; or the idempotency \
             key was used otherwise", body = ErrorView),
@@ -101,6 +103,14 @@ async fn change(
     let write: Write<AccountPatch> = request::write(request, bytes, app)?;
     let (target, no) = account_target(None, name)?;
     require_own(app, &write.caller, name, None).await?;
+    if let Some(metadata) = write
+        .body
+        .metadata
+        .as_ref()
+        .filter(|_| !write.is_known(app))
+    {
+        compliance::may_set(app, &write.caller, metadata.keys().map(String::as_str))?;
+    }
     let command = command(&write.body, no)?;
     let answer = app
         .engine

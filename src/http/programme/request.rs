@@ -192,6 +192,16 @@ pub async fn require_own(
 }
 
 impl<T> Write<T> {
+    /// Whether a record stands for this request's key: it is answered by that, whatever has changed since.
+    #[must_use]
+    pub fn is_known(&self, app: &App) -> bool {
+        let key = self
+            .idempotency
+            .as_ref()
+            .map(|key| key.key(key_space(&self.caller)));
+        key.is_some_and(|key| app.engine.shared.keys.get(key).is_some())
+    }
+
     /// The engine's request under this one's key.
     #[must_use]
     pub fn engine_request(&self, target: Target, command: Command) -> Request {
