@@ -224,10 +224,13 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let vault = Arc::new(crate::vault::Vault::new([0; 32]));
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: open_access(&engine, &config).await?,
-        vault: Arc::new(crate::vault::Vault::new([0; 32])),
+        tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
+        vault,
+        pin_tries: http::network::pin::PinTries::default(),
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),

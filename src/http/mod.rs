@@ -33,6 +33,10 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// Issues tokens for devices.
+    pub tokens: Arc<dyn crate::tokens::TokenProvider>,
+    /// Wrong PINs.
+    pub pin_tries: network::pin::PinTries,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.

@@ -1,5 +1,7 @@
 //! Keys for what must not be read from the log: card numbers, PINs, tokens, secrets.
 
+pub mod pin;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

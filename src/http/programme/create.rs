@@ -21,6 +21,7 @@ use crate::{
     actors::{Answer, EngineError, Target, registrar::Principal},
     domain::{
         account::{Account, Medium},
+        card::{CardFile, Sealed},
         command::{Command, OpenAccount},
         event::Event,
         ids::{AccountNo, ActorId, LedgerNo},
@@ -150,7 +151,7 @@ async fn create(
     }
     let no = app.engine.shared.next_number();
     let command = Command::OpenAccount(Box::new(OpenAccount {
-        card: None,
+        card: programme.map(|_| new_card_file()).transpose()?,
         no: AccountNo(no),
         medium: medium(programme, app)?,
         holder_urn,
@@ -274,6 +275,21 @@ fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
         last_four: four_digits(random),
         expiry: expiry(app.engine.shared.clock.now()),
     })
+}
+
+/// Stands in for the vault's: a card has a file, in which no number is kept yet.
+fn new_card_file() -> Result<Box<CardFile>, Problem> {
+    let mut fingerprint = [0; 16];
+    getrandom::fill(&mut fingerprint).map_err(|_| Problem::busy("no randomness: try again"))?;
+    Ok(Box::new(CardFile {
+        sealed: Sealed {
+            key_id: 0,
+            bytes: Vec::new(),
+        },
+        fingerprint,
+        pin: None,
+        tokens: Vec::new(),
+    }))
 }
 
 fn expiry(now: Timestamp) -> crate::domain::time::Month {
