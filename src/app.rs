@@ -41,7 +41,11 @@ use crate::{
     config::Config,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
-    http::{self, operator::snapshots::Snapshots, problem::Problem},
+    http::{
+        self,
+        operator::{simulate::rates, snapshots::Snapshots},
+        problem::Problem,
+    },
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
@@ -256,6 +260,9 @@ pub async fn serve(
     let serving = actix_rt::spawn(server);
     wait_for_workers(&engine, workers).await;
     Supervisor::new(engine.clone(), care(&config)).start();
+    if sandbox.is_some() && config.sandbox.rates {
+        keep_sandbox_rates(&engine).await?;
+    }
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     app.is_ready.store(true, Ordering::Relaxed);
@@ -425,6 +432,23 @@ fn fill_random(random: &mut [u8]) {
         tracing::error!(%error, "the system gave no randomness");
         std::process::exit(1);
     }
+}
+
+/// Sets the sandbox's own rates where there are none, and keeps them from becoming too old.
+async fn keep_sandbox_rates(engine: &Arc<Engine>) -> Result<(), ServeError> {
+    rates::start(engine).await?;
+    let age_max = u64::try_from(engine.shared.terms.rate_age_seconds_max).unwrap_or(0);
+    let every = Duration::from_secs((age_max / 2).clamp(1, 3_600));
+    let engine = engine.clone();
+    actix_rt::spawn(async move {
+        loop {
+            actix_rt::time::sleep(every).await;
+            if let Err(error) = rates::renew(&engine).await {
+                tracing::warn!(%error, "the sandbox's rates could not be renewed now");
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The sandbox's holder of the first steps, so that a client can connect as it.

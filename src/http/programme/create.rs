@@ -10,7 +10,12 @@ use serde_json::Map;
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, body::Body, problem::Problem},
+    super::{
+        App,
+        body::Body,
+        operator::simulate::cards::{self, Creation},
+        problem::Problem,
+    },
     input::{AccountRequest, check_input, holder_of},
     list::{behind, look},
     problem::ErrorView,
@@ -18,11 +23,11 @@ use super::{
     view::AccountView,
 };
 use crate::{
-    actors::{Answer, EngineError, Target, registrar::Principal},
+    actors::{Answer, EngineError, Request, Target, registrar::Principal},
     domain::{
         account::{Account, Medium},
         card::{CardFile, Sealed},
-        command::{Command, OpenAccount},
+        command::{Command, OpenAccount, Simulation},
         event::Event,
         ids::{AccountNo, ActorId, LedgerNo},
         outcome::Rejection,
@@ -139,8 +144,8 @@ async fn create(
         .transpose()?;
     check_input(body.input.as_ref(), programme.is_some())?;
     let known = Map::new();
-    let metadata = body.metadata.as_ref().unwrap_or(&known);
-    let (metadata, policy) = metadata::settle(metadata, app.terms()).map_err(Rejection::from)?;
+    let given = body.metadata.as_ref().unwrap_or(&known);
+    let (metadata, policy) = metadata::settle(given, app.terms()).map_err(Rejection::from)?;
     let ledger = body
         .ledger_account_id
         .as_deref()
@@ -150,7 +155,8 @@ async fn create(
         require_own_ledger(app, &write.caller, ledger).await?;
     }
     let no = app.engine.shared.next_number();
-    let command = Command::OpenAccount(Box::new(OpenAccount {
+    let creation = cards::creation(app, &write.caller, given)?;
+    let open = Box::new(OpenAccount {
         card: programme.map(|_| new_card_file()).transpose()?,
         no: AccountNo(no),
         medium: medium(programme, app)?,
@@ -159,7 +165,11 @@ async fn create(
         webhook_url: body.webhook_url.clone(),
         metadata,
         policy,
-    }));
+    });
+    let command = match creation {
+        Creation::Immediate => Command::OpenAccount(open),
+        Creation::Held | Creation::Failing => Command::Simulate(Simulation::OpenHeld(open)),
+    };
     let opened = match ledger {
         Some(ledger) => {
             let actor = app.engine.shared.indexes.actor_of_ledger(ledger);
@@ -177,7 +187,33 @@ async fn create(
             opened.map_err(Problem::from)
         }
     };
-    show(&opened?, StatusCode::CREATED)
+    let opened = opened?;
+    if creation == Creation::Failing {
+        fail(app, &opened).await?;
+    }
+    show(&opened, StatusCode::CREATED)
+}
+
+/// The creation fails, as a sandbox was asked to let it; a retry finds it failed already.
+async fn fail(app: &App, opened: &Answer) -> Result<(), Problem> {
+    let Some(account) = opened.events.iter().find_map(account_in) else {
+        return Ok(());
+    };
+    let request = Request {
+        target: Target::Account {
+            no: account.no,
+            urn: None,
+        },
+        origin: None,
+        command: cards::ended(account.no, false),
+        keys: Vec::new(),
+        fingerprint: 0,
+        recalled: None,
+    };
+    match app.engine.execute(request).await {
+        Ok(_) | Err(EngineError::Rejected(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Renders what a record made of an account, now or again.

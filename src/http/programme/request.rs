@@ -61,6 +61,12 @@ impl Reply {
         })
     }
 
+    /// Status, body, and whether an earlier request got it already.
+    #[must_use]
+    pub fn into_parts(self) -> (StatusCode, Vec<u8>, bool) {
+        (self.status, self.body, self.is_replay)
+    }
+
     /// Says whether an earlier request under the same key got this answer already.
     #[must_use]
     pub const fn replayed(mut self, is_replay: bool) -> Self {
