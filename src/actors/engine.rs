@@ -523,7 +523,8 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Expire(_)
         | Command::Refund(_)
         | Command::ReverseRefund { .. }
-        | Command::Absorb(_) => answer.fingerprint == request.fingerprint,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => answer.fingerprint == request.fingerprint,
     }
 }
 

@@ -106,6 +106,24 @@ pub enum Command {
     },
     /// Take in another group: as it is now, and it does nothing more.
     Absorb(Arc<Absorption>),
+    /// What only a sandbox asks.
+    Simulate(Simulation),
+}
+
+/// What the world does in its own time, and a sandbox at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Simulation {
+    /// Make an account that stays in `creation_in_progress`.
+    OpenHeld(Box<OpenAccount>),
+    /// The making of an account ends.
+    EndCreation {
+        /// Which.
+        account: AccountNo,
+        /// Whether it went well.
+        is_made: bool,
+    },
+    /// A hold's time runs out at this moment.
+    ExpireNow(StepRequest),
 }
 
 /// A new account.

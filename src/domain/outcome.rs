@@ -235,6 +235,9 @@ pub enum Rejection {
     /// Two groups of accounts cannot become one.
     #[error("{0}")]
     CannotJoin(&'static str),
+    /// What only cards have was asked of a pocket.
+    #[error("the account is not a card")]
+    NotACard,
     /// The account has no card data: it is a pocket, or a card from before there was a vault.
     #[error("the account has no card data")]
     NoCardFile,

@@ -29,6 +29,7 @@ use super::{network, operator, origins, programme};
         network::steps::reverse_refund,
         network::money::deposit,
         network::money::withdraw,
+        network::pin::verify,
         programme::create::card,
         programme::create::programme_card,
         programme::create::pocket,

@@ -203,6 +203,7 @@ impl From<Rejection> for Problem {
             }
             Rejection::CannotJoin(_) => Self::impossible("metadata", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::NotACard => Self::impossible("urn", text),
             Rejection::NoCardFile => Self::conflict("no_card_data", text),
             Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
             Rejection::TokenNotFound => Self::not_found("token_not_found", text),

@@ -328,7 +328,8 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::ReturnTransfer(_)
         | Command::Authorize(_)
         | Command::ForcePost(_)
-        | Command::Absorb(_) => None,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => None,
     }
 }
 

@@ -125,6 +125,7 @@ impl Model {
             Command::ReverseRefund { step, refund } => self.unrefund(group, step, *refund),
             // The generator links nothing: the model's groups stay apart.
             Command::Absorb(_) => Err("cannot join"),
+            Command::Simulate(_) => unreachable!("not played"),
         };
         done.unwrap_or_else(|refused| format!("rejected {refused}"))
     }

@@ -56,7 +56,8 @@ impl Model {
             Command::OpenAccount(_)
             | Command::PatchAccount(_)
             | Command::SendTransfer(_)
-            | Command::Absorb(_) => {
+            | Command::Absorb(_)
+            | Command::Simulate(_) => {
                 unreachable!("not played")
             }
         };

@@ -18,29 +18,7 @@ pub(super) fn open(
     open: &OpenAccount,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    if group.account(open.no).is_some() {
-        return Err(Rejection::AccountExists);
-    }
-    let shares_money = open.ledger.0 != open.no.0;
-    if shares_money && group.ledger(open.ledger).is_none() {
-        return Err(Rejection::LedgerNotFound);
-    }
-    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
-    let mut account = Account {
-        no: open.no,
-        medium: open.medium.clone(),
-        holder_urn: open.holder_urn.clone(),
-        ledger: open.ledger,
-        status: Status::CreationInProgress,
-        status_reason: None,
-        webhook_url: open.webhook_url.clone(),
-        metadata: open.metadata.clone(),
-        policy: open.policy.clone(),
-        usage: None,
-        card: open.card.clone(),
-        created_at: context.now,
-        updated_at: context.now,
-    };
+    let mut account = begun(group, open, context)?;
     let opened = Event::AccountOpened(Box::new(account.clone()));
     account.status = Status::Active;
     let change = ChangeAccount {
@@ -58,6 +36,42 @@ pub(super) fn open(
     Ok(vec![opened, activated])
 }
 
+/// A new account that stays in `creation_in_progress` until a sandbox says how that ends.
+pub(super) fn open_held(
+    group: &Group,
+    open: &OpenAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let account = begun(group, open, context)?;
+    Ok(Event::AccountOpened(Box::new(account)))
+}
+
+fn begun(group: &Group, open: &OpenAccount, context: &Context<'_>) -> Result<Account, Rejection> {
+    if group.account(open.no).is_some() {
+        return Err(Rejection::AccountExists);
+    }
+    let shares_money = open.ledger.0 != open.no.0;
+    if shares_money && group.ledger(open.ledger).is_none() {
+        return Err(Rejection::LedgerNotFound);
+    }
+    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
+    Ok(Account {
+        no: open.no,
+        medium: open.medium.clone(),
+        holder_urn: open.holder_urn.clone(),
+        ledger: open.ledger,
+        status: Status::CreationInProgress,
+        status_reason: None,
+        webhook_url: open.webhook_url.clone(),
+        metadata: open.metadata.clone(),
+        policy: open.policy.clone(),
+        usage: None,
+        card: open.card.clone(),
+        created_at: context.now,
+        updated_at: context.now,
+    })
+}
+
 pub(super) fn change(
     group: &Group,
     change: &ChangeAccount,
@@ -69,6 +83,10 @@ pub(super) fn change(
     let mut account = known.clone();
     if let Some(to) = change.status {
         let from = account.status;
+        if from == Status::CreationInProgress {
+            // Whoever makes the account says when it is made, nobody else.
+            return Err(Rejection::AccountNotOpen { status: from });
+        }
         if !from.next().contains(&to) {
             return Err(Rejection::IllegalTransition { from, to });
         }
@@ -87,8 +105,7 @@ pub(super) fn change(
         account.webhook_url.clone_from(webhook_url);
     }
     if let Some(card) = &change.card {
-        let file = account.card.as_deref_mut().ok_or(Rejection::NoCardFile)?;
-        card_file::change(file, card, context.now)?;
+        card_file::change(&mut account, card, context.now)?;
     }
     account.updated_at = context.now;
     Ok(Event::AccountChanged {

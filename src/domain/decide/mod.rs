@@ -13,6 +13,7 @@ mod money;
 mod parts;
 mod refund;
 mod reverse;
+mod simulate;
 mod step;
 mod transfer;
 mod usage;
@@ -57,6 +58,7 @@ pub fn decide(
             return refund::reverse(group, step, *refund, context);
         }
         Command::Absorb(absorption) => absorb::decide(group, absorption)?,
+        Command::Simulate(simulation) => simulate::decide(group, simulation, context)?,
     };
     Ok(vec![event])
 }
