@@ -1,4 +1,4 @@
-//! `PATCH /api/accounts/{urn}`: metadata, status, webhook address.
+//! `PATCH /api/accounts/{urn}`: metadata, status, webhook address, the money in front of which it is.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,14 +11,20 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
-    create::{self, AccountResult},
-    problem::{ErrorView, not_available},
+    create::{self, AccountResult, no_ledger, require_own_ledger, shared_ledger},
+    list::{behind, look},
+    problem::{ErrorView, no_account, not_available},
     request::{self, Reply, Write, account_target, answer, require_own},
 };
-use crate::domain::{
-    account::{Status, StatusReason},
-    command::{ChangeAccount, Command, PatchAccount},
-    ids::AccountNo,
+use crate::{
+    actors::{EngineError, Target, registrar::Principal},
+    domain::{
+        account::{Account, Status, StatusReason},
+        command::{ChangeAccount, Command, LinkAccount, PatchAccount},
+        ids::{AccountNo, LedgerNo},
+        outcome::Rejection,
+        policy::Link,
+    },
 };
 
 /// A change; what is missing stays.
@@ -35,9 +41,9 @@ pub struct AccountPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     webhook_url: Option<Option<String>>,
-    /// Not available yet.
-    #[schema(value_type = Option<String>)]
-    ledger_account_id: Option<Value>,
+    /// The ledger account to go in front of, of the same holder: for an account whose own never had
+    /// money, or that shares it with another account, while it holds nothing.
+    ledger_account_id: Option<String>,
     /// More about the change.
     input: Option<PatchInput>,
 }
@@ -73,7 +79,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
         (status = 403, description = "the key has not the scope programme", body = ErrorView),
-        (status = 404, description = "no such account", body = ErrorView),
+        (status = 404, description = "no such account or ledger account", body = ErrorView),
         (status = 409, description = "illegal_transition, with the legal ones; or the idempotency \
             key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -100,19 +106,63 @@ async fn change(
     let write: Write<AccountPatch> = request::write(request, bytes, app)?;
     let (target, no) = account_target(None, name)?;
     require_own(app, &write.caller, name, None).await?;
-    let command = command(&write.body, no)?;
+    let link = match write.body.ledger_account_id.as_deref() {
+        Some(ledger) => Some(face_of(app, &write.caller, ledger, (&target, no)).await?),
+        None => None,
+    };
+    let command = command(&write.body, no, link)?;
     let answer = app
         .engine
         .execute(write.engine_request(target, command))
-        .await?;
+        .await;
+    let answer = answer.map_err(|error| {
+        if matches!(error, EngineError::Rejected(Rejection::LedgerNotFound)) {
+            no_ledger(error)
+        } else {
+            error.into()
+        }
+    })?;
     create::show(&answer, StatusCode::OK)
 }
 
-fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> {
-    let input = body.input.as_ref();
-    if body.ledger_account_id.is_some() {
-        return Err(not_available("ledger_account_id"));
+/// An account in front of that money: one of the holder whose account is to go there, if there is one.
+async fn face_of(
+    app: &App,
+    caller: &Principal,
+    ledger: &str,
+    (target, no): (&Target, AccountNo),
+) -> Result<(LedgerNo, Link), Problem> {
+    let ledger = shared_ledger(ledger)?;
+    require_own_ledger(app, caller, ledger).await?;
+    let own = look(app, target.clone(), no, caller).await?;
+    let own = own.ok_or_else(|| no_account(None))?.account;
+    let mut face: Option<Account> = None;
+    for (target, no) in behind(app, &caller.origin, &[ledger].into()).await? {
+        let seen = look(app, target, no, caller)
+            .await?
+            .map(|seen| seen.account);
+        let Some(seen) = seen.filter(|seen| seen.status != Status::Deleted) else {
+            continue;
+        };
+        if face.is_none() || seen.holder_urn == own.holder_urn {
+            face = Some(seen);
+        }
     }
+    let face = face.ok_or_else(|| no_ledger(Rejection::LedgerNotFound))?;
+    let link = Link {
+        account: face.no,
+        urn: face.urn().into(),
+        key: "ledger_account_id".to_owned(),
+    };
+    Ok((ledger, link))
+}
+
+fn command(
+    body: &AccountPatch,
+    account: AccountNo,
+    link: Option<(LedgerNo, Link)>,
+) -> Result<Command, Problem> {
+    let input = body.input.as_ref();
     if input.is_some_and(|input| input.pin.is_some()) {
         return Err(not_available("input.pin"));
     }
@@ -130,6 +180,14 @@ fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> 
     };
     let changes_face =
         change.status.is_some() || change.status_reason.is_some() || change.webhook_url.is_some();
+    if let Some((ledger, face)) = link {
+        return Ok(Command::LinkAccount(Box::new(LinkAccount {
+            change,
+            merge: body.metadata.clone(),
+            ledger,
+            face,
+        })));
+    }
     match &body.metadata {
         Some(merge) => Ok(Command::PatchAccount(Box::new(PatchAccount {
             change,
@@ -139,7 +197,7 @@ fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> 
         None if changes_face => Ok(Command::ChangeAccount(Box::new(change))),
         None => Err(Problem::malformed(
             "body",
-            "body must have metadata, status, webhook_url or input.status_reason",
+            "body must have metadata, status, webhook_url, ledger_account_id or input.status_reason",
         )),
     }
 }
@@ -172,7 +230,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Command, Problem> {
         let body: AccountPatch = super::super::super::body::parse(text.as_bytes())?;
-        command(&body, AccountNo(1))
+        command(&body, AccountNo(1), None)
     }
 
     #[test]
@@ -189,7 +247,7 @@ mod tests {
                 400,
                 "input.status_reason",
             ),
-            (r#"{"ledger_account_id":"ldg_1"}"#, 422, "ledger_account_id"),
+            (r#"{"ledger_account_id":1}"#, 400, "ledger_account_id"),
             (r#"{"input":{"pin":"1234"}}"#, 422, "input.pin"),
         ] {
             let problem = read(text).expect_err(text);
