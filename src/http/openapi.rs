@@ -43,6 +43,7 @@ use super::{network, operator, origins, programme};
         programme::controls::patch,
         programme::controls::delete,
         programme::movements::get,
+        programme::movements::transactions,
         programme::transfer::post,
         programme::batch::post,
         programme::session::exchange,

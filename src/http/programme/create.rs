@@ -275,13 +275,18 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
     }
 }
 
-fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
+/// The ledger account of that name.
+///
+/// # Errors
+///
+/// 404.
+pub(super) fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
     text.parse()
         .map_err(|_| no_ledger(Rejection::LedgerNotFound))
 }
 
 /// Money that is another holder's is not shared with a holder's token.
-async fn require_own_ledger(
+pub(super) async fn require_own_ledger(
     app: &App,
     caller: &Principal,
     ledger: LedgerNo,
@@ -301,7 +306,7 @@ async fn require_own_ledger(
 }
 
 /// A ledger account that is not there, or is another origin's.
-fn no_ledger(error: impl Into<EngineError>) -> Problem {
+pub(super) fn no_ledger(error: impl Into<EngineError>) -> Problem {
     let problem = Problem::from(error.into());
     if !matches!(
         problem.code,

@@ -128,10 +128,19 @@ impl Idempotency {
         key_of(origin, "idempotency", &self.text)
     }
 
-    /// The key of one part of it. No header can name it: control characters are refused there.
+    /// The keys of one part of it: its own, and its own in this very request. No header can name them:
+    /// control characters are refused there.
     #[must_use]
-    pub fn part_key(&self, origin: &str, part: usize) -> Key {
-        key_of(origin, "idempotency", &format!("{}\n{part}", self.text))
+    pub fn part_keys(&self, origin: &str, part: usize) -> [Key; 2] {
+        let Self { text, fingerprint } = self;
+        [
+            key_of(origin, "idempotency", &format!("{text}\n{part}")),
+            key_of(
+                origin,
+                "idempotency",
+                &format!("{text}\n{part}\n{fingerprint:x}"),
+            ),
+        ]
     }
 }
 
