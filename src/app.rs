@@ -38,7 +38,10 @@ use crate::{
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
-        self, operator::snapshots::Snapshots, problem::Problem, programme::card_data::CardSettings,
+        self,
+        operator::{reseal::Resealer, snapshots::Snapshots},
+        problem::Problem,
+        programme::card_data::CardSettings,
     },
     journal::{
         DurableWatcher, Journal, Lsn,
@@ -242,6 +245,7 @@ pub async fn serve(
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
+        resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         vault,
         cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
@@ -271,6 +275,7 @@ pub async fn serve(
     Supervisor::new(engine.clone(), care(&config)).start();
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
+    finish_rotation(&app);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -279,6 +284,16 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
+fn finish_rotation(app: &Data<http::App>) {
+    if !app.resealer.is_finished() && app.resealer.begin() {
+        tracing::info!(
+            key = app.vault.active(),
+            "a rotation of the vault's keys goes on"
+        );
+    }
 }
 
 fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {

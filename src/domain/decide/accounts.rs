@@ -3,6 +3,7 @@
 use super::card_file;
 use crate::domain::{
     account::{Account, Status},
+    card::CardChange,
     command::{ChangeAccount, Context, OpenAccount, PatchAccount},
     event::Event,
     group::Group,
@@ -90,7 +91,11 @@ pub(super) fn change(
         let file = account.card.as_deref_mut().ok_or(Rejection::NoCardFile)?;
         card_file::change(file, card, context.now)?;
     }
-    account.updated_at = context.now;
+    // The same data under another key is no change that anyone outside could see.
+    let is_resealing = change.card.as_deref().is_some_and(CardChange::is_resealing);
+    if !is_resealing {
+        account.updated_at = context.now;
+    }
     Ok(Event::AccountChanged {
         change: Box::new(change.clone()),
         account: Box::new(account),
