@@ -39,7 +39,7 @@ use crate::{
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
         self,
-        operator::{simulate::rates, snapshots::Snapshots},
+        operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
         problem::Problem,
         programme::card_data::CardSettings,
     },
@@ -246,6 +246,7 @@ pub async fn serve(
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
+        resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: card_settings(&config)?,
@@ -279,6 +280,7 @@ pub async fn serve(
     }
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
+    finish_rotation(&app);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -287,6 +289,16 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
+fn finish_rotation(app: &Data<http::App>) {
+    if !app.resealer.is_finished() && app.resealer.begin() {
+        tracing::info!(
+            key = app.vault.active(),
+            "a rotation of the vault's keys goes on"
+        );
+    }
 }
 
 fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {

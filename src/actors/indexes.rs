@@ -1,7 +1,10 @@
 //! What the directory must know beside the actors: whose accounts there are, and which do not live
 //! with the actor of their own number. Folds over the log, rebuilt at recovery.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use dashmap::{DashMap, Entry, mapref::multiple::RefMulti};
 
@@ -26,6 +29,8 @@ pub struct Indexes {
     by_origin: DashMap<Box<str>, Vec<AccountNo>>,
     /// The fingerprints of all cards' numbers, and whether a card is recorded with it.
     numbers: DashMap<[u8; 16], bool>,
+    /// Under which keys of the vault recovery found card data, and how often.
+    sealed: DashMap<u32, u64>,
 }
 
 impl Indexes {
@@ -130,6 +135,17 @@ impl Indexes {
             .or_default()
             .push(account.no);
         self.issued(account);
+        for key in account.card.iter().flat_map(|file| file.keys()) {
+            let mut count = self.sealed.entry(key).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Under which keys of the vault recovery found card data, and how often.
+    #[must_use]
+    pub fn sealed_at_start(&self) -> BTreeMap<u32, u64> {
+        let pairs = self.sealed.iter();
+        pairs.map(|entry| (*entry.key(), *entry.value())).collect()
     }
 
     /// Puts everything that recovery found in order.

@@ -36,6 +36,8 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// Puts what is sealed under the vault's active key.
+    pub resealer: Arc<operator::reseal::Resealer>,
     /// What the settings say of cards.
     pub cards: programme::card_data::CardSettings,
     /// Issues tokens for devices.

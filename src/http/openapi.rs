@@ -151,6 +151,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         programme::compliance::Paths::openapi(),
         programme::decisions::Paths::openapi(),
         operator::simulate::Paths::openapi(),
+        operator::vault_keys::Paths::openapi(),
     ] {
         document.merge(part);
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::card_file;
 use crate::domain::{
     account::{Account, Status},
+    card::CardChange,
     command::{ChangeAccount, Context, LinkAccount, OpenAccount, PatchAccount},
     event::Event,
     funds::Balance,
@@ -117,7 +118,11 @@ pub(super) fn change(
     if let Some(card) = &change.card {
         card_file::change(&mut account, card, context.now)?;
     }
-    account.updated_at = context.now;
+    // The same data under another key is no change that anyone outside could see.
+    let is_resealing = change.card.as_deref().is_some_and(CardChange::is_resealing);
+    if !is_resealing {
+        account.updated_at = context.now;
+    }
     Ok(Event::AccountChanged {
         change: Box::new(change.clone()),
         account: Box::new(account),
