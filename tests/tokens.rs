@@ -158,7 +158,7 @@ fn wrong_pins_are_refused_by_name_and_never_repeated() {
 
 #[test]
 fn a_pin_is_nowhere_on_disk_and_told_apart_only_by_a_key() {
-    let mut server = Server::with(&[("RUST_LOG", "trace")]);
+    let mut server = Server::with(&[("CARDWRIGHT_LOG__LEVEL", "trace")]);
     let client = server.client();
     let urn = card(&client);
     let path = format!("/api/accounts/{urn}");
@@ -511,26 +511,9 @@ fn what_a_wallet_sends_wrong_is_named() {
     let client = server.client();
     let (urn, device, other) = (card(&client), Device::new(), Device::new());
     let leaf = &device.certificates[0];
-    let old = run(
-        device.folder.path(),
-        "openssl",
-        &[
-            "req",
-            "-x509",
-            "-new",
-            "-key",
-            "leaf.key",
-            "-subj",
-            "/CN=Old",
-            "-outform",
-            "DER",
-            "-not_before",
-            "20200101000000Z",
-            "-not_after",
-            "20200201000000Z",
-        ],
-        "",
-    );
+    let past = ["x509", "-req", "-in", "leaf.csr", "-signkey", "leaf.key"];
+    let past = [&past[..], &["-days", "-1", "-outform", "DER"]].concat();
+    let old = run(device.folder.path(), "openssl", &past, "");
     let rsa = run(
         device.folder.path(),
         "openssl",
