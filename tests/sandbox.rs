@@ -314,7 +314,10 @@ fn rates_are_set_when_they_are_asked_for() {
 
 #[test]
 fn rates_of_the_sandbox_do_not_become_too_old() {
-    let settings = [("CARDWRIGHT_SANDBOX__RATES", "true"), ("CARDWRIGHT_RATES__AGE_MAX_S", "2")];
+    let settings = [
+        ("CARDWRIGHT_SANDBOX__RATES", "true"),
+        ("CARDWRIGHT_RATES__AGE_MAX_S", "2"),
+    ];
     let server = Server::with(&settings);
     let client = server.client();
     let at = || {
@@ -324,7 +327,10 @@ fn rates_of_the_sandbox_do_not_become_too_old() {
     let first = at();
     server::wait_until("the rates are renewed twice", || {
         let second = at();
-        second != first && { server::wait_until("again", || at() != second); true }
+        second != first && {
+            server::wait_until("again", || at() != second);
+            true
+        }
     });
 }
 
