@@ -83,7 +83,10 @@ impl Shared {
                     self.indexes.opened(actor, account);
                     self.want_lists(account);
                 }
-                Event::AccountChanged { account, .. } => self.want_lists(account),
+                Event::AccountChanged { account, .. } => {
+                    self.facts.faces.changed(account.no);
+                    self.want_lists(account);
+                }
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
                     if authorization.is_open() {
