@@ -39,6 +39,7 @@ use crate::{
     },
     clock::Clock,
     config::Config,
+    decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
     http::{self, operator::snapshots::Snapshots, problem::Problem},
@@ -178,6 +179,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,
@@ -224,10 +226,12 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let vault = Arc::new(crate::vault::Vault::new([0; 32]));
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: open_access(&engine, &config).await?,
-        vault: Arc::new(crate::vault::Vault::new([0; 32])),
+        decisions: open_decisions(&engine, &vault, &config),
+        vault,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -255,6 +259,7 @@ pub async fn serve(
     Supervisor::new(engine.clone(), care(&config)).start();
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
+    app.decisions.start_sweep();
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -305,6 +310,21 @@ fn care(config: &Config) -> Care {
         live_max: config.actors.live_max,
         key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
     }
+}
+
+/// Asks programmes before a purchase is final, in the network face's words.
+fn open_decisions(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Arc<Decisions> {
+    Decisions::new(
+        engine.clone(),
+        vault.clone(),
+        config.limits(),
+        config.decisions.rules(),
+        http::network::question::question,
+    )
 }
 
 /// Asks for rates and lists from now on. What was known before the start is known already.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
 //! [`actors`] (the shell), [`access`] (tokens and codes), [`replay`] (what the log folds to), [`outside`] (rates and lists from
-//! elsewhere), [`http`] (the faces), [`app`] (the whole, wired).
+//! elsewhere), [`decisions`] (asking programmes before an approval), [`http`] (the faces), [`app`] (the whole, wired).
 
 pub mod access;
 pub mod actors;
@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decisions;
 pub mod domain;
 pub mod http;
 pub mod journal;

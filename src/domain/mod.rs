@@ -15,6 +15,7 @@ pub mod command;
 pub mod country;
 pub mod decide;
 pub mod decimal;
+pub mod decision;
 pub mod documents;
 pub mod event;
 pub mod explanation;

@@ -33,6 +33,8 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// Asks programmes before a purchase is final.
+    pub decisions: Arc<crate::decisions::Decisions>,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.

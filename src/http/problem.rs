@@ -203,6 +203,13 @@ impl From<Rejection> for Problem {
             }
             Rejection::CannotJoin(_) => Self::impossible("metadata", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::BeingDecided => {
+                let text =
+                    format!("{text}: try again when that is answered, in two seconds at most");
+                let mut problem = Self::conflict("being_decided", text);
+                problem.retry_after_s = Some(2);
+                problem
+            }
             Rejection::NoCardFile => Self::conflict("no_card_data", text),
             Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
             Rejection::TokenNotFound => Self::not_found("token_not_found", text),

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod explain;
 pub mod find;
 pub mod money;
+pub mod question;
 pub mod request;
 pub mod steps;
 pub mod view;

@@ -20,6 +20,7 @@ use crate::{
     domain::{
         command::{Command, StepRequest},
         ids::{AuthorizationId, RecordId},
+        outcome::Rejection,
         registry::Scope,
     },
     wire::{self, KeyLife},
@@ -119,14 +120,18 @@ async fn take(
     }
     let authorization = find(app, &principal, authorization).await?;
     let header_key = body::idempotency_key(request)?;
-    let request = engine_request(
-        &parsed,
-        authorization,
-        (step, header_key),
-        &principal,
-        command,
-    )?;
-    app.engine.execute(request).await.map_err(hide_foreign)
+    let again = || {
+        let class = (step, header_key);
+        engine_request(&parsed, authorization, class, &principal, command)
+    };
+    match app.engine.execute(again()?).await {
+        // A reversal that the network sends because it waited too long, most likely: it gets the truth.
+        Err(EngineError::Rejected(Rejection::BeingDecided)) => {
+            Box::pin(app.decisions.finish(authorization)).await?;
+            app.engine.execute(again()?).await.map_err(hide_foreign)
+        }
+        other => other.map_err(hide_foreign),
+    }
 }
 
 async fn undo(
