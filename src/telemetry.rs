@@ -123,15 +123,6 @@ impl Metrics {
             counter(&registry, opts)
         };
         let latency = |name: &str, help: &str| histogram(&registry, name, help, &LATENCY_S);
-        let decision = |by: &Decider| {
-            [Ruling::Approved, Ruling::Declined].map(|verdict| {
-                let help = "What came of asking programmes before an approval";
-                let opts = Opts::new("cardwright_decisions_total", help)
-                    .const_label("verdict", verdict.word())
-                    .const_label("by", by.word());
-                counter(&registry, opts)
-            })
-        };
         let sizes = [
             1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
         ];
@@ -144,7 +135,7 @@ impl Metrics {
                 .map(|reason| outcome("declined", decline_label(*reason)))
                 .collect(),
             steps: STEPS.iter().map(step).collect(),
-            decisions: Decider::ALL.iter().map(decision).collect(),
+            decisions: decisions(&registry),
             decision_seconds: latency("cardwright_decision_seconds", "Asking programmes"),
             http_request: latency("cardwright_http_request_seconds", "Whole requests on /v1"),
             stage_durable: latency("cardwright_wait_durable_seconds", "Waiting for the disk"),
@@ -325,6 +316,19 @@ const fn decline_label(reason: DeclineReason) -> &'static str {
         | DeclineReason::DecisionTimeout
         | DeclineReason::FeesExceedAmount => reason.word(),
     }
+}
+
+fn decisions(registry: &Registry) -> Vec<[IntCounter; 2]> {
+    let decision = |by: &Decider| {
+        [Ruling::Approved, Ruling::Declined].map(|verdict| {
+            let help = "What came of asking programmes before an approval";
+            let opts = Opts::new("cardwright_decisions_total", help)
+                .const_label("verdict", verdict.word())
+                .const_label("by", by.word());
+            counter(registry, opts)
+        })
+    };
+    Decider::ALL.iter().map(decision).collect()
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {

@@ -27,6 +27,7 @@ use crate::{
         documents::Shelf,
         event::{Approved, Event},
         ids::AuthorizationId,
+        outcome::Rejection,
         time::Timestamp,
     },
     outside::{
@@ -217,7 +218,7 @@ impl Decisions {
                     id,
                     _sender: sender,
                 };
-                actix_rt::spawn(run.to_its_end(first));
+                actix_rt::spawn(run.ask(first));
                 receiver
             }
         };
@@ -366,6 +367,7 @@ impl Decisions {
 
     /// Records the end of a question; of several ends the first one counts.
     async fn conclude(&self, id: AuthorizationId, origin: &str, ended: Conclusion) {
+        let mut ended = ended;
         for _ in 0..RECORD_ATTEMPTS_MAX {
             let request = Request {
                 target: Target::Authorization(id),
@@ -384,6 +386,13 @@ impl Decisions {
                     return;
                 }
                 Err(EngineError::Busy(_)) => actix_rt::time::sleep(RECORD_PAUSE).await,
+                // A yes that cannot be posted, because a total would leave the range, is a no: the hold
+                // must not stand for ever.
+                Err(EngineError::Rejected(Rejection::Money(_)))
+                    if ended.verdict == Ruling::Approved =>
+                {
+                    ended = conclusion(Ruling::Declined, Decider::Fault, Duration::ZERO);
+                }
                 Err(error) => {
                     tracing::warn!(%id, %error, "a programme's answer could not be recorded");
                     return;
@@ -408,7 +417,7 @@ impl Drop for Run {
 }
 
 impl Run {
-    async fn to_its_end(self, first: Answer) {
+    async fn ask(self, first: Answer) {
         let (decisions, id) = (&self.decisions, self.id);
         // Between the look for its record and this question it may have ended.
         let origin = match decisions.open(id).await {

@@ -56,6 +56,7 @@ impl Model {
             Command::OpenAccount(_)
             | Command::PatchAccount(_)
             | Command::SendTransfer(_)
+            | Command::Conclude(..)
             | Command::Absorb(_) => {
                 unreachable!("not played")
             }
