@@ -35,6 +35,7 @@ use crate::{
     },
     clock::Clock,
     config::Config,
+    decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
@@ -195,6 +196,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,
@@ -247,6 +249,7 @@ pub async fn serve(
         access: secrets::open_access(&engine, &config, &vault).await?,
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
+        decisions: open_decisions(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: card_settings(&config)?,
@@ -281,6 +284,7 @@ pub async fn serve(
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     finish_rotation(&app);
+    app.decisions.start_sweep();
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -316,6 +320,21 @@ fn care(config: &Config) -> Care {
         live_max: config.actors.live_max,
         key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
     }
+}
+
+/// Asks programmes before a purchase is final, in the network face's words.
+fn open_decisions(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Arc<Decisions> {
+    Decisions::new(
+        engine.clone(),
+        vault.clone(),
+        config.limits(),
+        config.decisions.rules(),
+        http::network::question::question,
+    )
 }
 
 /// Asks for rates and lists from now on. What was known before the start is known already.

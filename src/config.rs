@@ -9,6 +9,8 @@ use std::{
 use serde::Deserialize;
 use toml::{Table, Value};
 
+mod decisions;
+
 use crate::clock::Zone;
 use crate::domain::{
     hold::{FeeBasis, FeeCategory},
@@ -74,6 +76,7 @@ pub struct Config {
     pub vault: Vault,
     pub cards: Cards,
     pub holds: Holds,
+    pub decisions: Decisions,
     pub money: Money,
     pub fees: Fees,
     pub rates: Rates,
@@ -127,6 +130,7 @@ section! {
         expiry_every_ms: u64,
         by_mcc: Vec<MccLifetime>,
     }
+    Decisions { own_share_ms: u64, in_flight_max: usize, abandoned_after_ms: u64 }
     MccLifetime { from: String, to: String, seconds: i64 }
     Money {
         default_asset: String,
@@ -242,6 +246,7 @@ impl Config {
             10,
             60_000,
         )?;
+        self.decisions.check()?;
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;

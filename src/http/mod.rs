@@ -44,6 +44,8 @@ pub struct App {
     pub tokens: Arc<dyn crate::tokens::TokenProvider>,
     /// Wrong PINs.
     pub pin_tries: network::pin::PinTries,
+    /// Asks programmes before a purchase is final.
+    pub decisions: Arc<crate::decisions::Decisions>,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
