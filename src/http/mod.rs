@@ -36,6 +36,14 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// Puts what is sealed under the vault's active key.
+    pub resealer: Arc<operator::reseal::Resealer>,
+    /// What the settings say of cards.
+    pub cards: programme::card_data::CardSettings,
+    /// Issues tokens for devices.
+    pub tokens: Arc<dyn crate::tokens::TokenProvider>,
+    /// Wrong PINs.
+    pub pin_tries: network::pin::PinTries,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
