@@ -67,7 +67,10 @@ fn each_gate_wants_its_level_whoever_asks() {
     let client = server.client();
     let ana = register(&client, "ana");
     let set = gates(&client, all_gates());
-    assert_eq!((&set["policy_version"], &set["gates"]), (&json!("1"), &all_gates()));
+    assert_eq!(
+        (&set["policy_version"], &set["gates"]),
+        (&json!("1"), &all_gates())
+    );
     for caller in [&ana, &client] {
         for medium in ["card", "card-gold", "virtual"] {
             required(&make(caller, medium, &urn("ana")), (0, 1), IDENTITY, &[]);
@@ -108,16 +111,49 @@ fn money_leaves_at_the_level_that_it_needs() {
     required(&ana.post(path, &batch), (0, 2), BOTH, &[]);
     let told = client.post(path, &batch).expect(200);
     let one = &told["result"]["operations"][0];
-    assert_eq!((&one["status"], &one["code"]), (&json!("failed"), &json!("E_VERIFICATION_REQUIRED")));
+    assert_eq!(
+        (&one["status"], &one["code"]),
+        (&json!("failed"), &json!("E_VERIFICATION_REQUIRED"))
+    );
     assert_eq!(one["extra_details"]["required_level"], 2);
-    verify(&client, "ana", &json!({ "requirements": { "identity": "pending" } }));
+    verify(
+        &client,
+        "ana",
+        &json!({ "requirements": { "identity": "pending" } }),
+    );
     required(&send(&ana), (0, 2), BOTH, IDENTITY);
     verify(&client, "ana", &json!({ "status": "approved" }));
     required(&send(&ana), (1, 2), &["income"], &[]);
-    verify(&client, "ana", &json!({ "requirements": { "income": "satisfied" } }));
+    verify(
+        &client,
+        "ana",
+        &json!({ "requirements": { "income": "satisfied" } }),
+    );
     send(&ana).expect(200);
     ana.post(path, &batch).expect(200);
     client.trial_balance();
+}
+
+#[test]
+fn a_card_goes_to_no_device_before_its_level() {
+    let server = Server::start();
+    let client = server.client();
+    let ana = register(&client, "ana");
+    let card = make(&ana, "card", &urn("ana")).expect(201);
+    let card = card["result"]["account"]["urn"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    gates(&client, json!({ "tokenize": 1 }));
+    let path = format!("/api/accounts/{card}/tokenize/google");
+    let body = json!({ "device_id": "device-1", "wallet_account_id": "wallet-1" }).to_string();
+    let ask = |key: &str| ana.send(("POST", &path), &[("idempotency-key", key)], &body);
+    required(&ask("a"), (0, 1), IDENTITY, &[]);
+    verify(&client, "ana", &json!({ "status": "approved" }));
+    let made = ask("a").expect(201);
+    verify(&client, "ana", &json!({ "status": "rejected" }));
+    assert_eq!(ask("a").expect(201), made, "a retry gets its answer");
+    required(&ask("b"), (0, 1), IDENTITY, &[]);
 }
 
 #[test]
