@@ -188,6 +188,10 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     let key = format!("/v1/api-keys/{key_id}");
     let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
     let metadata = "/v1/origins/sandbox/metadata";
+    let policy = "/v1/origins/sandbox/compliance-policy";
+    let secret = format!("{policy}/webhook-secret");
+    let verification = format!("/v1/identities/{}/verification", server::HOLDER);
+    let approved = json!({ "status": "approved" });
     let root = |method, body, status| Route {
         scope: "root",
         ..operator((method, "/v1/origins"), body, Forbidden, status)
@@ -214,6 +218,11 @@ fn operator_routes(known: &Things) -> Vec<Route> {
             NotFound,
             200,
         ),
+        operator(("GET", policy), none(), NotFound, 200),
+        operator(("PUT", policy), json!({ "levels": [] }), NotFound, 200),
+        operator(("POST", &secret), json!({}), NotFound, 200),
+        operator(("GET", &verification), none(), NotFound, 200),
+        operator(("PATCH", &verification), approved, NotFound, 200),
         root("GET", none(), 200),
         root("POST", json!({ "name": "globex" }), 201),
     ]
@@ -248,6 +257,9 @@ fn api_routes(known: &Things) -> Vec<Route> {
     let holder = format!("/api/identities/{}", server::HOLDER);
     let new = json!({ "holder_urn": server::HOLDER, "input": {} });
     let note = json!({ "metadata": { "note": "n" } });
+    let compliance = format!("/api/compliance/{}", server::HOLDER);
+    let tier = format!("{compliance}/tier-status");
+    let begin = json!({ "urn": server::HOLDER });
     let key = format!("/api/api-keys/{}", known.key_id);
     let rotate = format!("{key}/rotate");
     let keys = json!({ "name": "k", "scopes": ["operator"] });
@@ -272,6 +284,9 @@ fn api_routes(known: &Things) -> Vec<Route> {
         programme("GET", &holder, none(), NotFound, 200),
         programme("PATCH", &holder, note, NotFound, 200),
         programme("GET", &format!("{holder}/aliases"), none(), NotFound, 200),
+        programme("POST", "/api/compliance", begin, NotFound, 200),
+        programme("GET", &compliance, none(), NotFound, 200),
+        programme("GET", &tier, none(), NotFound, 200),
         operator(("GET", "/api/api-keys"), none(), Own, 200),
         operator(("POST", "/api/api-keys"), keys, Own, 201),
         operator(("GET", &key), none(), NotFound, 200),
