@@ -69,7 +69,8 @@ fn luhn_digit(number: &str) -> u8 {
 }
 
 /// What a token's sealed number is bound to: it opens under this name only.
-fn bound_to(id: &str) -> String {
+#[must_use]
+pub fn token_aad(id: &str) -> String {
     format!("token/{id}")
 }
 
@@ -81,7 +82,7 @@ fn bound_to(id: &str) -> String {
 pub fn seal(vault: &Vault, id: &str, number: &TokenNumber) -> Result<Sealed, TokenError> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|_| TokenError::Unavailable("no randomness"))?;
-    let aad = bound_to(id);
+    let aad = token_aad(id);
     let plain = Payload {
         msg: number.digits().as_bytes(),
         aad: aad.as_bytes(),
@@ -104,7 +105,7 @@ pub fn seal(vault: &Vault, id: &str, number: &TokenNumber) -> Result<Sealed, Tok
 pub fn open(vault: &Vault, id: &str, sealed: &Sealed) -> Result<TokenNumber, TokenError> {
     const BROKEN: TokenError = TokenError::Unavailable("the stored number does not open");
     let (nonce, rest) = sealed.bytes.split_first_chunk::<12>().ok_or(BROKEN)?;
-    let aad = bound_to(id);
+    let aad = token_aad(id);
     let payload = Payload {
         msg: rest,
         aad: aad.as_bytes(),
