@@ -202,6 +202,9 @@ fn operator_routes(known: &Things) -> Vec<Route> {
         operator(("GET", "/v1/trial-balance"), none(), Own, 200),
         operator(("GET", "/v1/snapshots"), none(), Own, 200),
         operator(("POST", "/v1/snapshots"), none(), Own, 202),
+        operator(("GET", "/v1/vault/keys"), none(), Own, 200),
+        operator(("DELETE", "/v1/vault/keys/99"), none(), NotFound, 404),
+        operator(("POST", "/v1/vault/keys"), none(), Own, 202),
         operator(("GET", "/v1/rates"), none(), Own, 200),
         operator(("PUT", "/v1/rates"), rates, Own, 200),
         operator(("GET", metadata), none(), NotFound, 200),
@@ -687,9 +690,15 @@ fn what_needs_no_key_tells_nothing_of_anybody() {
     let client = server.client();
     let known = things(&client);
     let nobody = client.with_key(None);
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    let no_link = "/card-details/AAAAAAAAAAEAAAAAawGyHgCWHFCpj6kK0FJ4uwU7_xw2s3cGF-0wn9RgkVcQyoMd";
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        (no_link, 404),
+    ] {
         let reply = nobody.get(path);
-        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.status, status, "{path}");
         let card = known.card.rsplit(':').next().unwrap();
         for secret in [card, "secret-", "987654321", KEY] {
             assert!(!reply.text.contains(secret), "{path} tells {secret}");

@@ -83,7 +83,10 @@ impl Shared {
                     self.indexes.opened(actor, account);
                     self.want_lists(account);
                 }
-                Event::AccountChanged { account, .. } => self.want_lists(account),
+                Event::AccountChanged { account, .. } => {
+                    self.facts.faces.changed(account.no);
+                    self.want_lists(account);
+                }
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
                     if authorization.is_open() {
@@ -511,6 +514,7 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)

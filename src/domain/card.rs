@@ -140,6 +140,15 @@ pub struct CardFile {
     pub tokens: Vec<DeviceToken>,
 }
 
+impl CardFile {
+    /// The keys that something of it is sealed under, each as often as it is. Tokens of a provider's own
+    /// keeping have none: their key's number is 0.
+    pub fn keys(&self) -> impl Iterator<Item = u32> {
+        let tokens = self.tokens.iter().map(|token| token.sealed.key_id);
+        std::iter::once(self.sealed.key_id).chain(tokens.filter(|id| *id != 0))
+    }
+}
+
 /// One change of a card's own part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CardChange {
@@ -163,6 +172,17 @@ pub enum CardChange {
     },
     /// Every token's number under another key: by id, in any order. Tokens not named stay.
     ResealTokens(Vec<(String, Sealed)>),
+}
+
+impl CardChange {
+    /// Whether it only puts the same data under another key.
+    #[must_use]
+    pub const fn is_resealing(&self) -> bool {
+        match self {
+            Self::Reseal { .. } | Self::ResealTokens(_) => true,
+            Self::SetPin(_) | Self::AddToken(_) | Self::SetTokenStatus { .. } => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -232,6 +232,12 @@ pub enum Rejection {
     /// The metadata names an account that this one may not draw on.
     #[error(transparent)]
     Link(MetadataError),
+    /// The account cannot go in front of other money: why not.
+    #[error("{0}")]
+    CannotLink(&'static str),
+    /// As many accounts share the money as may.
+    #[error("{0} accounts share an actor already, which is the most")]
+    TooManyAccounts(usize),
     /// Two groups of accounts cannot become one.
     #[error("{0}")]
     CannotJoin(&'static str),

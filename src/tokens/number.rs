@@ -1,12 +1,10 @@
 //! Token numbers: drawn by chance from a test range, sealed at rest.
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit, Nonce,
-    aead::{Aead, Payload},
-};
-
 use super::TokenError;
-use crate::{domain::card::Sealed, vault::Vault};
+use crate::{
+    domain::card::Sealed,
+    vault::{Hold, Vault, issue::token_aad},
+};
 
 /// The first digits of the embedded provider's numbers. A number that begins with a nine belongs to no
 /// card network, so that none of these can be taken for a real one. Source: ISO/IEC 7812-1.
@@ -68,33 +66,14 @@ fn luhn_digit(number: &str) -> u8 {
     u8::try_from(10_u32.saturating_sub(rest) % 10).unwrap_or(0)
 }
 
-/// What a token's sealed number is bound to: it opens under this name only.
-#[must_use]
-pub fn token_aad(id: &str) -> String {
-    format!("token/{id}")
-}
-
-/// Seals a token's number for storage.
+/// Seals a token's number for storage. The key is held until the token is recorded.
 ///
 /// # Errors
 ///
 /// [`TokenError::Unavailable`] without randomness.
-pub fn seal(vault: &Vault, id: &str, number: &TokenNumber) -> Result<Sealed, TokenError> {
-    let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes).map_err(|_| TokenError::Unavailable("no randomness"))?;
-    let aad = token_aad(id);
-    let plain = Payload {
-        msg: number.digits().as_bytes(),
-        aad: aad.as_bytes(),
-    };
-    let sealed = cipher(vault).encrypt(&Nonce::from(bytes), plain);
-    let sealed = sealed.map_err(|_| TokenError::Unavailable("it could not be sealed"))?;
-    let mut all = bytes.to_vec();
-    all.extend_from_slice(&sealed);
-    Ok(Sealed {
-        key_id: 0,
-        bytes: all,
-    })
+pub fn seal(key: &Hold, id: &str, number: &TokenNumber) -> Result<Sealed, TokenError> {
+    let sealed = key.seal(&token_aad(id), number.digits().as_bytes());
+    sealed.map_err(|_| TokenError::Unavailable("no randomness"))
 }
 
 /// Opens a token's stored number.
@@ -104,21 +83,9 @@ pub fn seal(vault: &Vault, id: &str, number: &TokenNumber) -> Result<Sealed, Tok
 /// [`TokenError::Unavailable`] if it is not this token's, or was changed.
 pub fn open(vault: &Vault, id: &str, sealed: &Sealed) -> Result<TokenNumber, TokenError> {
     const BROKEN: TokenError = TokenError::Unavailable("the stored number does not open");
-    let (nonce, rest) = sealed.bytes.split_first_chunk::<12>().ok_or(BROKEN)?;
-    let aad = token_aad(id);
-    let payload = Payload {
-        msg: rest,
-        aad: aad.as_bytes(),
-    };
-    let plain = cipher(vault).decrypt(&Nonce::from(*nonce), payload);
-    let plain = plain.map_err(|_| BROKEN)?;
-    String::from_utf8(plain)
-        .map(TokenNumber)
-        .map_err(|_| BROKEN)
-}
-
-fn cipher(vault: &Vault) -> Aes256Gcm {
-    Aes256Gcm::new(&vault.key_for("token number").into())
+    let plain = vault.open(&token_aad(id), sealed).map_err(|_| BROKEN)?;
+    let digits = std::str::from_utf8(&plain).map_err(|_| BROKEN)?;
+    Ok(TokenNumber(digits.to_owned()))
 }
 
 #[cfg(test)]
@@ -139,7 +106,7 @@ mod tests {
 
     #[test]
     fn numbers_are_of_the_test_range_and_open_only_as_their_own() {
-        let vault = Vault::new([7; 32]);
+        let vault = Vault::of([7; 32]);
         let number = TokenNumber::of_test_range([0xA5; 16]);
         let digits = number.digits().to_owned();
         assert!(
@@ -148,7 +115,7 @@ mod tests {
         );
         assert_eq!(luhn_digit(&digits[..15]), digits.as_bytes()[15] - b'0');
         assert_eq!(number.last_four(), digits.as_bytes()[12..]);
-        let sealed = seal(&vault, "tok_a", &number).unwrap();
+        let sealed = seal(&vault.hold(), "tok_a", &number).unwrap();
         let shown = String::from_utf8_lossy(&sealed.bytes).into_owned();
         assert!(!shown.contains(&digits));
         let opened = open(&vault, "tok_a", &sealed);

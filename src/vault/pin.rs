@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_verifier_is_of_one_card_one_pin_one_house() {
-        let (vault, other) = (Vault::new([1; 32]), Vault::new([2; 32]));
+        let (vault, other) = (Vault::of([1; 32]), Vault::of([2; 32]));
         let pin = |text: &str| Pin::parse(text).unwrap();
         let known = pin("1234").verifier(&vault, AccountNo(7));
         assert!(pin("1234").is(&known, &vault, AccountNo(7)));

@@ -109,6 +109,8 @@ impl Model {
             Command::ChangeAccount(change) => self.change(group, change),
             // The model keeps no metadata: the generator sends changes of state as they are.
             Command::PatchAccount(patch) => self.change(group, &patch.change),
+            // The model has no sharing of money after the making of an account: it is not played.
+            Command::LinkAccount(link) => self.change(group, &link.change),
             Command::Deposit(money) => self.deposit(group, money),
             Command::Withdraw(money) => self.withdraw(group, money),
             Command::SendTransfer(send) => self.send(group, send),

@@ -1,11 +1,15 @@
 //! Making accounts and changing their faces.
 
+use serde_json::{Map, Value};
+
 use super::card_file;
 use crate::domain::{
     account::{Account, Status},
-    command::{ChangeAccount, Context, OpenAccount, PatchAccount},
+    card::CardChange,
+    command::{ChangeAccount, Context, LinkAccount, OpenAccount, PatchAccount},
     event::Event,
-    group::Group,
+    funds::Balance,
+    group::{ACCOUNTS_MAX, Group},
     ids::AccountNo,
     outcome::Rejection,
     policy::{Link, Policy, metadata},
@@ -54,6 +58,9 @@ fn begun(group: &Group, open: &OpenAccount, context: &Context<'_>) -> Result<Acc
     if shares_money && group.ledger(open.ledger).is_none() {
         return Err(Rejection::LedgerNotFound);
     }
+    if group.accounts.len() >= ACCOUNTS_MAX {
+        return Err(Rejection::TooManyAccounts(ACCOUNTS_MAX));
+    }
     check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
     Ok(Account {
         no: open.no,
@@ -96,6 +103,10 @@ pub(super) fn change(
         account.status_reason = change.status_reason;
     }
     if let Some((metadata, policy)) = &change.metadata {
+        if known.status == Status::Deleted {
+            let status = known.status;
+            return Err(Rejection::AccountNotOpen { status });
+        }
         let own = (account.no, account.holder_urn.as_str());
         check_links(group, own, policy, &known.policy.linked())?;
         account.metadata.clone_from(metadata);
@@ -107,7 +118,11 @@ pub(super) fn change(
     if let Some(card) = &change.card {
         card_file::change(&mut account, card, context.now)?;
     }
-    account.updated_at = context.now;
+    // The same data under another key is no change that anyone outside could see.
+    let is_resealing = change.card.as_deref().is_some_and(CardChange::is_resealing);
+    if !is_resealing {
+        account.updated_at = context.now;
+    }
     Ok(Event::AccountChanged {
         change: Box::new(change.clone()),
         account: Box::new(account),
@@ -143,17 +158,91 @@ fn check_links(
     }
 }
 
+/// The same, and the account goes in front of other money of its holder. Money that nobody else could
+/// reach is not left behind, and neither is its past: refunds still go to where they came from.
+pub(super) fn link(
+    group: &Group,
+    link: &LinkAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let known = group
+        .account(link.change.account)
+        .ok_or(Rejection::AccountNotFound)?;
+    let Some(face) = group.account(link.face.account) else {
+        return Err(Rejection::Apart {
+            holder_urn: known.holder_urn.clone(),
+            links: vec![link.face.clone()],
+        });
+    };
+    link.face
+        .check(face, &known.holder_urn)
+        .map_err(Rejection::Link)?;
+    if face.ledger != link.ledger {
+        return Err(Rejection::LedgerNotFound);
+    }
+    if known.ledger != link.ledger {
+        may_leave(group, known)?;
+    }
+    let mut event = match &link.merge {
+        Some(merge) => merged(group, &link.change, (None, merge), context)?,
+        None => change(group, &link.change, context)?,
+    };
+    if let Event::AccountChanged { account, .. } = &mut event {
+        account.ledger = link.ledger;
+    }
+    Ok(event)
+}
+
+fn may_leave(group: &Group, account: &Account) -> Result<(), Rejection> {
+    let status = account.status;
+    if status == Status::Deleted {
+        return Err(Rejection::AccountNotOpen { status });
+    }
+    let holds = group.open.values().any(|open| {
+        let mut legs = open.authorization.legs.iter();
+        legs.any(|leg| leg.account == account.no && !leg.held().is_zero())
+    });
+    if holds {
+        return Err(Rejection::CannotLink(HAS_HOLDS));
+    }
+    let is_other = |other: &&Account| other.no != account.no && other.status != Status::Deleted;
+    let mut others = group.accounts.iter().filter(is_other);
+    let has_other_face = others.any(|other| other.ledger == account.ledger);
+    let never_had = |(_, balance): &(_, Balance)| *balance == Balance::default();
+    let ledger = group.ledger(account.ledger);
+    if has_other_face || ledger.is_none_or(|ledger| ledger.balances.iter().all(never_had)) {
+        Ok(())
+    } else {
+        Err(Rejection::CannotLink(HAS_MONEY))
+    }
+}
+
+const HAS_HOLDS: &str = "ledger_account_id: purchases of this account hold money; it can be changed \
+                         when they are captured or reversed";
+const HAS_MONEY: &str = "ledger_account_id: this account is the only one in front of money with a past, \
+                         which nobody could reach any more; open another account with that \
+                         ledger_account_id instead";
+
 /// The same with the metadata merged; what the merge came to stands in the event.
 pub(super) fn patch(
     group: &Group,
     patch: &PatchAccount,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
+    merged(group, &patch.change, (patch.within, &patch.merge), context)
+}
+
+fn merged(
+    group: &Group,
+    asked: &ChangeAccount,
+    (within, merge): (Option<&'static str>, &Map<String, Value>),
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
     let known = group
-        .account(patch.change.account)
+        .account(asked.account)
         .ok_or(Rejection::AccountNotFound)?;
-    let merged = metadata::merge(&known.metadata, patch.within, &patch.merge, context.terms)?;
-    let mut whole = patch.change.clone();
-    whole.metadata = Some(merged);
+    let settled = metadata::merge(&known.metadata, within, merge, context.terms)?;
+    let mut whole = asked.clone();
+    whole.metadata = Some(settled);
     change(group, &whole, context)
 }

@@ -41,6 +41,7 @@ pub fn decide(
         Command::OpenAccount(open) => return accounts::open(group, open, context),
         Command::ChangeAccount(change) => accounts::change(group, change, context)?,
         Command::PatchAccount(patch) => accounts::patch(group, patch, context)?,
+        Command::LinkAccount(link) => accounts::link(group, link, context)?,
         Command::Deposit(deposit) => money::deposit(group, deposit)?,
         Command::Withdraw(withdrawal) => money::withdraw(group, withdrawal)?,
         Command::SendTransfer(send) => transfer::send(group, send)?,

@@ -128,10 +128,19 @@ impl Idempotency {
         key_of(origin, "idempotency", &self.text)
     }
 
-    /// The key of one part of it. No header can name it: control characters are refused there.
+    /// The keys of one part of it: its own, and its own in this very request. No header can name them:
+    /// control characters are refused there.
     #[must_use]
-    pub fn part_key(&self, origin: &str, part: usize) -> Key {
-        key_of(origin, "idempotency", &format!("{}\n{part}", self.text))
+    pub fn part_keys(&self, origin: &str, part: usize) -> [Key; 2] {
+        let Self { text, fingerprint } = self;
+        [
+            key_of(origin, "idempotency", &format!("{text}\n{part}")),
+            key_of(
+                origin,
+                "idempotency",
+                &format!("{text}\n{part}\n{fingerprint:x}"),
+            ),
+        ]
     }
 }
 
@@ -228,6 +237,16 @@ pub async fn require_own(
 }
 
 impl<T> Write<T> {
+    /// Whether a record stands for this request's key: it is answered by that, whatever has changed since.
+    #[must_use]
+    pub fn is_known(&self, app: &App) -> bool {
+        let key = self
+            .idempotency
+            .as_ref()
+            .map(|key| key.key(key_space(&self.caller)));
+        key.is_some_and(|key| app.engine.shared.keys.get(key).is_some())
+    }
+
     /// The engine's request under this one's key.
     #[must_use]
     pub fn engine_request(&self, target: Target, command: Command) -> Request {

@@ -35,6 +35,7 @@ use crate::{
         outcome::Rejection,
     },
     tokens::{Asked, Payload, Subject, TokenError, certificate, number},
+    vault::Hold,
 };
 
 /// This file's routes for the OpenAPI document.
@@ -377,7 +378,7 @@ async fn tokenize<T>(
     let (target, no) = account_target(None, name)?;
     require_own(app, &write.caller, name, None).await?;
     let asked = Arc::new(asked);
-    let token = draw(app, no, (wallet, asked.clone())).await?;
+    let (token, _key) = draw(app, no, (wallet, asked.clone())).await?;
     let command = change(no, CardChange::AddToken(token));
     let answer = app
         .engine
@@ -392,21 +393,21 @@ async fn tokenize<T>(
     Ok(Reply::new(StatusCode::CREATED, &view)?.replayed(answer.is_replay))
 }
 
-/// A token that nobody has yet.
+/// A token that nobody has yet, and the key that it is sealed under, to be held until it is recorded.
 async fn draw(
     app: &App,
     account: AccountNo,
     (wallet, asked): (Wallet, Arc<Asked>),
-) -> Result<DeviceToken, Problem> {
+) -> Result<(DeviceToken, Hold), Problem> {
     let now = app.engine.shared.clock.now();
     let number = getrandom::u32().map_err(|_| Problem::busy("no randomness: try again"))?;
     let id = DeviceTokenId { account, number }.to_string();
-    let (provider, vault) = (app.tokens.clone(), app.vault.clone());
+    let (provider, key) = (app.tokens.clone(), app.vault.hold());
     let drawn = blocking(move || {
         let device = provider.device(&asked, now)?;
         let number = provider.new_number()?;
-        let sealed = number::seal(&vault, &id, &number)?;
-        Ok(DeviceToken {
+        let sealed = number::seal(&key, &id, &number)?;
+        let token = DeviceToken {
             id,
             wallet,
             device,
@@ -415,7 +416,8 @@ async fn draw(
             status: TokenStatus::Issued,
             created_at: now,
             updated_at: now,
-        })
+        };
+        Ok((token, key))
     });
     drawn.await
 }

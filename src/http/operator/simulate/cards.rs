@@ -16,6 +16,7 @@ use super::{
         json, mark_replay,
         problem::Problem,
         programme::{
+            card_data::link::Links,
             create,
             request::{Reply, Write, account_target, idempotency},
             tokens::{change, show_change},
@@ -121,7 +122,8 @@ pub async fn end_creation(
         };
         let (target, no) = account_target(None, &name)?;
         let asked = write.engine_request(target, ended(no, is_made));
-        create::show(&app.engine.execute(asked).await?, StatusCode::OK)
+        let ended = app.engine.execute(asked).await?;
+        create::show(&ended, StatusCode::OK, &Links::of(&request, &app))
     };
     let played = played.await;
     shown(&request, &app, played)
