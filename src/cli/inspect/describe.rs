@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{
+        card::CardChange,
         command::Transfer,
         decision::{Decision, Ruling},
         documents::Shelf,
@@ -219,13 +220,17 @@ fn group_event(lsn: Lsn, event: &Event) -> Description {
         ),
         Event::AccountChanged { change, account } => plain(
             "account_changed",
-            format!("{} is {}", account.id(), account.status.word()),
+            match change.card.as_deref() {
+                Some(card) => format!("{}: {}", account.id(), card_change(card)),
+                None => format!("{} is {}", account.id(), account.status.word()),
+            },
             json!({
                 "account_urn": account.urn(), "status": account.status.word(),
                 "status_reason": account.status_reason.map(|reason| reason.word()),
                 "changed_status": change.status.is_some(),
                 "changed_metadata": change.metadata.is_some(),
                 "changed_webhook": change.webhook_url.is_some(),
+                "changed_card": change.card.as_deref().map(card_change),
             }),
         ),
         Event::Deposited(moved, _) | Event::Withdrawn(moved, _) => Description {
@@ -490,4 +495,15 @@ fn balances_after(movement: &Movement) -> Value {
         json!({ "ledger_account_id": after.ledger.to_string(), "balance": balances })
     };
     movement.after.iter().map(view).collect()
+}
+
+/// What was changed of what only a card has; nothing of it is shown.
+fn card_change(change: &CardChange) -> String {
+    match change {
+        CardChange::Reseal { .. } => "data sealed anew".to_owned(),
+        CardChange::SetPin(_) => "PIN set".to_owned(),
+        CardChange::AddToken(token) => format!("{} token {}", token.wallet.word(), token.id),
+        CardChange::SetTokenStatus { id, status } => format!("token {id} is {}", status.word()),
+        CardChange::ResealTokens(tokens) => format!("{} tokens sealed anew", tokens.len()),
+    }
 }
