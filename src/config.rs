@@ -1,6 +1,8 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod events;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -75,6 +77,8 @@ pub struct Config {
     pub rates: Rates,
     pub lists: Lists,
     pub outgoing: Outgoing,
+    pub events: Events,
+    pub notices: Notices,
     pub log: Log,
 }
 
@@ -133,6 +137,16 @@ section! {
     Rates { age_max_s: i64, file: String, url: String, poll_s: u64 }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
+    Events { waiting_max: usize }
+    Notices {
+        to: String,
+        base_url: String,
+        api_version: String,
+        phone_number_id: String,
+        template: String,
+        language: String,
+        attempts_max: u32,
+    }
     Log { level: String, format: String }
 }
 
@@ -233,6 +247,7 @@ impl Config {
         )?;
         self.check_outside()?;
         self.check_access()?;
+        self.check_events()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(
