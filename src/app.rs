@@ -48,6 +48,7 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
+    outbox::feed::Feed,
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
@@ -255,6 +256,7 @@ pub async fn serve(
         cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
+        feed: Feed::new(&engine, config.events.waiting_max),
         snapshots: snapshots.clone(),
         is_sandbox: sandbox.is_some(),
         batch_items_max: config.server.batch_items_max,
@@ -571,6 +573,7 @@ impl StopSignals {
 async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>, config: &Config) {
     tracing::info!("stopping: requests under way end first");
     app.is_ready.store(false, Ordering::Relaxed);
+    app.feed.close();
     if config.snapshots.on_stop {
         // Actors live on the server's threads: the snapshot comes before these end. What is decided
         // after it is in the log.

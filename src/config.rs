@@ -1,6 +1,8 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod events;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -83,6 +85,8 @@ pub struct Config {
     pub lists: Lists,
     pub sandbox: Sandbox,
     pub outgoing: Outgoing,
+    pub events: Events,
+    pub notices: Notices,
     pub log: Log,
 }
 
@@ -148,6 +152,16 @@ section! {
     Sandbox { rates: bool }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
+    Events { waiting_max: usize }
+    Notices {
+        to: String,
+        base_url: String,
+        api_version: String,
+        phone_number_id: String,
+        template: String,
+        language: String,
+        attempts_max: u32,
+    }
     Log { level: String, format: String }
 }
 
@@ -250,6 +264,7 @@ impl Config {
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;
+        self.check_events()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(

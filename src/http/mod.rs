@@ -50,6 +50,8 @@ pub struct App {
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
     pub trial_balance: Arc<TrialBalance>,
+    /// The log as events.
+    pub feed: Arc<crate::outbox::feed::Feed>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
     /// Whether the sandbox's conveniences are there.
