@@ -14,7 +14,7 @@ use std::{
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::{
-    App as WebApp, HttpRequest, HttpResponse, HttpServer,
+    App as WebApp, HttpServer,
     dev::ServerHandle,
     web::{self, Data},
 };
@@ -41,7 +41,7 @@ use crate::{
     config::Config,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
-    http::{self, operator::snapshots::Snapshots, problem::Problem},
+    http::{self, operator::snapshots::Snapshots},
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
@@ -341,7 +341,6 @@ fn start_http(
             .app_data(app.clone())
             .app_data(web::PayloadConfig::new(body_bytes_max))
             .configure(http::routes)
-            .default_service(web::to(not_found))
     })
     .workers(workers)
     .backlog(4_096)
@@ -355,12 +354,6 @@ fn start_http(
         source,
     })?;
     Ok((server.run(), workers))
-}
-
-async fn not_found(request: HttpRequest, app: Data<http::App>) -> HttpResponse {
-    let id = http::request_id(&request, &app);
-    let message = "not found: there is no such route; /openapi.json lists them";
-    Problem::not_found("not_found", message).respond(&id)
 }
 
 /// Actors are spread over the workers' threads, so these come first.

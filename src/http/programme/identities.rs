@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, access, body::Body, problem::Problem},
+    super::{App, access, body::Body, problem::Problem, resource},
     problem::ErrorView,
     query::Params,
     request::{self, Reply, Write, answer, caller, key_space, record_id},
@@ -30,18 +30,18 @@ use crate::{
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/api/identities/me")
+            resource("/api/identities/me")
                 .route(web::get().to(me))
                 .route(web::patch().to(patch_me)),
         )
-        .service(web::resource("/api/identities/me/aliases").route(web::get().to(my_aliases)))
+        .service(resource("/api/identities/me/aliases").route(web::get().to(my_aliases)))
         .service(
-            web::resource("/api/identities/{urn}")
+            resource("/api/identities/{urn}")
                 .route(web::get().to(get))
                 .route(web::patch().to(patch)),
         )
-        .service(web::resource("/api/identities/{urn}/aliases").route(web::get().to(aliases)))
-        .service(web::resource("/api/aliases").route(web::get().to(resolve)));
+        .service(resource("/api/identities/{urn}/aliases").route(web::get().to(aliases)))
+        .service(resource("/api/aliases").route(web::get().to(resolve)));
 }
 
 /// A change of what is known of a holder.

@@ -17,6 +17,7 @@ use super::{
         App, access,
         body::{self, Body},
         problem::Problem,
+        resource,
     },
     codes, identities,
     problem::ErrorView,
@@ -33,15 +34,13 @@ use crate::{
 
 /// Adds the routes of sessions.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let post = |path: &str| web::resource(path.to_owned());
+    let post = resource;
     config
         .service(post("/api/api-keys/exchange").route(web::post().to(exchange)))
-        .service(web::resource("/api/origins").route(web::get().to(origins)))
+        .service(resource("/api/origins").route(web::get().to(origins)))
         .service(post("/api/origins/{origin}/connect").route(web::post().to(connect)))
         .service(post("/api/origins/{origin}/register").route(web::post().to(register)))
-        .service(
-            web::resource("/api/origins/{origin}/assert").route(web::get().to(codes::challenge)),
-        );
+        .service(resource("/api/origins/{origin}/assert").route(web::get().to(codes::challenge)));
 }
 
 /// A key for a token.
