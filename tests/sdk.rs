@@ -159,6 +159,29 @@ fn the_guide_s_examples_do_what_it_says() {
 }
 
 #[test]
+fn the_readme_s_quick_start_runs_as_typed() {
+    let server = start();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once("`first-card.mjs`:\n\n```js\n").unwrap();
+    let (script, _) = rest.split_once("```\n").unwrap();
+    let file = COMPILED.path().join("first-card.mjs");
+    fs::write(&file, script).unwrap();
+    let output = Command::new("node")
+        .arg(file)
+        .env("API", format!("http://{}", server.address()))
+        .env("KEY", KEY)
+        .output()
+        .expect("node, 18 or later, is needed");
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("active") && said.contains("Found 1 card accounts"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_transport_retries_and_refreshes_as_the_sdk_does() {
     let server = start();
     let output = run(&server, "transport.js");
