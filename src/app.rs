@@ -14,7 +14,7 @@ use std::{
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::{
-    App as WebApp, HttpRequest, HttpResponse, HttpServer,
+    App as WebApp, HttpServer,
     dev::ServerHandle,
     web::{self, Data},
 };
@@ -41,7 +41,6 @@ use crate::{
     http::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
-        problem::Problem,
         programme::card_data::CardSettings,
     },
     journal::{
@@ -373,7 +372,6 @@ fn start_http(
             .app_data(app.clone())
             .app_data(web::PayloadConfig::new(body_bytes_max))
             .configure(http::routes)
-            .default_service(web::to(not_found))
     })
     .workers(workers)
     .backlog(4_096)
@@ -387,12 +385,6 @@ fn start_http(
         source,
     })?;
     Ok((server.run(), workers))
-}
-
-async fn not_found(request: HttpRequest, app: Data<http::App>) -> HttpResponse {
-    let id = http::request_id(&request, &app);
-    let message = "not found: there is no such route; /openapi.json lists them";
-    Problem::not_found("not_found", message).respond(&id)
 }
 
 /// Actors are spread over the workers' threads, so these come first.

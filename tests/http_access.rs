@@ -263,6 +263,7 @@ fn api_routes(known: &Things) -> Vec<Route> {
     let account = format!("/api/accounts/{}", known.card);
     let of = |part: &str| format!("{account}/{part}");
     let sum = format!("/api/accounts/balances?account_urns={}", known.card);
+    let several = sum.replace("balances", "transactions");
     let holder = format!("/api/identities/{}", server::HOLDER);
     let new = json!({ "holder_urn": server::HOLDER, "input": {} });
     let note = json!({ "metadata": { "note": "n" } });
@@ -296,6 +297,8 @@ fn api_routes(known: &Things) -> Vec<Route> {
             Own,
         ),
         events(&format!("/v1/events/{}", known.event), NotFound),
+        programme("GET", "/api/accounts/transactions", none(), Own, 200),
+        programme("GET", &several, none(), NotFound, 200),
         programme("PATCH", "/api/identities/me", note.clone(), Own, 200),
         programme("GET", "/api/identities/me/aliases", none(), Own, 200),
         programme("GET", &holder, none(), NotFound, 200),
