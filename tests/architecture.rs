@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 10] = [
+const FORBIDDEN: [(&str, &[&str]); 11] = [
     (
         "domain",
         &[
@@ -113,6 +113,21 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
         ],
     ),
     ("outbox", &["app", "cli", "config", "http"]),
+    (
+        "decisions",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "http",
+            "journal",
+            "outbox",
+            "replay",
+            "telemetry",
+        ],
+    ),
     (
         "actors",
         &[

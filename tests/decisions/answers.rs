@@ -15,6 +15,7 @@ use crate::{
 };
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 fn a_yes_approves_and_a_no_declines_and_gives_the_money_back() {
     let (server, endpoint) = (start(), Endpoint::start(yes()));
     let client = server.client();
@@ -166,6 +167,7 @@ fn signature(
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 fn without_a_usable_answer_the_fallback_decides() {
     let (server, endpoint) = (start(), Endpoint::start(yes()));
     let client = server.client();

@@ -130,6 +130,7 @@ fn without_a_retry_the_fallback_decides() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 fn kills_at_any_moment_leave_one_answer_and_no_money_lost() {
     let says = Says::This(
         200,
