@@ -85,7 +85,10 @@ impl Shared {
                     self.indexes.opened(actor, account);
                     self.want_lists(account);
                 }
-                Event::AccountChanged { account, .. } => self.want_lists(account),
+                Event::AccountChanged { account, .. } => {
+                    self.facts.faces.changed(account.no);
+                    self.want_lists(account);
+                }
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
                     if authorization.decision.is_open() {
