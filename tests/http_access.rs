@@ -248,6 +248,22 @@ fn programme_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// For whoever has one of two scopes, and no holder. It stays off, so that nobody is asked.
+fn decision_routes() -> Vec<Route> {
+    let route = |method, path: &str, body| Route {
+        scope: "programme|operator",
+        ..operator((method, path), body, Foreign::Own, 200)
+    };
+    let path = "/v1/decision-endpoint";
+    let off = json!({ "url": "https://programme.example/decide", "enabled": false });
+    vec![
+        route("PUT", path, off),
+        route("GET", path, Value::Null),
+        route("POST", &format!("{path}/rotate-secret"), Value::Null),
+        route("DELETE", path, Value::Null),
+    ]
+}
+
 /// The routes of the SDK.
 fn api_routes(known: &Things) -> Vec<Route> {
     use Foreign::{Forbidden, NotFound, Own};
@@ -381,6 +397,7 @@ fn routes(known: &Things) -> Vec<Route> {
     routes.extend(programme_routes(known));
     routes.extend(token_routes(known));
     routes.extend(sandbox_routes(known));
+    routes.extend(decision_routes());
     routes
 }
 

@@ -48,8 +48,8 @@ impl Play {
             106..=200 => self.follow(op),
             201..=210 => self.expire(op),
             211..=220 => self.unrefund(op),
-            221..=226 => self.later(op),
-            227..=242 => self.conclude(op),
+            221..=232 => self.later(op),
+            233..=244 => self.conclude(op),
             _ => self.authorize(op, false),
         }
     }
