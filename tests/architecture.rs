@@ -136,6 +136,21 @@ const FORBIDDEN: [(&str, &[&str]); 11] = [
     ),
     ("outbox", &["app", "cli", "config", "http"]),
     (
+        "decisions",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "http",
+            "journal",
+            "outbox",
+            "replay",
+            "telemetry",
+        ],
+    ),
+    (
         "actors",
         &[
             "access", "app", "cli", "config", "http", "outside", "replay",

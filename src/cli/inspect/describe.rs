@@ -7,6 +7,7 @@ use crate::{
     domain::{
         card::CardChange,
         command::Transfer,
+        decision::{Decision, Ruling},
         documents::Shelf,
         event::{Approved, Declined, Event, Movement, StepKind, Stepped},
         funds::Balance,
@@ -340,6 +341,12 @@ fn decline(declined: &Declined) -> Description {
     }
 }
 
+/// Who concluded: the programme, or why its fallback did.
+fn decided_by(authorization: &Authorization) -> Option<&'static str> {
+    let conclusion = authorization.decision.conclusion()?;
+    Some(conclusion.by.word())
+}
+
 fn step(lsn: Lsn, stepped: &Stepped) -> Description {
     let authorization = &stepped.authorization;
     let (kind, reason) = match stepped.kind {
@@ -350,6 +357,8 @@ fn step(lsn: Lsn, stepped: &Stepped) -> Description {
         StepKind::Expiry => ("authorization_expired", None),
         StepKind::Refund => ("authorization_refunded", None),
         StepKind::RefundReversal => ("refund_reversed", None),
+        StepKind::Concluded(Ruling::Approved) => ("decision_approved", decided_by(authorization)),
+        StepKind::Concluded(Ruling::Declined) => ("decision_declined", decided_by(authorization)),
     };
     let local = LocalAmount {
         minor: stepped.local,
@@ -406,9 +415,27 @@ pub(super) fn authorization_view(authorization: &Authorization) -> Value {
         "refunded_amount": authorization.refunded().to_string(),
         "partial": authorization.is_partial,
         "forced": authorization.is_forced,
+        "decision": decision_view(&authorization.decision),
         "created_at": authorization.created_at.to_string(),
         "expires_at": authorization.expires_at.to_string(),
     })
+}
+
+/// Whether the programme was asked and what came of it; null if it was not.
+fn decision_view(decision: &Decision) -> Value {
+    match decision {
+        Decision::NotAsked => Value::Null,
+        Decision::Asked { fallback, captures } => json!({
+            "asked": true, "verdict": null, "fallback": fallback.word(), "captures": captures,
+        }),
+        Decision::Concluded(conclusion) => json!({
+            "asked": true,
+            "verdict": conclusion.verdict.word(),
+            "by": conclusion.by.word(),
+            "reason": conclusion.reason,
+            "latency_us": conclusion.latency_us,
+        }),
+    }
 }
 
 /// A balance as JSON, in the API's words.
