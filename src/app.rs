@@ -38,7 +38,7 @@ use crate::{
         supervisor::{Care, Supervisor},
     },
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
     http::{self, operator::snapshots::Snapshots, problem::Problem},
@@ -46,7 +46,13 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
-    outbox::feed::Feed,
+    outbox::{
+        feed::Feed,
+        notices::{
+            self,
+            sender::{self, NoticeSender, Token},
+        },
+    },
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
@@ -215,6 +221,7 @@ pub async fn serve(
     config: Config,
     sandbox: Option<SandboxOptions>,
     root_key: Option<RootKey>,
+    whatsapp: Option<Token>,
 ) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
     if let Some(key) = root_key {
@@ -257,6 +264,7 @@ pub async fn serve(
     Supervisor::new(engine.clone(), care(&config)).start();
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
+    start_notices(&engine, &config, whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -321,6 +329,30 @@ fn start_fetching(engine: &Arc<Engine>, config: &Config) {
         outside::rates::poll(engine, &client, rates.url.clone(), every);
     }
     outside::lists::start(engine, &client, Duration::from_secs(config.lists.refresh_s));
+}
+
+/// Tells cardholders of their purchases from now on.
+fn start_notices(
+    engine: &Arc<Engine>,
+    config: &Config,
+    token: Option<Token>,
+) -> Result<(), ServeError> {
+    let settings = &config.notices;
+    let sender: Box<dyn NoticeSender> = match (settings.to.as_str(), token) {
+        ("off", _) => return Ok(()),
+        ("log", _) => Box::new(sender::LogSender),
+        ("whatsapp", Some(token)) => {
+            let number = &settings.phone_number_id;
+            let place = (&*settings.base_url, &*settings.api_version, &**number);
+            let template = (&*settings.template, &*settings.language);
+            Box::new(sender::WhatsApp::new(place, template, &token))
+        }
+        ("whatsapp", None) => return Err(config::no_whatsapp_token().into()),
+        _ => Box::new(sender::FileSender(config.data.dir.join("notices.log"))),
+    };
+    let position = config.data.dir.join("notices.position");
+    notices::start(engine, sender, (position, settings.attempts_max));
+    Ok(())
 }
 
 fn start_http(

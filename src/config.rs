@@ -11,6 +11,8 @@ use std::{
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use events::no_whatsapp_token;
+
 use crate::clock::Zone;
 use crate::domain::{
     hold::{FeeBasis, FeeCategory},

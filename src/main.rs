@@ -6,6 +6,7 @@ use cardwright::{
     app::{self, SandboxOptions, ServeError},
     cli,
     config::Config,
+    outbox::notices::sender::Token,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -61,6 +62,14 @@ struct ServeArgs {
     /// The first key, which may open programmes (POST /v1/origins); at least 24 characters.
     #[arg(long, env = "CARDWRIGHT_ROOT_KEY", hide_env_values = true, hide = true)]
     root_key: Option<String>,
+    /// The bearer token of the WhatsApp Cloud API, for notices to cardholders.
+    #[arg(
+        long,
+        env = "CARDWRIGHT_WHATSAPP_TOKEN",
+        hide_env_values = true,
+        hide = true
+    )]
+    whatsapp_token: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -95,10 +104,17 @@ fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let whatsapp = match args.whatsapp_token.map(Token::new).transpose() {
+        Ok(token) => token,
+        Err(what) => {
+            eprintln!("cardwright: CARDWRIGHT_WHATSAPP_TOKEN {what}");
+            return ExitCode::from(2);
+        }
+    };
     let sandbox = args.sandbox.then_some(SandboxOptions {
         key: args.sandbox_key,
     });
-    let served = actix_rt::System::new().block_on(app::serve(config, sandbox, root_key));
+    let served = actix_rt::System::new().block_on(app::serve(config, sandbox, root_key, whatsapp));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
