@@ -35,6 +35,8 @@ enum Command {
     Snapshot(cli::snapshot::SnapshotArgs),
     /// Make cards, money and a few purchases in a sandbox.
     Seed(cli::seed::SeedArgs),
+    /// Show events as they come: receive webhooks, or follow a server's log.
+    Listen(cli::listen::ListenArgs),
 }
 
 #[derive(Args)]
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => cli::verify::run(&args),
         Command::Snapshot(args) => cli::snapshot::run(&args),
         Command::Seed(args) => cli::seed::run(&args),
+        Command::Listen(args) => cli::listen::run(&args),
     }
 }
 
