@@ -1,6 +1,8 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod cards;
+mod decisions;
 mod events;
 
 use std::{
@@ -11,7 +13,7 @@ use std::{
 use serde::Deserialize;
 use toml::{Table, Value};
 
-mod decisions;
+pub use events::no_whatsapp_token;
 
 use crate::clock::Zone;
 use crate::domain::{
@@ -23,8 +25,6 @@ use crate::domain::{
     },
 };
 use crate::outside::client::{self, Limits};
-
-mod cards;
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
