@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use cardwright::journal::{
-    DurableWatcher, Journal, JournalError, Lsn, Record, memory::MemoryJournal, wal::WalJournal,
+    DurableWatcher, Journal, JournalError, Lsn, Record, RecordTail, memory::MemoryJournal, wal::WalJournal,
 };
 use common::{append, append_durably, open, payload, scan, small, wait_until};
 use std::sync::Mutex;
@@ -67,6 +67,9 @@ impl Journal for Shared {
     }
     fn scan(&self, after: Lsn) -> Result<cardwright::journal::RecordIter, JournalError> {
         self.0.scan(after)
+    }
+    fn tail(&self, after: Lsn) -> Result<Box<dyn RecordTail>, JournalError> {
+        self.0.tail(after)
     }
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {
         self.0.retire(lsn)
@@ -277,6 +280,32 @@ fn appenders_agree_on_order(backend: &mut impl Backend) {
     assert_eq!(scan(&journal, Lsn::ZERO).expect("scans"), expected);
 }
 
+fn a_tail_goes_on_where_it_ended(backend: &mut impl Backend) {
+    let journal = backend.open();
+    let mut tail = journal.tail(Lsn::ZERO).expect("begins");
+    let mut middle = None;
+    for round in 0..40_u64 {
+        assert_eq!(tail.next(&journal).expect("reads"), None, "round {round}");
+        let mut expected = Vec::new();
+        for n in 0..round % 7 {
+            let payload = payload(round * 10 + n, 300);
+            let lsn = append(&journal, &payload);
+            expected.push(Record { lsn, payload });
+        }
+        wait_until("all durable", || journal.durable() == journal.appended());
+        for record in expected {
+            assert_eq!(tail.next(&journal).expect("reads"), Some(record));
+        }
+        if round == 20 {
+            middle = Some(journal.appended());
+        }
+    }
+    let middle = middle.expect("half of the rounds");
+    let mut late = journal.tail(middle).expect("begins");
+    let read = std::iter::from_fn(|| late.next(&journal).expect("reads")).collect::<Vec<_>>();
+    assert_eq!(read, scan(&journal, middle).expect("scans"));
+}
+
 macro_rules! conformance {
     ($($name:ident),*) => {$(
         mod $name {
@@ -296,5 +325,6 @@ conformance!(
     each_record_comes_back,
     retired_records_are_gone_or_whole,
     snapshots_come_back,
-    appenders_agree_on_order
+    appenders_agree_on_order,
+    a_tail_goes_on_where_it_ended
 );

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::journal::{JournalError, Lsn, Record};
+use crate::journal::{Journal, JournalError, Lsn, Record, RecordTail};
 
 use super::{
     catalog::Catalog,
     frame::{FRAME_HEADER, FrameHeader, payload_of},
     scan::{Chain, SegmentFile, SegmentScan, Step},
     segment::{SEGMENT_HEADER, damaged, io_failed},
+    shared::Core,
     storage::{StorageFile, narrow, read_full_at, widen},
 };
 
@@ -119,6 +120,48 @@ impl Iterator for LogIter {
             self.next_segment = None;
         }
         next
+    }
+}
+
+/// Streams the records after a position as they become durable: a place in one segment is kept, and so
+/// is the chain, so that what was read is not read again.
+pub(super) struct LogTail {
+    core: Arc<Core>,
+    log: LogIter,
+}
+
+impl LogTail {
+    pub(super) fn new(core: Arc<Core>, after: Lsn) -> Result<Self, JournalError> {
+        let log = LogIter::new(Arc::clone(&core.catalog), after, core.durable_end())?;
+        Ok(Self { core, log })
+    }
+}
+
+impl RecordTail for LogTail {
+    fn next(&mut self, _journal: &dyn Journal) -> Result<Option<Record>, JournalError> {
+        if let Some(record) = self.log.advance()? {
+            self.log.after = record.lsn;
+            return Ok(Some(record));
+        }
+        let end = self.core.durable_end();
+        if end == self.log.end {
+            return Ok(None);
+        }
+        self.log.end = end;
+        match &mut self.log.current {
+            // What was behind the end when it was read is something else now.
+            Some((_, scan)) => scan.refresh(),
+            // The log had no segment yet, or this is the first read behind the last one's end.
+            None => {
+                let after = self.log.after;
+                self.log = LogIter::new(Arc::clone(&self.core.catalog), after, end)?;
+            }
+        }
+        let record = self.log.advance()?;
+        if let Some(record) = &record {
+            self.log.after = record.lsn;
+        }
+        Ok(record)
     }
 }
 

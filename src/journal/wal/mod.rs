@@ -41,14 +41,16 @@ pub use self::{
     storage::{LockGuard, OsStorage, Storage, StorageFile},
 };
 use self::{
-    iter::{LogIter, read_one},
+    iter::{LogIter, LogTail, read_one},
     queue::{Lookup, read_in_flight},
     running::Running,
     shared::Core,
     snapshot::Snapshots,
     storage::widen,
 };
-use super::{DurableWatcher, Journal, JournalError, Lsn, RecordIter, Reservation, SnapshotStore};
+use super::{
+    DurableWatcher, Journal, JournalError, Lsn, RecordIter, RecordTail, Reservation, SnapshotStore,
+};
 
 /// A journal in a directory.
 ///
@@ -169,6 +171,10 @@ impl Journal for WalJournal {
         let end = self.core.durable_end();
         let catalog = Arc::clone(&self.core.catalog);
         Ok(Box::new(LogIter::new(catalog, after, end)?))
+    }
+
+    fn tail(&self, after: Lsn) -> Result<Box<dyn RecordTail>, JournalError> {
+        Ok(Box::new(LogTail::new(Arc::clone(&self.core), after)?))
     }
 
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {
