@@ -19,13 +19,9 @@ use actix_web::{
     web::{self, Data},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::{
-    access::{
-        Access,
-        codes::Rules,
-        sender::{CodeSender, FileSender, LogSender},
-    },
     actors::{
         Engine,
         directory::Directory,
@@ -40,7 +36,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::identity::{Identity, IdentityKind},
-    domain::registry::{RegistryEvent, Scope, Scopes, SigningKey},
+    domain::registry::{RegistryEvent, Scope, Scopes},
     http::{self, operator::snapshots::Snapshots, problem::Problem},
     journal::{
         DurableWatcher, Journal, Lsn,
@@ -50,6 +46,8 @@ use crate::{
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
 };
+
+mod secrets;
 
 /// Why the server cannot start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +64,9 @@ pub enum ServeError {
     /// The engine could not do what the start needs.
     #[error(transparent)]
     Engine(#[from] crate::actors::EngineError),
+    /// The vault's keys are not there, or not those that the data needs: the operator's to mend.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
     /// The address cannot be had.
     #[error("cannot listen on {listen}: {source}")]
     Listen {
@@ -101,6 +102,17 @@ impl RootKey {
             return Err("must have at least 24 characters and no spaces");
         }
         Ok(Self(secret))
+    }
+}
+
+/// The vault's data keys, from the environment.
+pub struct VaultKeys(Zeroizing<String>);
+
+impl VaultKeys {
+    /// Takes their text; whether they are keys is seen at the start.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
     }
 }
 
@@ -213,9 +225,10 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
 pub async fn serve(
     config: Config,
     sandbox: Option<SandboxOptions>,
-    root_key: Option<RootKey>,
+    (root_key, vault_keys): (Option<RootKey>, Option<VaultKeys>),
 ) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
+    let vault = Arc::new(secrets::open_vault(&engine, &config, vault_keys.as_ref()).await?);
     if let Some(key) = root_key {
         open_root(&engine, &key).await?;
     }
@@ -226,8 +239,8 @@ pub async fn serve(
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
     let app = Data::new(http::App {
         engine: engine.clone(),
-        access: open_access(&engine, &config).await?,
-        vault: Arc::new(crate::vault::Vault::new([0; 32])),
+        access: secrets::open_access(&engine, &config, &vault).await?,
+        vault,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -263,39 +276,6 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
-}
-
-/// Signs under the house's key, which is made at the first start.
-async fn open_access(engine: &Engine, config: &Config) -> Result<Access, ServeError> {
-    let mut random = [0_u8; 32];
-    fill_random(&mut random);
-    let made = |registry: &crate::domain::registry::Registry, now| match registry.signing_key {
-        Some(_) => Ok(Vec::new()),
-        None => Ok(vec![RegistryEvent::SigningKeyMade {
-            key: SigningKey(random),
-            at: now,
-        }]),
-    };
-    engine
-        .change_registry::<crate::actors::EngineError>(None, made)
-        .await?;
-    let known = |registry: &crate::domain::registry::Registry| registry.signing_key.clone();
-    let key = engine.look_at_registry(known).await?;
-    let key = key.expect("Invariant: the signing key was just recorded");
-    let settings = &config.access;
-    let rules = Rules {
-        lifetime_s: settings.code_s,
-        attempts_max: settings.code_attempts_max,
-        sent_max: settings.codes_sent_max,
-    };
-    let sender: Arc<dyn CodeSender> = match settings.codes_to.as_str() {
-        "log" => Arc::new(LogSender),
-        _ if settings.codes_file.is_empty() => {
-            Arc::new(FileSender::new(config.data.dir.join("one-time-codes.log")))
-        }
-        _ => Arc::new(FileSender::new(PathBuf::from(&settings.codes_file))),
-    };
-    Ok(Access::new(&key, settings.token_s, rules, sender))
 }
 
 fn care(config: &Config) -> Care {

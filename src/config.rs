@@ -20,6 +20,8 @@ use crate::domain::{
 };
 use crate::outside::client::{self, Limits};
 
+mod cards;
+
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -69,6 +71,8 @@ pub struct Config {
     pub actors: Actors,
     pub keys: Keys,
     pub access: Access,
+    pub vault: Vault,
+    pub cards: Cards,
     pub holds: Holds,
     pub money: Money,
     pub fees: Fees,
@@ -91,6 +95,7 @@ macro_rules! section {
 section! {
     Server {
         listen: String,
+        public_url: String,
         workers: usize,
         body_kib_max: usize,
         batch_items_max: usize,
@@ -111,6 +116,8 @@ section! {
         codes_to: String,
         codes_file: String,
     }
+    Vault { key_file: String }
+    Cards { bin: String, details_link_s: i64 }
     Holds {
         default_s: i64,
         over_capture: String,
@@ -233,6 +240,7 @@ impl Config {
         )?;
         self.check_outside()?;
         self.check_access()?;
+        self.check_cards()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(
@@ -528,6 +536,10 @@ mod tests {
             ("[rates]\nurl = \"ftp://x.example\"", None, "rates.url"),
             ("[rates]\npoll_s = 0", None, "rates.poll_s"),
             ("[lists]\nrefresh_s = 0", None, "lists.refresh_s"),
+            ("[cards]\nbin = \"4000\"", None, "cards.bin"),
+            ("[cards]\nbin = \"510000\"", None, "cards.bin"),
+            ("[cards]\ndetails_link_s = 0", None, "cards.details_link_s"),
+            ("[server]\npublic_url = \"x\"", None, "server.public_url"),
             ("[outgoing]\ntotal_ms = 0", None, "outgoing.total_ms"),
             (
                 "[outgoing]\nallow_private = 1",

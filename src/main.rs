@@ -61,6 +61,14 @@ struct ServeArgs {
     /// The first key, which may open programmes (POST /v1/origins); at least 24 characters.
     #[arg(long, env = "CARDWRIGHT_ROOT_KEY", hide_env_values = true, hide = true)]
     root_key: Option<String>,
+    /// The keys that card data is sealed under: one, or NUMBER:KEY,NUMBER:KEY, the last one active.
+    #[arg(
+        long,
+        env = "CARDWRIGHT_VAULT_KEY",
+        hide_env_values = true,
+        hide = true
+    )]
+    vault_key: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -95,17 +103,19 @@ fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let vault_keys = args.vault_key.map(app::VaultKeys::new);
     let sandbox = args.sandbox.then_some(SandboxOptions {
         key: args.sandbox_key,
     });
-    let served = actix_rt::System::new().block_on(app::serve(config, sandbox, root_key));
+    let served =
+        actix_rt::System::new().block_on(app::serve(config, sandbox, (root_key, vault_keys)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "cannot serve");
             eprintln!("cardwright: {error}");
             match error {
-                ServeError::Config(_) => ExitCode::from(2),
+                ServeError::Config(_) | ServeError::Vault(_) => ExitCode::from(2),
                 ServeError::Recovery(_)
                 | ServeError::Journal(_)
                 | ServeError::Engine(_)
