@@ -42,6 +42,7 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
+    outbox::{self, Outbox},
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
@@ -61,6 +62,9 @@ pub enum ServeError {
     /// The log cannot be used.
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
+    /// The outbox's log cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::OpenError),
     /// The engine could not do what the start needs.
     #[error(transparent)]
     Engine(#[from] crate::actors::EngineError),
@@ -237,6 +241,7 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let outbox = open_outbox(&engine, &vault, &config)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -244,6 +249,7 @@ pub async fn serve(
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
+        outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
         batch_items_max: config.server.batch_items_max,
         instance: random_u32(),
@@ -273,9 +279,29 @@ pub async fn serve(
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
+    let stopped = actix_rt::task::spawn_blocking(move || outbox.stop()).await;
+    if let Err(error) = stopped {
+        tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
+    }
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// Delivers webhooks from now on.
+fn open_outbox(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Result<Arc<Outbox>, ServeError> {
+    let parts = outbox::Parts {
+        engine: engine.clone(),
+        vault: vault.clone(),
+        client: Client::direct(config.webhook_limits()),
+        events: Box::new(outbox::event::events_of),
+    };
+    let dir = config.data.dir.join("outbox");
+    Ok(Outbox::open(&dir, config.outbox(), parts)?)
 }
 
 fn care(config: &Config) -> Care {

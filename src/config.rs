@@ -21,6 +21,7 @@ use crate::domain::{
 use crate::outside::client::{self, Limits};
 
 mod cards;
+mod webhooks;
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,7 @@ pub struct Config {
     pub rates: Rates,
     pub lists: Lists,
     pub outgoing: Outgoing,
+    pub webhooks: Webhooks,
     pub log: Log,
 }
 
@@ -140,6 +142,20 @@ section! {
     Rates { age_max_s: i64, file: String, url: String, poll_s: u64 }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
+    Webhooks {
+        delays_s: Vec<u64>,
+        give_up_s: u64,
+        connect_ms: u64,
+        timeout_ms: u64,
+        senders: usize,
+        per_endpoint: usize,
+        probe_s_max: u64,
+        secret_overlap_s: i64,
+        lane_max: usize,
+        waiting_max: usize,
+        parked_max: usize,
+        attempts_max: usize,
+    }
     Log { level: String, format: String }
 }
 
@@ -241,6 +257,7 @@ impl Config {
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;
+        self.check_webhooks()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(

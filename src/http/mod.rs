@@ -39,6 +39,8 @@ pub struct App {
     pub trial_balance: Arc<TrialBalance>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
+    /// Delivers webhooks.
+    pub outbox: Arc<crate::outbox::Outbox>,
     /// Whether the sandbox's conveniences are there.
     pub is_sandbox: bool,
     /// The most items of a batch.

@@ -50,6 +50,38 @@ pub struct Name {
 
 /// The events of one record, in order. A record of which nobody outside need know has none.
 #[must_use]
-pub fn events_of(_lsn: u64, _entry: &Entry, _names: &dyn Names) -> Vec<OutEvent> {
-    Vec::new()
+pub fn events_of(lsn: u64, entry: &Entry, names: &dyn Names) -> Vec<OutEvent> {
+    let crate::wire::Body::Group(events) = &entry.body else {
+        return Vec::new();
+    };
+    let mut made = Vec::new();
+    for event in events {
+        let approved = event.approved().map(|approved| (&approved.request, "purchase"));
+        let declined = event.declined().map(|declined| (&declined.request, "rejected"));
+        let Some((request, word)) = approved.or(declined) else {
+            continue;
+        };
+        let Some(name) = names.of(request.account) else {
+            continue;
+        };
+        let place = u16::try_from(made.len()).unwrap_or(u16::MAX);
+        let id = crate::domain::ids::RecordId(lsn).text("evt_");
+        let payload = serde_json::json!({
+            "account_urn": name.urn, "transaction_id": request.transaction_id,
+            "type": "purchase", "event": word,
+        });
+        made.push(OutEvent {
+            id: format!("{id}{place}"),
+            lsn,
+            place,
+            at: entry.time,
+            origin: name.holder_urn.split(':').nth(2).unwrap_or_default().to_owned(),
+            account: Some((request.account, name.urn)),
+            holder_urn: Some(name.holder_urn),
+            event: word.to_owned(),
+            idempotency_key: format!("purchase-{word}-{}", request.transaction_id),
+            payload: payload.to_string(),
+        });
+    }
+    made
 }

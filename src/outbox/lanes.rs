@@ -135,6 +135,13 @@ impl Lanes {
         self.numbers.get(destination).copied()
     }
 
+    /// The number of some destination with that target.
+    #[must_use]
+    pub fn number_of_target(&self, target: &str) -> Option<u32> {
+        let mut known = self.destinations.iter();
+        known.find_map(|(number, known)| (known.target == target).then_some(*number))
+    }
+
     /// The number that the next new destination gets.
     #[must_use]
     pub const fn next_destination(&self) -> u32 {
