@@ -55,6 +55,7 @@ pub struct TransferId(pub u64);
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS_OF_U64: usize = 13;
 const DIGITS_OF_U32: usize = 7;
+const DIGITS_OF_U16: usize = 4;
 
 /// An odd multiplier and a shift, in two rounds: a bijection of 64 bits with a known inverse.
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -80,6 +81,7 @@ const SALT_TOKEN: u64 = 0x746f_6b65_6e31_3233;
 const SALT_AUTHORIZATION: u64 = 0x6175_7468_3132_3334;
 const SALT_RECORD: u64 = 0x7265_636f_7264_3132;
 const SALT_TRANSFER: u64 = 0x7472_616e_7366_6572;
+const SALT_EVENT: u64 = 0x6576_656e_7431_3233;
 
 /// Which digit a letter is; 255 for none.
 const DIGIT_OF: [u8; 256] = {
@@ -278,6 +280,50 @@ impl RecordId {
     }
 }
 
+/// One event of those that a record of the log is told as: the record's position, and the place among
+/// its events. They are in the order of their happening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// Where the record stands.
+    pub lsn: u64,
+    /// The how-manieth of its record, from 0.
+    pub place: u16,
+}
+
+impl EventId {
+    /// The text with a prefix that says what it is: `evt_` for an event, `cur_` for the position behind
+    /// one.
+    #[must_use]
+    pub fn text(self, prefix: &str) -> String {
+        let mixed = scramble(self.lsn, SALT_EVENT);
+        let low = u16::try_from(mixed & u64::from(u16::MAX)).unwrap_or(0);
+        let digits = DIGITS_OF_U64.saturating_add(DIGITS_OF_U16);
+        let mut out = String::with_capacity(prefix.len().saturating_add(digits));
+        out.push_str(prefix);
+        push_digits(&mut out, mixed, DIGITS_OF_U64);
+        push_digits(&mut out, u64::from(self.place ^ low), DIGITS_OF_U16);
+        out
+    }
+
+    /// Reads an id with that prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] for any other text.
+    pub fn parse(text: &str, prefix: &str, expected: &'static str) -> Result<Self, IdError> {
+        let read = || {
+            let digits = text.strip_prefix(prefix)?;
+            let mixed = read_digits(digits.get(..DIGITS_OF_U64)?, DIGITS_OF_U64)?;
+            let hidden = read_digits(digits.get(DIGITS_OF_U64..)?, DIGITS_OF_U16)?;
+            let low = mixed & u64::from(u16::MAX);
+            let place = u16::try_from(hidden ^ low).ok()?;
+            let lsn = unscramble(mixed, SALT_EVENT);
+            Some(Self { lsn, place })
+        };
+        read().ok_or_else(|| wrong(expected, text))
+    }
+}
+
 /// A holder's stable short name inside account URNs: `usr-…`, from the holder's own URN.
 #[must_use]
 pub fn user_id(holder_urn: &str) -> String {
@@ -317,6 +363,11 @@ mod tests {
                 RecordId::parse(&RecordId(number).text("op_"), "op_", ""),
                 Ok(RecordId(number))
             );
+            for place in [0, 1, u16::MAX] {
+                let id = EventId { lsn: number, place };
+                assert_eq!(EventId::parse(&id.text("evt_"), "evt_", ""), Ok(id));
+                assert!(EventId::parse(&id.text("evt_"), "cur_", "").is_err());
+            }
         }
     }
 
