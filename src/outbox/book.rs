@@ -1,6 +1,13 @@
 //! Who an account is: its URN and holder never change and are remembered; its address is looked up.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -15,15 +22,17 @@ use crate::{
 /// How many accounts are remembered.
 const KNOWN_MAX: usize = 65_536;
 /// How often an account that just moved into another's group is looked for again.
-const TURNS_MAX: usize = 8;
+const TURNS_MAX: usize = 4;
 /// How long a busy actor may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 type Known = (Arc<str>, Arc<str>);
 
 /// Names of accounts, for threads that may wait.
-pub struct Book {
+pub(super) struct Book {
     engine: Arc<Engine>,
+    /// How often an account could not be asked in time.
+    missed: AtomicU64,
     known: DashMap<AccountNo, Known>,
     order: Mutex<VecDeque<AccountNo>>,
 }
@@ -31,12 +40,19 @@ pub struct Book {
 impl Book {
     /// Nobody is known yet.
     #[must_use]
-    pub fn new(engine: &Arc<Engine>) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>) -> Self {
         Self {
             engine: engine.clone(),
+            missed: AtomicU64::new(0),
             known: DashMap::new(),
             order: Mutex::default(),
         }
+    }
+
+    /// How often an account could not be asked in time: what was made of a record meanwhile may not be
+    /// all of it.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.load(Ordering::SeqCst)
     }
 
     fn look_up(&self, account: AccountNo) -> Option<Known> {
@@ -61,7 +77,13 @@ impl Book {
         let (out, captured) = std::sync::mpsc::channel();
         let bytes = match self.engine.directory.capture(actor, &out) {
             Captured::Bytes(bytes) => bytes,
-            Captured::Coming => captured.recv_timeout(ANSWER_WITHIN).ok()?.1,
+            Captured::Coming => match captured.recv_timeout(ANSWER_WITHIN) {
+                Ok((_, bytes)) => bytes,
+                Err(_) => {
+                    self.missed.fetch_add(1, Ordering::SeqCst);
+                    return None;
+                }
+            },
             Captured::Gone => return None,
         };
         let (group, _) = wire::decode_group(&bytes).ok()?;

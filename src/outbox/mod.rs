@@ -179,6 +179,12 @@ impl Outbox {
         }
     }
 
+    /// For how long a secret signs beside the one that follows it, if nobody says otherwise.
+    #[must_use]
+    pub const fn secret_overlap_s(&self) -> i64 {
+        self.settings.secret_overlap_s
+    }
+
     /// An endpoint changed: what waits for it is looked at anew.
     pub fn endpoint_changed(&self, id: &str) {
         self.pause_or_resume(id);

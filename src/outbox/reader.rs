@@ -401,7 +401,14 @@ impl<'a> Laying<'a> {
             tracing::error!(lsn = %record.lsn, "a record does not decode: no webhooks for it");
             return;
         };
-        let made = (self.outbox.events)(record.lsn.get(), &entry, &self.outbox.book);
+        let book = &self.outbox.book;
+        let mut missed = book.missed();
+        let mut made = (self.outbox.events)(record.lsn.get(), &entry, book);
+        // Of an account that could not be asked in time there would be no event.
+        while book.missed() != missed && !self.outbox.is_stopped() {
+            missed = book.missed();
+            made = (self.outbox.events)(record.lsn.get(), &entry, book);
+        }
         for event in &made {
             self.give(event);
         }

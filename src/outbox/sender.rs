@@ -135,10 +135,14 @@ impl Outbox {
             (is_gone, error.to_string())
         })?;
         let entry = wire::decode_entry(&bytes).map_err(|error| (true, error.to_string()))?;
+        let missed = self.book.missed();
         let made = (self.events)(at.lsn, &entry, &self.book);
         let found = made.into_iter().find(|event| event.place == at.place);
         // An account that could not be asked in time is asked again.
-        found.ok_or_else(|| (false, "its record has no such event".to_owned()))
+        let is_lost = self.book.missed() == missed;
+        found
+            .filter(|_| is_lost)
+            .ok_or_else(|| (is_lost, "its record has no such event".to_owned()))
     }
 
     fn endpoint(&self, id: &str) -> Option<Endpoint> {
