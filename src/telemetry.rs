@@ -72,8 +72,11 @@ pub struct Webhooks {
 impl Webhooks {
     fn of(registry: &Registry) -> Self {
         let result = |result: &str| {
-            let opts = Opts::new("cardwright_webhooks_total", "Webhooks, by what came of them")
-                .const_label("result", result);
+            let opts = Opts::new(
+                "cardwright_webhooks_total",
+                "Webhooks, by what came of them",
+            )
+            .const_label("result", result);
             counter(registry, opts)
         };
         let name = "cardwright_webhooks_oldest_pending_seconds";
@@ -88,7 +91,9 @@ impl Webhooks {
                 registry,
                 "cardwright_webhook_attempt_seconds",
                 "One attempt to deliver a webhook",
-                &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+                &[
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+                ],
             ),
         }
     }

@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use cardwright::journal::{
-    DurableWatcher, Journal, JournalError, Lsn, Record, RecordTail, memory::MemoryJournal, wal::WalJournal,
+    DurableWatcher, Journal, JournalError, Lsn, Record, RecordTail, memory::MemoryJournal,
+    wal::WalJournal,
 };
 use common::{append, append_durably, open, payload, scan, small, wait_until};
 use std::sync::Mutex;

@@ -33,8 +33,18 @@ impl Config {
         range("webhooks.lane_max", wide(webhooks.lane_max), 4, 65_536)?;
         let waiting = wide(webhooks.waiting_max);
         range("webhooks.waiting_max", waiting, 16, 100_000_000)?;
-        range("webhooks.parked_max", wide(webhooks.parked_max), 1, 10_000_000)?;
-        range("webhooks.attempts_max", wide(webhooks.attempts_max), 1, 1_000_000)
+        range(
+            "webhooks.parked_max",
+            wide(webhooks.parked_max),
+            1,
+            10_000_000,
+        )?;
+        range(
+            "webhooks.attempts_max",
+            wide(webhooks.attempts_max),
+            1,
+            1_000_000,
+        )
     }
 
     /// How webhooks are delivered.

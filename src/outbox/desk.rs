@@ -2,12 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{
-    Outbox, Settings, StopOnHalt,
-    attempts::Attempts,
-    lanes::Lanes,
-    schedule::Schedule,
-};
+use super::{Outbox, Settings, StopOnHalt, attempts::Attempts, lanes::Lanes, schedule::Schedule};
 use crate::{
     actors::Engine,
     domain::outbox::{Destination, LaneKey, OutboxRecord},

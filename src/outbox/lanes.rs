@@ -203,7 +203,13 @@ impl Lanes {
                 for (index, item) in (0_u32..).zip(items) {
                     let at = Place { lsn, index };
                     self.unpark(item.lane, item.event);
-                    self.lay(item.lane, Spot { at, event: item.event });
+                    self.lay(
+                        item.lane,
+                        Spot {
+                            at,
+                            event: item.event,
+                        },
+                    );
                 }
                 items.iter().map(|item| item.lane).collect()
             }

@@ -29,11 +29,6 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-pub use self::{
-    desk::OpenError,
-    query::{DeliveryId, Listed, Wanted},
-    sender::Tested,
-};
 use self::{
     book::Book,
     desk::Desk,
@@ -42,6 +37,11 @@ use self::{
     reader::Bell,
     schedule::Limits,
     targets::Targets,
+};
+pub use self::{
+    desk::OpenError,
+    query::{DeliveryId, Listed, Wanted},
+    sender::Tested,
 };
 use crate::{
     actors::Engine,

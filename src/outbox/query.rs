@@ -43,7 +43,8 @@ impl DeliveryId {
         if rest.len() != 38 || !rest.is_ascii() {
             return None;
         }
-        let number = |from: usize| RecordId::parse(rest.get(from..from.saturating_add(13))?, "", "").ok();
+        let number =
+            |from: usize| RecordId::parse(rest.get(from..from.saturating_add(13))?, "", "").ok();
         Some(Self {
             event: EventRef {
                 lsn: number(0)?.0,
@@ -85,10 +86,14 @@ pub struct Listed {
 
 impl Wanted {
     fn fits(&self, attempt: &Attempt) -> bool {
-        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|it| it == value);
+        let is =
+            |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|it| it == value);
         attempt.destination.origin == self.origin
             && is(&self.endpoint, &attempt.destination.target)
-            && is(&self.account_urn, attempt.account_urn.as_deref().unwrap_or_default())
+            && is(
+                &self.account_urn,
+                attempt.account_urn.as_deref().unwrap_or_default(),
+            )
             && (is(&self.event, &attempt.event_name) || is(&self.event, &attempt.event_id))
             && self.ending.is_none_or(|ending| ending == attempt.ending)
     }
@@ -120,12 +125,17 @@ impl Outbox {
             let of = |parked: &ParkedEvent| {
                 let destination = desk.lanes.destination(parked.lane.destination)?.clone();
                 let fits = destination.origin == wanted.origin
-                    && wanted.endpoint.as_ref().is_none_or(|id| *id == destination.target);
+                    && wanted
+                        .endpoint
+                        .as_ref()
+                        .is_none_or(|id| *id == destination.target);
                 fits.then(|| (parked.clone(), destination))
             };
             desk.lanes.parked().filter_map(of).collect()
         };
-        let shown = known.into_iter().map(|(parked, destination)| self.show(&parked, destination));
+        let shown = known
+            .into_iter()
+            .map(|(parked, destination)| self.show(&parked, destination));
         let fits = |listed: &Listed| wanted.fits(&listed.attempt);
         shown.filter(fits).skip(skip).take(most).collect()
     }
@@ -205,7 +215,9 @@ impl Outbox {
             let number = desk.lanes.number_of(&destination);
             let is_of = |parked: &&ParkedEvent| Some(parked.lane.destination) == number;
             let parked = desk.lanes.parked().filter(is_of);
-            parked.map(|parked| (parked.event, parked.lane.account)).collect()
+            parked
+                .map(|parked| (parked.event, parked.lane.account))
+                .collect()
         };
         events.sort_unstable();
         for some in events.chunks(1_024) {
@@ -265,9 +277,15 @@ impl Outbox {
         let Some(number) = desk.lanes.number_of(&destination) else {
             return (0, 0);
         };
-        let lanes = desk.lanes.iter().filter(|(key, _)| key.destination == number);
+        let lanes = desk
+            .lanes
+            .iter()
+            .filter(|(key, _)| key.destination == number);
         let waiting = lanes.map(|(_, lane)| lane.waiting.len()).sum();
-        let parked = desk.lanes.parked().filter(|it| it.lane.destination == number);
+        let parked = desk
+            .lanes
+            .parked()
+            .filter(|it| it.lane.destination == number);
         (waiting, parked.count())
     }
 
@@ -276,14 +294,23 @@ impl Outbox {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (pending, parked, oldest) = {
             let desk = self.desk.lock();
-            let heads = desk.lanes.iter().filter_map(|(_, lane)| lane.waiting.front());
+            let heads = desk
+                .lanes
+                .iter()
+                .filter_map(|(_, lane)| lane.waiting.front());
             let oldest = heads.map(|spot| spot.event.lsn).min();
             (desk.lanes.waiting(), desk.lanes.parked_count(), oldest)
         };
         let metrics = &self.engine.shared.metrics.webhooks;
         metrics.pending.set(gauge(pending));
         metrics.parked.set(gauge(parked));
-        let read = |lsn| self.engine.shared.journal.read(crate::journal::Lsn::new(lsn)).ok();
+        let read = |lsn| {
+            self.engine
+                .shared
+                .journal
+                .read(crate::journal::Lsn::new(lsn))
+                .ok()
+        };
         let head = |bytes: Vec<u8>| wire::decode_entry_head(&bytes).ok();
         let since = oldest.and_then(read).and_then(head);
         let age = since.map_or(0, |(time, ..)| self.now().saturating_sub(time.micros()));

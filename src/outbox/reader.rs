@@ -141,7 +141,10 @@ pub(super) fn run(outbox: &Outbox, follower: &Follower) {
         }
     }
     if reader.noted < reader.read_to {
-        let noted = outbox.desk.lock().note_read(outbox.journal.as_ref(), reader.read_to);
+        let noted = outbox
+            .desk
+            .lock()
+            .note_read(outbox.journal.as_ref(), reader.read_to);
         if let Err(error) = noted {
             tracing::warn!(%error, "how far the log was read for webhooks was not noted");
         }
@@ -251,7 +254,12 @@ impl Reader<'_> {
             }
         };
         let endpoints = outbox.endpoints();
-        let target = outbox.desk.lock().lanes.destination(replay.destination).cloned();
+        let target = outbox
+            .desk
+            .lock()
+            .lanes
+            .destination(replay.destination)
+            .cloned();
         let mut laying = Laying::new(outbox, &endpoints, target.as_ref());
         let mut reached = replay.upto;
         let mut count = 0_usize;
@@ -271,7 +279,10 @@ impl Reader<'_> {
             self.lay(items)?;
         }
         let record = OutboxRecord::ReplayReached { after: reached };
-        outbox.desk.lock().append(outbox.journal.as_ref(), &record)?;
+        outbox
+            .desk
+            .lock()
+            .append(outbox.journal.as_ref(), &record)?;
         self.replaying = (reached < replay.upto).then_some((replay, records));
         outbox.bell.ring();
         Ok(())
@@ -446,7 +457,10 @@ impl<'a> Laying<'a> {
             place: event.place,
         };
         let account = event.account.as_ref().map_or(0, |(no, _)| no.0);
-        let size = destination.target.len().saturating_add(destination.origin.len());
+        let size = destination
+            .target
+            .len()
+            .saturating_add(destination.origin.len());
         self.bytes = self.bytes.saturating_add(size).saturating_add(32);
         self.items.push((destination, account, place));
     }
@@ -484,7 +498,9 @@ impl Outbox {
         let destinations = fresh.into_iter();
         let record = OutboxRecord::Laid {
             read_to,
-            destinations: destinations.map(|(it, number)| (number, it.clone())).collect(),
+            destinations: destinations
+                .map(|(it, number)| (number, it.clone()))
+                .collect(),
             items: laid,
         };
         let changed = desk.append(self.journal.as_ref(), &record)?;

@@ -102,7 +102,9 @@ pub fn set(
     let known = registry.documents.get(Shelf::WebhookSecrets, name);
     let before = known.map(|text| read(text)).transpose()?;
     // One that was set before there was a vault stands in the log as it is.
-    let plain = registry.origin(name).and_then(|it| it.webhook_secret.as_deref());
+    let plain = registry
+        .origin(name)
+        .and_then(|it| it.webhook_secret.as_deref());
     let previous = match (before, plain) {
         (Some(before), _) => Some(before.current),
         (None, Some(plain)) => Some(vault.seal_text(&aad(name), plain.as_bytes())?),
@@ -199,11 +201,17 @@ pub fn live(engine: &Engine, vault: &Arc<Vault>, name: &str) -> Result<Vec<Strin
     // The key is held until what it sealed is recorded.
     let hold = vault.hold();
     let made = |registry: &Registry, now: Timestamp| {
-        if registry.documents.get(Shelf::WebhookSecrets, name).is_some() {
+        if registry
+            .documents
+            .get(Shelf::WebhookSecrets, name)
+            .is_some()
+        {
             return Ok(Vec::new());
         }
         // One that was set before there was a vault goes on, sealed from now on.
-        let plain = registry.origin(name).and_then(|it| it.webhook_secret.as_deref());
+        let plain = registry
+            .origin(name)
+            .and_then(|it| it.webhook_secret.as_deref());
         let document = Document {
             current: vault.seal_text(&aad(name), plain.unwrap_or(&secret).as_bytes())?,
             previous: None,
@@ -221,7 +229,12 @@ pub fn live(engine: &Engine, vault: &Arc<Vault>, name: &str) -> Result<Vec<Strin
         ChangeError::Known { .. } | ChangeError::Contested => SecretError::Document,
     })?;
     let text = shared.facts.documents.get(Shelf::WebhookSecrets, name);
-    live_in(vault, name, &text.ok_or(SecretError::Document)?, shared.clock.now())
+    live_in(
+        vault,
+        name,
+        &text.ok_or(SecretError::Document)?,
+        shared.clock.now(),
+    )
 }
 
 fn live_in(

@@ -146,7 +146,12 @@ impl Outbox {
     }
 
     fn endpoint(&self, id: &str) -> Option<Endpoint> {
-        let text = self.engine.shared.facts.documents.get(Shelf::Endpoint, id)?;
+        let text = self
+            .engine
+            .shared
+            .facts
+            .documents
+            .get(Shelf::Endpoint, id)?;
         Endpoint::read(&text)
     }
 
@@ -202,7 +207,12 @@ impl Outbox {
         let began = Instant::now();
         let result = self.client.post(url, &headers, body);
         let took = began.elapsed();
-        self.engine.shared.metrics.webhooks.latency.observe(took.as_secs_f64());
+        self.engine
+            .shared
+            .metrics
+            .webhooks
+            .latency
+            .observe(took.as_secs_f64());
         (result, u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -221,7 +231,8 @@ impl Outbox {
             "type": "ping", "event": "ping", "id": id, "endpoint": endpoint.id,
             "created_at": at.to_string(),
         });
-        let (result, latency_ms) = self.send(&endpoint.url, &secrets, (&id, &id, &body.to_string()));
+        let (result, latency_ms) =
+            self.send(&endpoint.url, &secrets, (&id, &id, &body.to_string()));
         Ok(Tested {
             event_id: id,
             status: result.as_ref().ok().map(|answered| answered.status),
@@ -273,7 +284,8 @@ impl Outbox {
 
     /// Ends a job without an outcome.
     fn put_back(&self, desk: &mut super::desk::Desk, job: &Job, not_before: Option<i64>) {
-        desk.schedule.ended(job.lane, true, (self.now(), not_before.unwrap_or(0)));
+        desk.schedule
+            .ended(job.lane, true, (self.now(), not_before.unwrap_or(0)));
         desk.place(job.lane);
     }
 
@@ -327,11 +339,18 @@ impl Outbox {
         let is_gone = status == Some(410);
         let now = self.now();
         let failures = job.trouble.failures.saturating_add(1);
-        let since = if job.trouble.since == 0 { now } else { job.trouble.since };
+        let since = if job.trouble.since == 0 {
+            now
+        } else {
+            job.trouble.since
+        };
         let give_up = micros(self.settings.give_up);
         let deadline = event.at.micros().max(since).saturating_add(give_up);
         let asked = self.asked_for(&result, now);
-        let next_at = now.saturating_add(self.delay(failures)).min(deadline).max(asked);
+        let next_at = now
+            .saturating_add(self.delay(failures))
+            .min(deadline)
+            .max(asked);
         let is_over = now >= deadline || (is_gone && !is_endpoint);
         tracing::info!(
             url = shown_url(&url), event = event.id, %error, failures, parked = is_over,
@@ -340,7 +359,11 @@ impl Outbox {
         if is_gone && is_endpoint {
             self.disable(&job.destination.target);
         }
-        let ending = if is_over { Ending::Parked } else { Ending::Failed };
+        let ending = if is_over {
+            Ending::Parked
+        } else {
+            Ending::Failed
+        };
         let mut attempt = attempt_of(job, (url, event), (ending, latency_ms, at));
         (attempt.status, attempt.error) = (status, Some(error));
         attempt.next_at = (!is_over).then(|| Timestamp::from_micros(next_at));
@@ -415,7 +438,9 @@ impl Outbox {
     /// Until when the receiver wants to be left alone; 0 if it did not say.
     fn asked_for(&self, result: &Result<Answered, FetchError>, now: i64) -> i64 {
         let Ok(answered) = result else { return 0 };
-        let seconds = answered.retry_after_s.filter(|_| [429, 503].contains(&answered.status));
+        let seconds = answered
+            .retry_after_s
+            .filter(|_| [429, 503].contains(&answered.status));
         let asked = seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
         let asked = asked.map(|seconds| seconds.saturating_mul(1_000_000).min(RETRY_AFTER_MAX));
         asked.map_or(0, |micros| now.saturating_add(micros))
@@ -423,7 +448,10 @@ impl Outbox {
 
     /// An endpoint that says it is gone gets nothing more until somebody enables it.
     fn disable(&self, id: &str) {
-        tracing::warn!(endpoint = id, "an endpoint answered 410 Gone: it is disabled");
+        tracing::warn!(
+            endpoint = id,
+            "an endpoint answered 410 Gone: it is disabled"
+        );
         let shared = &self.engine.shared;
         let disable = |registry: &Registry, now: Timestamp| {
             let known = registry.documents.get(Shelf::Endpoint, id);

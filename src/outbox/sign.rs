@@ -53,7 +53,12 @@ mod tests {
         // The example of the specification's reference libraries.
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned();
         let body = r#"{"test": 2432232314}"#;
-        let signed = signatures(&[secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
+        let signed = signatures(
+            &[secret],
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            body,
+        );
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -61,7 +66,10 @@ mod tests {
     fn a_secret_of_another_form_is_used_as_it_is() {
         assert_eq!(secret_bytes("whsec_AAEC"), [0, 1, 2]);
         assert_eq!(secret_bytes("whsec_?"), b"whsec_?");
-        assert_eq!(secret_bytes("my own secret of old"), b"my own secret of old");
+        assert_eq!(
+            secret_bytes("my own secret of old"),
+            b"my own secret of old"
+        );
         assert_eq!(secret_bytes(&secret_text(&[7; 32])), [7; 32]);
     }
 }

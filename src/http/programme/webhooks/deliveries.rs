@@ -66,7 +66,14 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
 
 async fn listed(request: &HttpRequest, app: &App) -> Result<Told, Problem> {
     let caller = admit(request, app)?;
-    let once = ["endpoint", "account_urn", "event", "status", "limit", "next"];
+    let once = [
+        "endpoint",
+        "account_urn",
+        "event",
+        "status",
+        "limit",
+        "next",
+    ];
     let params = Params::read(request, &once, &[])?;
     let limit = params.number("limit", 50, (1, 200))?;
     let words = ["delivered", "failed", "parked"];
@@ -109,7 +116,9 @@ async fn listed(request: &HttpRequest, app: &App) -> Result<Told, Problem> {
         last.map(|number| number.to_string())
     };
     let views: Vec<_> = found.iter().map(view).collect();
-    Ok(Told::ok(json!({ "data": views, "next": token.filter(|_| has_more) })))
+    Ok(Told::ok(
+        json!({ "data": views, "next": token.filter(|_| has_more) }),
+    ))
 }
 
 fn view(listed: &Listed) -> Value {
@@ -208,7 +217,9 @@ async fn replayed(
         }
         let laid = blocking(move || outbox.parked_again(&origin, &endpoint.id)).await?;
         let count = laid.map_err(|error| not_written(&error))?;
-        return Ok(queued(json!({ "id": id, "status": "queued", "events": count })));
+        return Ok(queued(
+            json!({ "id": id, "status": "queued", "events": count }),
+        ));
     }
     let after = position("since", wanted.since.as_deref())?.unwrap_or(0);
     let durable = app.engine.durability.durable();
@@ -226,9 +237,12 @@ async fn replayed(
 /// The record's position that an event's id or a cursor names.
 fn position(field: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let prefix = if text.starts_with("cur_") { "cur_" } else { "evt_" };
+    let prefix = if text.starts_with("cur_") {
+        "cur_"
+    } else {
+        "evt_"
+    };
     let id = EventId::parse(text, prefix, "an event's id (evt_…) or a cursor (cur_…)");
-    id.map(|id| Some(id.lsn)).map_err(|error| {
-        Problem::malformed(field, format!("{field} {error}"))
-    })
+    id.map(|id| Some(id.lsn))
+        .map_err(|error| Problem::malformed(field, format!("{field} {error}")))
 }

@@ -244,7 +244,8 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
         let own = |registry: &Registry| -> Vec<Endpoint> {
             let all = registry.documents.of(Shelf::Endpoint);
             let all = all.filter_map(|(_, text)| Endpoint::read(text));
-            all.filter(|known| *known.origin == *caller.origin).collect()
+            all.filter(|known| *known.origin == *caller.origin)
+                .collect()
         };
         let mut own = app.engine.look_at_registry(own).await?;
         own.sort_unstable_by_key(|endpoint| endpoint.created_at);
@@ -312,12 +313,7 @@ pub async fn patch(
     answer(&request, &app, change(&request, &path, body, &app)).await
 }
 
-async fn change(
-    request: &HttpRequest,
-    id: &str,
-    bytes: Body,
-    app: &App,
-) -> Result<Told, Problem> {
+async fn change(request: &HttpRequest, id: &str, bytes: Body, app: &App) -> Result<Told, Problem> {
     let caller = admit(request, app)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
@@ -356,7 +352,10 @@ async fn change(
         }
         Ok(vec![set(&endpoint, now)])
     };
-    let recorded = app.engine.change_registry::<Problem>(keyed, patched).await?;
+    let recorded = app
+        .engine
+        .change_registry::<Problem>(keyed, patched)
+        .await?;
     let endpoint = made(&recorded)?;
     app.outbox.endpoint_changed(id);
     Ok(Told {
@@ -424,7 +423,9 @@ pub async fn test(request: HttpRequest, path: Path<String>, app: Data<App>) -> H
         let outbox = app.outbox.clone();
         let tested = blocking(move || outbox.test(&endpoint)).await?;
         let tested = tested.map_err(|error| not_sealed(&error))?;
-        let is_delivered = tested.status.is_some_and(|status| (200..300).contains(&status));
+        let is_delivered = tested
+            .status
+            .is_some_and(|status| (200..300).contains(&status));
         Ok(Told::ok(json!({
             "event_id": tested.event_id,
             "delivered": is_delivered,

@@ -133,7 +133,9 @@ async fn replace(
     } else {
         body::parse(&bytes)?
     };
-    let overlap_s = wanted.overlap_s.unwrap_or_else(|| app.outbox.secret_overlap_s());
+    let overlap_s = wanted
+        .overlap_s
+        .unwrap_or_else(|| app.outbox.secret_overlap_s());
     if !(0..=2_592_000).contains(&overlap_s) {
         let message = "overlap_s must be from 0 to 2592000";
         return Err(Problem::impossible("overlap_s", message));
