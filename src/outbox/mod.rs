@@ -192,6 +192,14 @@ impl Outbox {
     }
 }
 
+/// Lets this thread go after those that answer requests, where there is not time for all.
+fn give_way() {
+    // On Linux this is the thread's own; if it is refused, nothing is lost but the order.
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::debug!(%error, "the threads of webhooks run at the usual priority");
+    }
+}
+
 /// Stops the process when the outbox's log fails, as that of the engine does: what is sent must be
 /// written down.
 struct StopOnHalt;

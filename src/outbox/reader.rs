@@ -121,6 +121,7 @@ struct Reader<'a> {
 
 /// Reads until the outbox is stopped.
 pub(super) fn run(outbox: &Outbox, follower: &Follower) {
+    super::give_way();
     let read_to = outbox.desk.lock().lanes.read_to();
     let mut reader = Reader {
         outbox,

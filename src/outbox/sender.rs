@@ -74,6 +74,7 @@ pub struct Tested {
 
 /// Sends until the outbox is stopped.
 pub(super) fn run(outbox: &Outbox) {
+    super::give_way();
     while !outbox.is_stopped() {
         let Some(job) = outbox.take() else {
             continue;

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn an_endpoint_is_made_changed_tested_and_removed() {
     let (server, receiver) = (start(&[]), Receiver::start());
     let client = server.client();

@@ -117,5 +117,4 @@ fn a_programmes_own_secret_is_made_at_first_need_and_shown_once() {
     let hook = receiver.taken("purchase").remove(1);
     let plain = "whsec_YSBzZWNyZXQgb2YgYW5vdGhlciBmb3Jt";
     verify(&[hook.signed_with(&secret), hook.signed_with(plain)]);
-    
 }
