@@ -196,6 +196,24 @@ impl Outbox {
         self.changed.notify_all();
     }
 
+    /// Waits until the outbox's log is on the disk up to there. Blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Halted`] if that takes too long.
+    pub(super) fn wait_durable(&self, lsn: Lsn) -> Result<(), JournalError> {
+        let mut waited_ms = 0_u32;
+        while self.journal.durable() < lsn {
+            if waited_ms > 30_000 {
+                let reason = "the outbox's log did not become durable within 30 s".to_owned();
+                return Err(JournalError::Halted { reason });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            waited_ms = waited_ms.saturating_add(1);
+        }
+        Ok(())
+    }
+
     /// Writes what waits into a snapshot, so that the log before it can go.
     ///
     /// # Errors
@@ -212,15 +230,7 @@ impl Outbox {
         for item in &items {
             sink.put(&wire::encode_outbox_item(item))?;
         }
-        let mut waited_ms = 0_u32;
-        while self.journal.durable() < lsn {
-            if waited_ms > 30_000 {
-                let reason = "the outbox's log did not become durable within 30 s".to_owned();
-                return Err(JournalError::Halted { reason });
-            }
-            std::thread::sleep(Duration::from_millis(1));
-            waited_ms = waited_ms.saturating_add(1);
-        }
+        self.wait_durable(lsn)?;
         sink.finish()?;
         store.prune(2)?;
         let needed = {

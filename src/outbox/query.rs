@@ -170,7 +170,7 @@ impl Outbox {
         }
     }
 
-    /// Lays one event out again for whom it was; `false` if `origin` has no such delivery.
+    /// Lays one event out again for whom it was, and writes that down for good; `false` if `origin` has no such delivery.
     ///
     /// # Errors
     ///
@@ -197,10 +197,12 @@ impl Outbox {
             return Ok(false);
         }
         self.lay(&[(destination, account, id.event)], 0)?;
+        self.wait_durable(self.journal.appended())?;
         Ok(true)
     }
 
-    /// Lays out again what was given up for an endpoint; how many.
+    /// Lays out again what was given up for an endpoint, and writes that down for good; how many.
+    /// Blocks the thread.
     ///
     /// # Errors
     ///
@@ -225,10 +227,12 @@ impl Outbox {
             let items = items.map(|(event, account)| (destination.clone(), *account, *event));
             self.lay(&items.collect::<Vec<_>>(), 0)?;
         }
+        self.wait_durable(self.journal.appended())?;
         Ok(events.len())
     }
 
-    /// Lays out again, from now on, all events after `after` up to `upto` that an endpoint wants.
+    /// Lays out again, from now on, all events after `after` up to `upto` that an endpoint wants; that it
+    /// was asked is written down for good. Blocks the thread.
     ///
     /// # Errors
     ///
@@ -263,7 +267,7 @@ impl Outbox {
         desk.append(self.journal.as_ref(), &record)?;
         drop(desk);
         self.bell.ring();
-        Ok(())
+        self.wait_durable(self.journal.appended())
     }
 
     /// What waits for each endpoint and what was given up: numbers for its page.
