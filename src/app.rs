@@ -37,7 +37,12 @@ use crate::{
     config::Config,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
-    http::{self, operator::snapshots::Snapshots, problem::Problem},
+    http::{
+        self,
+        operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
+        problem::Problem,
+        programme::card_data::CardSettings,
+    },
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
@@ -245,7 +250,11 @@ pub async fn serve(
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
+        tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
+        resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         vault,
+        pin_tries: http::network::pin::PinTries::default(),
+        cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -272,8 +281,12 @@ pub async fn serve(
     let serving = actix_rt::spawn(server);
     wait_for_workers(&engine, workers).await;
     Supervisor::new(engine.clone(), care(&config)).start();
+    if sandbox.is_some() && config.sandbox.rates {
+        keep_sandbox_rates(&engine).await?;
+    }
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
+    finish_rotation(&app);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -302,6 +315,24 @@ fn open_outbox(
     };
     let dir = config.data.dir.join("outbox");
     Ok(Outbox::open(&dir, config.outbox(), parts)?)
+}
+
+/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
+fn finish_rotation(app: &Data<http::App>) {
+    if !app.resealer.is_finished() && app.resealer.begin() {
+        tracing::info!(
+            key = app.vault.active(),
+            "a rotation of the vault's keys goes on"
+        );
+    }
+}
+
+fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {
+    Ok(CardSettings {
+        bin: config.bin()?,
+        details_link_s: config.cards.details_link_s,
+        public_url: config.server.public_url.clone(),
+    })
 }
 
 fn care(config: &Config) -> Care {
@@ -428,6 +459,23 @@ fn fill_random(random: &mut [u8]) {
         tracing::error!(%error, "the system gave no randomness");
         std::process::exit(1);
     }
+}
+
+/// Sets the sandbox's own rates where there are none, and keeps them from becoming too old.
+async fn keep_sandbox_rates(engine: &Arc<Engine>) -> Result<(), ServeError> {
+    rates::start(engine).await?;
+    let age_max = u64::try_from(engine.shared.terms.rate_age_seconds_max).unwrap_or(0);
+    let every = Duration::from_secs((age_max / 2).clamp(1, 3_600));
+    let engine = engine.clone();
+    actix_rt::spawn(async move {
+        loop {
+            actix_rt::time::sleep(every).await;
+            if let Err(error) = rates::renew(&engine).await {
+                tracing::warn!(%error, "the sandbox's rates could not be renewed now");
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The sandbox's holder of the first steps, so that a client can connect as it.

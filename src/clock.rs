@@ -7,7 +7,11 @@ use std::{
 
 use jiff::{ToSpan, Zoned, tz::TimeZone};
 
-use crate::domain::{policy::controls::Calendar, time::Timestamp};
+use crate::domain::{
+    compliance::{Span, policy::Window},
+    policy::controls::Calendar,
+    time::Timestamp,
+};
 
 /// Tells the time; never goes back, even when the machine's clock does.
 #[derive(Debug)]
@@ -97,6 +101,42 @@ impl Zone {
         calendar
     }
 
+    /// The calendar's day, week, month and year at a moment: their names and when the next begin.
+    #[must_use]
+    pub fn spans(&self, now: Timestamp) -> Vec<Span> {
+        let moment = jiff::Timestamp::from_microsecond(now.micros()).unwrap_or_default();
+        let date = moment.to_zoned(self.0.clone()).date();
+        let week = date.iso_week_date();
+        let monday = date.weekday().to_monday_zero_offset();
+        let monday = date.checked_sub(i64::from(monday).days()).unwrap_or(date);
+        let span = |window, key: String, (since, step): (jiff::civil::Date, jiff::Span)| {
+            let next = since.checked_add(step).unwrap_or(since);
+            let next = next.to_zoned(self.0.clone());
+            let micros = next.map_or(now.micros(), |next| next.timestamp().as_microsecond());
+            Span {
+                window,
+                key,
+                ends_at: Timestamp::from_micros(micros),
+            }
+        };
+        let (year, month) = (date.first_of_year(), date.first_of_month());
+        let week_key = format!("{:04}-W{:02}", week.year(), week.week());
+        vec![
+            span(Window::Day, date.to_string(), (date, 1.day())),
+            span(Window::Week, week_key, (monday, 1.week())),
+            span(
+                Window::Month,
+                date.strftime("%Y-%m").to_string(),
+                (month, 1.month()),
+            ),
+            span(
+                Window::Year,
+                date.strftime("%Y").to_string(),
+                (year, 1.year()),
+            ),
+        ]
+    }
+
     fn work_out(&self, now: Timestamp) -> Calendar {
         let moment = jiff::Timestamp::from_microsecond(now.micros()).unwrap_or_default();
         let local = moment.to_zoned(self.0.clone());
@@ -138,6 +178,28 @@ mod tests {
         assert_eq!(shown(calendar.month), "2026-03-01T05:00:00.000000Z");
         assert_eq!(shown(calendar.year), "2026-01-01T05:00:00.000000Z");
         assert_eq!((calendar.weekday, calendar.minute), (6, 3 * 60 + 30));
+    }
+
+    #[test]
+    fn windows_have_names_and_ends_in_their_zone() {
+        // Friday 2027-01-01 01:00 in Bogota, where it is five hours before UTC.
+        let now: Timestamp = "2027-01-01T06:00:00Z".parse().unwrap();
+        let zone = Zone::named("America/Bogota").unwrap();
+        let shown: Vec<_> = zone
+            .spans(now)
+            .iter()
+            .map(|span| (span.key.clone(), span.ends_at.to_string()))
+            .collect();
+        let expected = [
+            ("2027-01-01", "2027-01-02T05:00:00.000000Z"),
+            ("2026-W53", "2027-01-04T05:00:00.000000Z"),
+            ("2027-01", "2027-02-01T05:00:00.000000Z"),
+            ("2027", "2028-01-01T05:00:00.000000Z"),
+        ];
+        assert_eq!(
+            shown,
+            expected.map(|(key, end)| (key.to_owned(), end.to_owned()))
+        );
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub struct Config {
     pub fees: Fees,
     pub rates: Rates,
     pub lists: Lists,
+    pub sandbox: Sandbox,
     pub outgoing: Outgoing,
     pub webhooks: Webhooks,
     pub log: Log,
@@ -115,6 +116,8 @@ section! {
         code_s: i64,
         code_attempts_max: u32,
         codes_sent_max: usize,
+        codes_per_address_max: u32,
+        codes_per_origin_max: u32,
         codes_to: String,
         codes_file: String,
     }
@@ -140,6 +143,7 @@ section! {
         fx_account_urn: String,
     }
     Rates { age_max_s: i64, file: String, url: String, poll_s: u64 }
+    Sandbox { rates: bool }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
     Webhooks {
@@ -280,6 +284,9 @@ impl Config {
         range("access.code_attempts_max", attempts, 1, 10)?;
         let sent = u64::try_from(access.codes_sent_max).unwrap_or(u64::MAX);
         range("access.codes_sent_max", sent, 1, 100)?;
+        let (address, origin) = (access.codes_per_address_max, access.codes_per_origin_max);
+        range("access.codes_per_address_max", address.into(), 1, 1_000_000)?;
+        range("access.codes_per_origin_max", origin.into(), 1, 10_000_000)?;
         if !["file", "log"].contains(&access.codes_to.as_str()) {
             return Err(wrong("access.codes_to", "must be file or log"));
         }

@@ -32,6 +32,8 @@ enum Command {
     Verify(cli::verify::VerifyArgs),
     /// Have a running server take a snapshot.
     Snapshot(cli::snapshot::SnapshotArgs),
+    /// The vault's keys of a running server: list, rotate, retire.
+    Keys(cli::keys::KeysArgs),
     /// Make cards, money and a few purchases in a sandbox.
     Seed(cli::seed::SeedArgs),
 }
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => cli::inspect::run(&args),
         Command::Verify(args) => cli::verify::run(&args),
         Command::Snapshot(args) => cli::snapshot::run(&args),
+        Command::Keys(args) => cli::keys::run(&args),
         Command::Seed(args) => cli::seed::run(&args),
     }
 }

@@ -473,6 +473,24 @@ fn food_is_paid_by_food_first_and_the_rest_by_main() {
     assert_eq!(legs(&other), [(MAIN, 50_000_000)], "travel is not food");
 }
 
+/// A purchase there would be declined: so is the merchant's question whether the card is good.
+#[test]
+fn a_verification_wants_a_pocket_that_might_pay() {
+    let card = json!({
+        "spending_control": "smart", "priority_mcc": [urn(FOOD)],
+        "mcc_whitelist": {urn(FOOD): ["5411"]},
+    });
+    let mut desk = Desk::new(&card);
+    assert!(
+        desk.pay_with("0.00 USD", "5411", None).is_ok(),
+        "even while it is empty"
+    );
+    assert_eq!(
+        desk.pay_with("0.00 USD", "7011", None),
+        Err("insufficient_funds")
+    );
+}
+
 /// A limit counts what is authorized: what an increment draws from a pocket counts there too.
 #[test]
 fn an_increment_counts_against_its_pockets_limits() {

@@ -24,6 +24,17 @@ enum Foreign {
     Forbidden,
 }
 
+/// The scopes that play in a sandbox: either will do.
+const PLAYER: &str = "programme or operator";
+
+/// A certificate of a key on P-256, valid until 2126.
+const CERTIFICATE: &str = "MIIBbzCCARWgAwIBAgIURxVBoDB6bl/l1sRlN8tbbe9RytwwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBVDAgFw0yNj\
+    ExMjExNTExNTJaGA8yMTI2MTAyODE1MTE1MlowDDEKMAgGA1UEAwwBVDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA\
+    BKrVgQSA1y345hB05owyC9VzKmC3WIchWWzI2+LPsLt8CK+4WKEw4mcD0Oyv/tR2OzpAPUbAuZ9qlyHB3N/mdNujUz\
+    BRMB0GA1UdDgQWBBRsEv26AufSfgDH9xBE7Xbyq45nrjAfBgNVHSMEGDAWgBRsEv26AufSfgDH9xBE7Xbyq45nrjAP\
+    BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCICkzNYTyMMVjhli3ZbkPuv3fZJpx2HOuL2f0evXqgG+IAi\
+    EAtUGGogXX1Y6spEsjcZffbP1cMDnAPICasWpyFBJZ0Lc=";
+
 struct Route {
     method: &'static str,
     path: String,
@@ -41,6 +52,14 @@ struct Things {
     refund: String,
     key_id: String,
     endpoint: String,
+    /// A device's token of the card below.
+    token: String,
+    /// A card with a file of its own.
+    filed: String,
+    /// A card whose creation has not ended.
+    held: String,
+    /// An authorization of that card, which is open.
+    open: String,
 }
 
 fn things(client: &Client) -> Things {
@@ -58,7 +77,33 @@ fn things(client: &Client) -> Things {
     );
     let endpoint = json!({ "url": "http://127.0.0.1:9/hook", "enabled": false });
     let endpoint = client.post("/v1/webhook-endpoints", &endpoint).expect(201);
+    let filed = |creation: &str| {
+        let metadata = json!({ "sandbox_creation": creation });
+        let body = json!({ "holder_urn": server::HOLDER, "input": {}, "metadata": metadata });
+        let body = if creation.is_empty() {
+            json!({ "holder_urn": server::HOLDER, "input": {} })
+        } else {
+            body
+        };
+        let made = client.post("/api/mediums/card", &body).expect(201);
+        made["result"]["account"]["urn"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (filed, held) = (filed(""), filed("held"));
+    let path = format!("/api/accounts/{filed}");
+    let pin = json!({ "input": { "pin": "4929" } }).to_string();
+    client.send(("PATCH", &path), &[], pin).expect(200);
+    let device = json!({ "device_id": "secret-d", "wallet_account_id": "secret-w" });
+    let token = client.post(&format!("{path}/tokenize/google"), &device);
+    let token = token.expect(201)["result"]["token"]["id"].clone();
+    let open = client.authorize("secret-o", &card, "5.00").expect(200);
     Things {
+        token: token.as_str().unwrap().to_owned(),
+        filed,
+        held,
+        open: open["id"].as_str().unwrap().to_owned(),
         card,
         endpoint: endpoint["id"].as_str().unwrap().to_owned(),
         authorization: told["id"].as_str().unwrap().to_owned(),
@@ -106,6 +151,7 @@ fn network_routes(known: &Things) -> Vec<Route> {
     let undo = format!("/v1/refunds/{refund}/reverse");
     let list = format!("/v1/authorizations?card={card}");
     let batch = json!([purchase("b", card, "0.01")]);
+    let pin = format!("/v1/cards/{}/pin/verify", known.filed);
     let mut batch = network("POST", "/v1/authorizations/batch", batch);
     // Each item is refused by itself.
     batch.foreign = Foreign::Own;
@@ -125,6 +171,7 @@ fn network_routes(known: &Things) -> Vec<Route> {
         network("POST", "/v1/authorizations/secret-a/capture", step("c2")),
         network("POST", &of("capture"), step("c")),
         network("POST", &undo, json!({ "transaction_id": "u" })),
+        network("POST", &pin, json!({ "pin": "4929" })),
         batch,
     ]
 }
@@ -159,6 +206,9 @@ fn operator_routes(known: &Things) -> Vec<Route> {
         operator(("GET", "/v1/trial-balance"), none(), Own, 200),
         operator(("GET", "/v1/snapshots"), none(), Own, 200),
         operator(("POST", "/v1/snapshots"), none(), Own, 202),
+        operator(("GET", "/v1/vault/keys"), none(), Own, 200),
+        operator(("DELETE", "/v1/vault/keys/99"), none(), NotFound, 404),
+        operator(("POST", "/v1/vault/keys"), none(), Own, 202),
         operator(("GET", "/v1/rates"), none(), Own, 200),
         operator(("PUT", "/v1/rates"), rates, Own, 200),
         operator(("GET", metadata), none(), NotFound, 200),
@@ -193,7 +243,7 @@ fn webhook_routes(known: &Things) -> Vec<Route> {
     use Foreign::{NotFound, Own};
     let none = || Value::Null;
     let route = |method, path: &str, body, foreign, status| Route {
-        scope: "programme|operator",
+        scope: "programme operator",
         ..operator((method, path), body, foreign, status)
     };
     let one = format!("/v1/webhook-endpoints/{}", known.endpoint);
@@ -263,12 +313,73 @@ fn api_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// A card on a device.
+fn token_routes(known: &Things) -> Vec<Route> {
+    let route = |method, path: String, body, status| Route {
+        scope: "programme",
+        status,
+        ..network(method, &path, body)
+    };
+    let of = |part: &str| format!("/v1/cards/{}/{part}", known.filed);
+    let wallet = |name: &str| format!("/api/accounts/{}/tokenize/{name}", known.filed);
+    let google = json!({ "device_id": "d", "wallet_account_id": "w" });
+    let apple = json!({ "certificates": [CERTIFICATE], "nonce": "n", "nonce_signature": "s" });
+    let suspend = json!({ "status": "suspended" });
+    vec![
+        route("GET", of("tokens"), Value::Null, 200),
+        route(
+            "PATCH",
+            of(&format!("tokens/{}", known.token)),
+            suspend,
+            200,
+        ),
+        route("POST", wallet("google"), google, 201),
+        route("POST", wallet("apple"), apple, 201),
+    ]
+}
+
+/// What a sandbox plays: for the sandbox's own keys of two scopes.
+fn sandbox_routes(known: &Things) -> Vec<Route> {
+    let route = |method, path: &str, body, status| Route {
+        scope: PLAYER,
+        status,
+        ..network(method, path, body)
+    };
+    let Things { card, open, .. } = known;
+    let none = || json!({});
+    let step = |name: &str| format!("/v1/sandbox/authorizations/{open}/{name}");
+    let pay = || json!({ "card": card, "amount": "0.01" });
+    let some = || json!({ "amount": "0.01" });
+    let money = json!({ "card": card, "amount": "1" });
+    let undo = format!("/v1/sandbox/refunds/{}/reverse", known.refund);
+    let token = format!("/v1/sandbox/tokens/{}/activate", known.token);
+    let card = format!("/v1/sandbox/cards/{}/activate", known.held);
+    // Undone already by the network's route: the last word is that it is.
+    vec![
+        route("POST", "/v1/sandbox/authorizations", pay(), 200),
+        route("POST", "/v1/sandbox/clearings", pay(), 200),
+        route("POST", &step("increment"), some(), 200),
+        route("POST", &step("capture"), some(), 200),
+        route("POST", &step("refund"), some(), 200),
+        route("POST", &step("reverse"), some(), 200),
+        route("POST", &step("expire"), none(), 200),
+        route("POST", &undo, none(), 409),
+        route("POST", "/v1/sandbox/deposits", money, 201),
+        route("POST", &card, none(), 200),
+        route("POST", &token, none(), 200),
+        route("POST", "/v1/sandbox/rates", none(), 200),
+        route("GET", "/v1/sandbox/test-data", Value::Null, 200),
+    ]
+}
+
 fn routes(known: &Things) -> Vec<Route> {
     let mut routes = network_routes(known);
     routes.extend(api_routes(known));
     routes.extend(operator_routes(known));
     routes.extend(programme_routes(known));
     routes.extend(webhook_routes(known));
+    routes.extend(token_routes(known));
+    routes.extend(sandbox_routes(known));
     routes
 }
 
@@ -378,7 +489,7 @@ fn without_a_right_key_there_is_401_and_without_the_scope_403() {
         // Every scope but the right one.
         let others: Vec<_> = scopes
             .into_iter()
-            .filter(|scope| route.scope.split('|').all(|own| own != *scope))
+            .filter(|scope| !route.scope.contains(scope))
             .collect();
         let reply = ask(&client.with_key(Some(&key(&client, &others))), &route);
         assert_eq!(reply.code(403), "forbidden", "{what}");
@@ -463,15 +574,13 @@ fn a_token_of_a_key_may_what_the_key_may() {
         let what = format!("{} {}", route.method, route.path);
         let others: Vec<_> = ["network", "operator", "programme", "ledger", "root"]
             .into_iter()
-            .filter(|scope| route.scope.split('|').all(|own| own != *scope))
+            .filter(|scope| !route.scope.contains(scope))
             .collect();
         let refused = ask(&client.with_key(Some(&token(&others))), &route);
         assert_eq!(refused.code(403), "forbidden", "{what}");
+        let right = route.scope.split(' ').next().unwrap();
         // Each route once: the second deletion of the one key finds nothing.
-        let reply = ask(
-            &client.with_key(Some(&token(&[route.scope.split('|').next().unwrap()]))),
-            &route,
-        );
+        let reply = ask(&client.with_key(Some(&token(&[right]))), &route);
         let is_gone = route.method == "DELETE" && route.path.starts_with("/v1/api-keys");
         let status = if is_gone { 404 } else { route.status };
         assert_eq!(reply.status, status, "{what}: {}", reply.text);
@@ -535,6 +644,10 @@ fn another_s_things_look_like_things_that_do_not_exist() {
         refund: "op_0000000000000".to_owned(),
         key_id: "key_0000000000000000".to_owned(),
         endpoint: "whe_000000000000000000000000".to_owned(),
+        token: "tok_00000000000000000000".to_owned(),
+        filed: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
+        held: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
+        open: "auth_00000000000000000000".to_owned(),
     };
     for (theirs, none) in routes(&known).iter().zip(&routes(&nothing)) {
         if theirs.foreign == Foreign::NotFound && !theirs.path.contains("secret-a") {
@@ -612,9 +725,15 @@ fn what_needs_no_key_tells_nothing_of_anybody() {
     let client = server.client();
     let known = things(&client);
     let nobody = client.with_key(None);
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    let no_link = "/card-details/AAAAAAAAAAEAAAAAawGyHgCWHFCpj6kK0FJ4uwU7_xw2s3cGF-0wn9RgkVcQyoMd";
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        (no_link, 404),
+    ] {
         let reply = nobody.get(path);
-        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.status, status, "{path}");
         let card = known.card.rsplit(':').next().unwrap();
         for secret in [card, "secret-", "987654321", KEY] {
             assert!(!reply.text.contains(secret), "{path} tells {secret}");

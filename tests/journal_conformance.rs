@@ -6,8 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use cardwright::journal::{
-    DurableWatcher, Journal, JournalError, Lsn, Record, RecordTail, memory::MemoryJournal,
-    wal::WalJournal,
+    DurableWatcher, Journal, JournalError, Lsn, Record, memory::MemoryJournal, wal::WalJournal,
 };
 use common::{append, append_durably, open, payload, scan, small, wait_until};
 use std::sync::Mutex;
@@ -69,8 +68,11 @@ impl Journal for Shared {
     fn scan(&self, after: Lsn) -> Result<cardwright::journal::RecordIter, JournalError> {
         self.0.scan(after)
     }
-    fn tail(&self, after: Lsn) -> Result<Box<dyn RecordTail>, JournalError> {
-        self.0.tail(after)
+    fn follow(&self, after: Lsn) -> Result<cardwright::journal::RecordIter, JournalError> {
+        self.0.follow(after)
+    }
+    fn oldest(&self) -> Lsn {
+        self.0.oldest()
     }
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {
         self.0.retire(lsn)
@@ -281,30 +283,44 @@ fn appenders_agree_on_order(backend: &mut impl Backend) {
     assert_eq!(scan(&journal, Lsn::ZERO).expect("scans"), expected);
 }
 
-fn a_tail_goes_on_where_it_ended(backend: &mut impl Backend) {
+fn a_follower_goes_on_where_it_ended(backend: &mut impl Backend) {
     let journal = backend.open();
-    let mut tail = journal.tail(Lsn::ZERO).expect("begins");
-    let mut middle = None;
-    for round in 0..40_u64 {
-        assert_eq!(tail.next(&journal).expect("reads"), None, "round {round}");
-        let mut expected = Vec::new();
-        for n in 0..round % 7 {
-            let payload = payload(round * 10 + n, 300);
-            let lsn = append(&journal, &payload);
-            expected.push(Record { lsn, payload });
-        }
-        wait_until("all durable", || journal.durable() == journal.appended());
-        for record in expected {
-            assert_eq!(tail.next(&journal).expect("reads"), Some(record));
-        }
-        if round == 20 {
-            middle = Some(journal.appended());
+    let mut from_nothing = journal.follow(Lsn::ZERO).expect("follows");
+    assert!(from_nothing.next().is_none(), "there is nothing yet");
+    let mut expected = Vec::new();
+    let mut seen = Vec::new();
+    // Over many segments, asked at every stage: between records, behind many, twice for nothing.
+    for n in 0..200_u64 {
+        let payload = payload(n, usize::try_from(n * 13 % 1700).expect("small"));
+        let lsn = append_durably(&journal, &payload);
+        expected.push(Record { lsn, payload });
+        if n % 3 == 0 {
+            seen.extend(
+                from_nothing
+                    .by_ref()
+                    .map(|record| record.expect("readable")),
+            );
+            assert_eq!(seen, expected, "after {n}");
+            assert!(from_nothing.next().is_none());
         }
     }
-    let middle = middle.expect("half of the rounds");
-    let mut late = journal.tail(middle).expect("begins");
-    let read = std::iter::from_fn(|| late.next(&journal).expect("reads")).collect::<Vec<_>>();
-    assert_eq!(read, scan(&journal, middle).expect("scans"));
+    let mut from_the_middle = journal.follow(expected[120].lsn).expect("follows");
+    let rest: Vec<_> = from_the_middle
+        .by_ref()
+        .map(|it| it.expect("readable"))
+        .collect();
+    assert_eq!(rest, expected[121..]);
+    assert!(journal.retire(expected[60].lsn).expect("retires") > 0);
+    let oldest = journal.oldest();
+    assert_eq!(
+        scan(&journal, oldest).expect("scans").last(),
+        expected.last()
+    );
+    assert!(journal.follow(oldest).expect("follows").next().is_some());
+    let payload = payload(9, 10);
+    let lsn = append_durably(&journal, &payload);
+    let next = from_the_middle.next().expect("there is more");
+    assert_eq!(next.expect("readable"), Record { lsn, payload });
 }
 
 macro_rules! conformance {
@@ -327,5 +343,5 @@ conformance!(
     retired_records_are_gone_or_whole,
     snapshots_come_back,
     appenders_agree_on_order,
-    a_tail_goes_on_where_it_ended
+    a_follower_goes_on_where_it_ended
 );

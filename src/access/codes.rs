@@ -13,6 +13,8 @@ use crate::domain::{registry::SigningKey, time::Timestamp};
 const MICROS: i64 = 1_000_000;
 /// The most holders with a code at one time.
 const HOLDERS_MAX: usize = 100_000;
+/// The most addresses and origins that are counted at one time.
+const CALLERS_MAX: usize = 100_000;
 
 /// How codes behave.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,27 @@ pub struct Rules {
     pub attempts_max: u32,
     /// How many codes a holder may ask for within one lifetime.
     pub sent_max: usize,
+    /// How many an address may ask for within one lifetime, for whomever.
+    pub sent_per_address_max: u32,
+    /// How many may be asked for of an origin's holders within one lifetime.
+    pub sent_per_origin_max: u32,
+}
+
+/// Who asks for a code, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The holder.
+    pub urn: &'a str,
+    /// The holder's origin.
+    pub origin: &'a str,
+    /// The address that asks, if it is known.
+    pub address: Option<&'a str>,
+}
+
+/// How many were asked for in a window that began with the first.
+struct Count {
+    since: i64,
+    asked: u32,
 }
 
 struct Challenge {
@@ -70,6 +93,8 @@ pub struct Codes {
     mac: Hmac<Sha256>,
     rules: Rules,
     known: Mutex<BTreeMap<String, Challenge>>,
+    /// By address and by origin.
+    callers: Mutex<BTreeMap<String, Count>>,
 }
 
 impl Codes {
@@ -80,6 +105,7 @@ impl Codes {
             mac: mac(key, "one-time code"),
             rules,
             known: Mutex::default(),
+            callers: Mutex::default(),
         }
     }
 
@@ -94,7 +120,13 @@ impl Codes {
     /// # Errors
     ///
     /// [`CodeError::TooMany`].
-    pub fn issue(&self, urn: &str, random: u64, now: Timestamp) -> Result<Issued, CodeError> {
+    pub fn issue(
+        &self,
+        asking: Asking<'_>,
+        random: u64,
+        now: Timestamp,
+    ) -> Result<Issued, CodeError> {
+        let urn = asking.urn;
         let (now, window) = (now.micros(), self.rules.lifetime_s.saturating_mul(MICROS));
         let mut known = self.known.lock();
         if known.len() >= HOLDERS_MAX {
@@ -111,6 +143,8 @@ impl Codes {
             let until = asked_at.first().map_or(now, |at| at.saturating_add(window));
             return Err(too_many(until.saturating_sub(now)));
         }
+        // Only what is sent is counted, so that nobody uses up the others' by asking in vain.
+        self.count(asking, now)?;
         asked_at.push(now);
         let code = format!("{:06}", random % 1_000_000);
         let expires_at = now.saturating_add(window);
@@ -127,6 +161,45 @@ impl Codes {
             expires_at: Timestamp::from_micros(expires_at),
             attempts_left: self.rules.attempts_max,
         })
+    }
+
+    /// Counts a request for a code against its address and its origin.
+    fn count(&self, asking: Asking<'_>, now: i64) -> Result<(), CodeError> {
+        let window = self.rules.lifetime_s.saturating_mul(MICROS);
+        let address = asking.address.map(|address| format!("address {address}"));
+        let address = address.map(|name| (name, self.rules.sent_per_address_max));
+        let origin = format!("origin {}", asking.origin);
+        let origin = (origin, self.rules.sent_per_origin_max);
+        let counted: Vec<_> = address.into_iter().chain([origin]).collect();
+        let mut callers = self.callers.lock();
+        if callers.len() >= CALLERS_MAX {
+            callers.retain(|_, count| count.since.saturating_add(window) > now);
+        }
+        for (name, most) in &counted {
+            let live = |count: &&Count| count.since.saturating_add(window) > now;
+            let known = callers.get(name).filter(live);
+            if let Some(count) = known.filter(|count| count.asked >= *most) {
+                let until = count.since.saturating_add(window);
+                return Err(too_many(until.saturating_sub(now)));
+            }
+            if known.is_none() && callers.len() >= CALLERS_MAX {
+                return Err(CodeError::TooMany { retry_after_s: 30 });
+            }
+        }
+        for (name, _) in counted {
+            let count = callers.entry(name).or_insert(Count {
+                since: now,
+                asked: 0,
+            });
+            if count.since.saturating_add(window) <= now {
+                *count = Count {
+                    since: now,
+                    asked: 0,
+                };
+            }
+            count.asked = count.asked.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// Takes an answer. A right one counts once, or again for the same `request`, whose first answer
@@ -181,8 +254,22 @@ mod tests {
             lifetime_s: 600,
             attempts_max: 5,
             sent_max: 3,
+            sent_per_address_max: 4,
+            sent_per_origin_max: 6,
         };
         Codes::new(&SigningKey([1; 32]), rules)
+    }
+
+    fn ana() -> Asking<'static> {
+        asking(ANA, None)
+    }
+
+    fn asking<'a>(urn: &'a str, address: Option<&'a str>) -> Asking<'a> {
+        Asking {
+            urn,
+            origin: "acme",
+            address,
+        }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -192,7 +279,7 @@ mod tests {
     #[test]
     fn a_right_answer_counts_once() {
         let codes = codes();
-        let issued = codes.issue(ANA, 42, at(0)).expect("issued");
+        let issued = codes.issue(ana(), 42, at(0)).expect("issued");
         assert_eq!(issued.code, "000042");
         assert_eq!(
             codes.answer("other", "000042", None, at(1)),
@@ -203,7 +290,7 @@ mod tests {
             codes.answer(ANA, "000042", None, at(1)),
             Err(CodeError::Gone)
         );
-        codes.issue(ANA, 43, at(2)).expect("issued");
+        codes.issue(ana(), 43, at(2)).expect("issued");
         assert_eq!(codes.answer(ANA, "000043", Some("r"), at(3)), Ok(()));
         assert_eq!(
             codes.answer(ANA, "000043", Some("r"), at(3)),
@@ -219,7 +306,7 @@ mod tests {
     #[test]
     fn five_wrong_answers_or_ten_minutes_end_it() {
         let codes = codes();
-        codes.issue(ANA, 1, at(0)).expect("issued");
+        codes.issue(ana(), 1, at(0)).expect("issued");
         for left in (0..5).rev() {
             let wrong = CodeError::Wrong {
                 attempts_left: left,
@@ -230,7 +317,7 @@ mod tests {
             codes.answer(ANA, "000001", None, at(1)),
             Err(CodeError::Gone)
         );
-        codes.issue(ANA, 1, at(10)).expect("issued");
+        codes.issue(ana(), 1, at(10)).expect("issued");
         assert_eq!(
             codes.answer(ANA, "000001", None, at(610)),
             Err(CodeError::Gone)
@@ -241,12 +328,31 @@ mod tests {
     fn too_many_are_refused_until_the_window_has_passed() {
         let codes = codes();
         for second in 0..3 {
-            codes.issue(ANA, 1, at(second)).expect("issued");
+            codes.issue(ana(), 1, at(second)).expect("issued");
         }
-        let refused = codes.issue(ANA, 1, at(100)).err();
+        let refused = codes.issue(ana(), 1, at(100)).err();
         assert_eq!(refused, Some(CodeError::TooMany { retry_after_s: 501 }));
         codes
-            .issue(ANA, 1, at(600))
+            .issue(ana(), 1, at(600))
             .expect("the first is out of the window");
+    }
+
+    #[test]
+    fn an_address_and_an_origin_have_limits_of_their_own() {
+        let codes = codes();
+        let holders = ["a", "b", "c", "d", "e", "f", "g"];
+        let ask = |holder: usize, address, second| {
+            let refused = codes.issue(asking(holders[holder], Some(address)), 1, at(second));
+            refused.err()
+        };
+        for holder in 0..4 {
+            assert_eq!(ask(holder, "192.0.2.1", 0), None);
+        }
+        let refused = Some(CodeError::TooMany { retry_after_s: 600 });
+        assert_eq!(ask(4, "192.0.2.1", 1), refused, "the address");
+        assert_eq!(ask(4, "192.0.2.2", 1), None);
+        assert_eq!(ask(5, "192.0.2.2", 1), None);
+        assert_eq!(ask(6, "192.0.2.3", 1), refused, "the origin");
+        assert_eq!(ask(6, "192.0.2.1", 600), None, "the window has passed");
     }
 }

@@ -84,6 +84,7 @@ impl Shared {
                     self.want_lists(account);
                 }
                 Event::AccountChanged { change, account } => {
+                    self.facts.faces.changed(account.no);
                     self.want_lists(account);
                     if change.webhook_url.is_some() {
                         self.indexes.hook(actor, account);
@@ -539,6 +540,7 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)
@@ -551,7 +553,8 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Expire(_)
         | Command::Refund(_)
         | Command::ReverseRefund { .. }
-        | Command::Absorb(_) => answer.fingerprint == request.fingerprint,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => answer.fingerprint == request.fingerprint,
     }
 }
 

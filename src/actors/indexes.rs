@@ -1,12 +1,15 @@
 //! What the directory must know beside the actors: whose accounts there are, and which do not live
 //! with the actor of their own number. Folds over the log, rebuilt at recovery.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
-use dashmap::{DashMap, mapref::multiple::RefMulti};
+use dashmap::{DashMap, Entry, mapref::multiple::RefMulti};
 
 use super::number_hash::NumberHash;
 use crate::domain::{
@@ -33,6 +36,10 @@ pub struct Indexes {
     hooked: DashMap<ActorId, (), NumberHash>,
     /// Whether anyone ever asked for events: until then nobody reads the log for them.
     expects_webhooks: AtomicBool,
+    /// The fingerprints of all cards' numbers, and whether a card is recorded with it.
+    numbers: DashMap<[u8; 16], bool>,
+    /// Under which keys of the vault recovery found card data, and how often.
+    sealed: DashMap<u32, u64>,
 }
 
 impl Indexes {
@@ -138,6 +145,42 @@ impl Indexes {
         if account.webhook_url.is_some() {
             self.hook(actor, account);
         }
+        self.issued(account);
+    }
+
+    fn issued(&self, account: &Account) {
+        if let Some(file) = &account.card {
+            self.numbers.insert(file.fingerprint, true);
+        }
+    }
+
+    /// Reserves a card's number by its fingerprint: no for one that a card has or is about to have. Of
+    /// two who ask at once one gets it. It stays reserved until the process ends or it is given back.
+    #[must_use]
+    pub fn reserve_number(&self, fingerprint: [u8; 16]) -> bool {
+        match self.numbers.entry(fingerprint) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(false);
+                true
+            }
+        }
+    }
+
+    /// Gives a reserved number back, unless a card has it by now.
+    pub fn release_number(&self, fingerprint: [u8; 16]) {
+        self.numbers
+            .remove_if(&fingerprint, |_, is_issued| !is_issued);
+    }
+
+    /// Every account of every origin, in no order.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountNo> {
+        let mut accounts = Vec::new();
+        for of_origin in &self.by_origin {
+            accounts.extend_from_slice(of_origin.value());
+        }
+        accounts
     }
 
     /// Notes an account that recovery found; [`Indexes::sort`] is to follow.
@@ -156,6 +199,18 @@ impl Indexes {
         if account.webhook_url.is_some() {
             self.hook(actor, account);
         }
+        self.issued(account);
+        for key in account.card.iter().flat_map(|file| file.keys()) {
+            let mut count = self.sealed.entry(key).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Under which keys of the vault recovery found card data, and how often.
+    #[must_use]
+    pub fn sealed_at_start(&self) -> BTreeMap<u32, u64> {
+        let pairs = self.sealed.iter();
+        pairs.map(|entry| (*entry.key(), *entry.value())).collect()
     }
 
     /// Puts everything that recovery found in order.
@@ -256,5 +311,17 @@ mod tests {
         assert_eq!(page(Order::OldestFirst, Some(3), 0, 9), [4, 5]);
         let nobody = indexes.listed(Owner::Origin("o"), Order::NewestFirst, None, (0, 9));
         assert!(nobody.is_empty());
+    }
+    #[test]
+    fn a_number_is_had_once() {
+        let indexes = Indexes::default();
+        let fingerprint = [7; 16];
+        assert!(indexes.reserve_number(fingerprint));
+        assert!(!indexes.reserve_number(fingerprint));
+        indexes.release_number(fingerprint);
+        assert!(indexes.reserve_number(fingerprint));
+        indexes.numbers.insert(fingerprint, true);
+        indexes.release_number(fingerprint);
+        assert!(!indexes.reserve_number(fingerprint), "a card has it");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     domain::{
+        identity::{Identity, IdentityStatus},
         ids::ActorId,
         policy::{metadata::MetadataError, origin},
         registry::{ApiKey, NO_METADATA, Origin, Registry, RegistryEvent, Scopes},
@@ -58,6 +59,8 @@ pub struct Registrar {
     principals: DashMap<[u8; 32], Arc<LiveKey>>,
     /// The same by the public id.
     live: DashMap<String, Arc<LiveKey>>,
+    /// The URNs of holders who may not act.
+    disabled: DashSet<Box<str>>,
 }
 
 /// What protects a request for a change.
@@ -130,7 +133,11 @@ impl Registrar {
             state: Mutex::new((registry, trail)),
             principals,
             live: DashMap::new(),
+            disabled: DashSet::new(),
         };
+        for identity in registrar.state.lock().0.identities.iter() {
+            registrar.heed(identity);
+        }
         for key in &keys {
             registrar.admit(key);
         }
@@ -212,19 +219,37 @@ impl Registrar {
         self.live.insert(key.id.clone(), live);
     }
 
-    /// Keys that were made, replaced or revoked count so from now on.
+    /// Whether a holder may act counts so from now on.
+    fn heed(&self, identity: &Identity) {
+        let urn = identity.urn();
+        match identity.status {
+            IdentityStatus::Active => self.disabled.remove(urn.as_str()).is_some(),
+            IdentityStatus::Disabled => self.disabled.insert(urn.into()),
+        };
+    }
+
+    /// Whether that is a holder who may not act.
+    #[must_use]
+    pub fn is_disabled(&self, urn: &str) -> bool {
+        self.disabled.contains(urn)
+    }
+
+    /// Keys that were made, replaced or revoked, and holders, count so from now on.
     fn follow(&self, registry: &Registry, events: &[RegistryEvent]) {
         for event in events {
             let id = match event {
                 RegistryEvent::KeyIssued(key) => &key.id,
                 RegistryEvent::KeyRevoked { id, .. } | RegistryEvent::KeyRotated { id, .. } => id,
+                RegistryEvent::IdentityRegistered(identity)
+                | RegistryEvent::IdentityChanged(identity) => {
+                    self.heed(identity);
+                    continue;
+                }
                 RegistryEvent::OriginOpened(_)
                 | RegistryEvent::RatesAccepted { .. }
                 | RegistryEvent::OriginMetadataChanged { .. }
                 | RegistryEvent::ListFetched { .. }
                 | RegistryEvent::SigningKeyMade { .. }
-                | RegistryEvent::IdentityRegistered(_)
-                | RegistryEvent::IdentityChanged(_)
                 | RegistryEvent::DocumentSet { .. }
                 | RegistryEvent::WebhookSecretSet { .. } => continue,
             };

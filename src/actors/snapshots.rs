@@ -10,7 +10,7 @@ use std::{
 use super::{directory::Captured, engine::Engine};
 use crate::{
     domain::ids::ActorId,
-    journal::{JournalError, Lsn, SnapshotInfo, SnapshotSink},
+    journal::{JournalError, Lsn, SnapshotInfo},
     wire,
 };
 
@@ -20,6 +20,9 @@ const ASKED_MAX: usize = 64;
 const KEYS_PER_ITEM: usize = 4_096;
 /// After how many resting groups the thread gives way to running traffic.
 const GROUPS_PER_TURN: usize = 512;
+
+/// What is done with a group's bytes.
+type Visit<'a> = dyn FnMut(&[u8]) -> Result<(), JournalError> + 'a;
 
 /// Takes a snapshot on this thread, which must not be an arbiter's.
 ///
@@ -32,7 +35,7 @@ pub fn take(engine: &Engine) -> Result<SnapshotInfo, JournalError> {
     let now_ms = shared.clock.now().micros().div_euclid(1_000);
     let mut sink = shared.journal.snapshots().create(lsn, now_ms)?;
     sink.put(&engine.registrar.capture())?;
-    put_groups(engine, sink.as_mut())?;
+    each_group(engine, &mut |bytes| sink.put(bytes))?;
     // After the groups: of a group that was not found any more, it is known where it went, and so it is
     // of one that was taken before it went.
     let joined = shared.indexes.all_joined();
@@ -47,34 +50,41 @@ pub fn take(engine: &Engine) -> Result<SnapshotInfo, JournalError> {
     sink.finish()
 }
 
-fn put_groups(engine: &Engine, sink: &mut dyn SnapshotSink) -> Result<(), JournalError> {
+/// Calls `visit` with every group's bytes, each as it is at that moment, while traffic runs and without
+/// waking any. The thread must not be an arbiter's. What a group shows may be ahead of the disk, and of
+/// one that comes into another meanwhile nothing may be seen.
+///
+/// # Errors
+///
+/// The first error of `visit`; [`JournalError::Halted`] if an actor does not answer.
+pub fn each_group(engine: &Engine, visit: &mut Visit<'_>) -> Result<(), JournalError> {
     let (out, captured) = mpsc::channel();
     let mut asked = 0_usize;
     for (count, actor) in engine.directory.actors().into_iter().enumerate() {
         match engine.directory.capture(actor, &out) {
-            Captured::Bytes(bytes) => sink.put(&bytes)?,
+            Captured::Bytes(bytes) => visit(&bytes)?,
             Captured::Coming => asked = asked.saturating_add(1),
             Captured::Gone => {}
         }
         if asked >= ASKED_MAX {
-            receive(&captured, &mut asked, sink)?;
+            receive(&captured, &mut asked, visit)?;
         }
         if count % GROUPS_PER_TURN == 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-    receive(&captured, &mut asked, sink)
+    receive(&captured, &mut asked, visit)
 }
 
 fn receive(
     captured: &mpsc::Receiver<(ActorId, Vec<u8>)>,
     asked: &mut usize,
-    sink: &mut dyn SnapshotSink,
+    visit: &mut Visit<'_>,
 ) -> Result<(), JournalError> {
     while *asked > 0 {
         match captured.recv_timeout(Duration::from_secs(30)) {
             Ok((_, bytes)) if bytes.is_empty() => {}
-            Ok((_, bytes)) => sink.put(&bytes)?,
+            Ok((_, bytes)) => visit(&bytes)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let reason = "an actor did not hand over its state within 30 s".to_owned();
                 return Err(JournalError::Halted { reason });

@@ -18,6 +18,7 @@ use crate::{
     vault::{
         Vault,
         file::{self, DERIVATION, KeyPlace},
+        text,
     },
 };
 
@@ -35,6 +36,16 @@ pub(super) async fn open_vault(
         data_dir: &config.data.dir,
     };
     let opened = file::open_vault(&place, known.as_deref())?;
+    let mut needed = engine.shared.indexes.sealed_at_start();
+    let of_documents = |registry: &Registry| {
+        let all = registry.documents.iter();
+        all.flat_map(|(_, _, text)| text::keys_in(text))
+            .collect::<Vec<_>>()
+    };
+    for id in engine.look_at_registry(of_documents).await? {
+        needed.entry(id).or_default();
+    }
+    opened.vault.check_has(needed.into_keys())?;
     if let Some(text) = opened.document {
         let text: Arc<str> = text.into();
         let record = |_: &Registry, at| {
@@ -66,6 +77,8 @@ pub(super) async fn open_access(
         lifetime_s: settings.code_s,
         attempts_max: settings.code_attempts_max,
         sent_max: settings.codes_sent_max,
+        sent_per_address_max: settings.codes_per_address_max,
+        sent_per_origin_max: settings.codes_per_origin_max,
     };
     let sender: Arc<dyn CodeSender> = match settings.codes_to.as_str() {
         "log" => Arc::new(LogSender),

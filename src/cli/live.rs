@@ -86,6 +86,15 @@ impl Server {
         )
     }
 
+    /// Asks for something to be gone.
+    pub(super) fn delete(&self, path: &str) -> Result<Answer, CliError> {
+        let call = self.agent.delete(format!("{}{path}", self.url));
+        received(
+            format!("DELETE {path}"),
+            call.header("authorization", &self.bearer).call(),
+        )
+    }
+
     /// Asks for something to be done.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, CliError> {
         let call = self.agent.post(format!("{}{path}", self.url));

@@ -12,6 +12,7 @@ pub mod account;
 pub mod apply;
 pub mod card;
 pub mod command;
+pub mod compliance;
 pub mod country;
 pub mod decide;
 pub mod decimal;

@@ -68,6 +68,10 @@ fn behind_token(token: &str, app: &App) -> Result<Arc<Principal>, Problem> {
         TokenError::Unknown => unauthorized("the token is unknown"),
         TokenError::Expired => unauthorized("the token has expired: get another"),
     })?;
+    let holder = grant.holder.as_deref();
+    if holder.is_some_and(|holder| app.engine.registrar.is_disabled(holder)) {
+        return Err(unauthorized("the holder is disabled"));
+    }
     let (mut key_id, mut generation, mut scopes) = (String::new(), 0, grant.scopes);
     if let Some((id, of)) = grant.key {
         let key = app.engine.registrar.live_key(&id, of, now);

@@ -10,9 +10,12 @@ pub mod problem;
 pub mod programme;
 pub mod write;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use actix_web::{
@@ -33,6 +36,14 @@ pub struct App {
     pub access: crate::access::Access,
     /// Keys for card data.
     pub vault: Arc<crate::vault::Vault>,
+    /// Puts what is sealed under the vault's active key.
+    pub resealer: Arc<operator::reseal::Resealer>,
+    /// What the settings say of cards.
+    pub cards: programme::card_data::CardSettings,
+    /// Issues tokens for devices.
+    pub tokens: Arc<dyn crate::tokens::TokenProvider>,
+    /// Wrong PINs.
+    pub pin_tries: network::pin::PinTries,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
@@ -125,10 +136,44 @@ pub fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(method_not_allowed))
 }
 
+/// The methods of each route, as the OpenAPI document has them.
+static METHODS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let methods = |item: utoipa::openapi::PathItem| {
+        let known = [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("PUT", item.put.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+        ];
+        let there = known.iter().filter(|(_, is_there)| *is_there);
+        there.map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+    };
+    let paths = openapi::document().paths.paths;
+    let listed = paths.into_iter().map(|(path, item)| (path, methods(item)));
+    listed.collect()
+});
+
+/// Source: RFC 9110, section 15.5.6, for the header `Allow`.
 async fn method_not_allowed(request: HttpRequest, app: Data<App>) -> HttpResponse {
-    let message = format!("{} is not for this route", request.method());
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method_not_allowed", message).respond(&request_id(&request, &app))
+    let route = request.match_pattern().unwrap_or_default();
+    let allowed = METHODS.get(&route).map_or("", String::as_str);
+    let message = format!("{} is not for this route: {allowed}", request.method());
+    let problem = Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    );
+    let id = request_id(&request, &app);
+    let mut response = if route.starts_with("/api/") {
+        programme::problem::respond(problem, &id)
+    } else {
+        problem.respond(&id)
+    };
+    if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
 }
 
 /// Every route. The network face's come first: they are the hot path.

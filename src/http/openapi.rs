@@ -29,6 +29,7 @@ use super::{network, operator, origins, programme};
         network::steps::reverse_refund,
         network::money::deposit,
         network::money::withdraw,
+        network::pin::verify,
         programme::create::card,
         programme::create::programme_card,
         programme::create::pocket,
@@ -42,6 +43,7 @@ use super::{network, operator, origins, programme};
         programme::controls::patch,
         programme::controls::delete,
         programme::movements::get,
+        programme::movements::transactions,
         programme::transfer::post,
         programme::batch::post,
         programme::session::exchange,
@@ -94,7 +96,7 @@ pub struct Document;
 struct Security;
 
 /// Routes that need no key, or have it in the body.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 14] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -107,6 +109,8 @@ const OPEN: [&str; 12] = [
     "/api/origins/{origin}/assert",
     "/api/origins/{origin}/connect",
     "/api/origins/{origin}/register",
+    "/v1/compliance/webhook/{origin}",
+    "/verification/{token}",
 ];
 
 impl Modify for Security {
@@ -147,6 +151,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         programme::compliance::Paths::openapi(),
         programme::decisions::Paths::openapi(),
         operator::simulate::Paths::openapi(),
+        operator::vault_keys::Paths::openapi(),
     ] {
         document.merge(part);
     }

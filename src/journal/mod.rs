@@ -103,17 +103,16 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError::Corrupt`] where bytes are damaged, and ends there.
     fn scan(&self, after: Lsn) -> Result<RecordIter, JournalError>;
 
-    /// A reader that goes on behind `after` each time there is more, without searching its place again.
+    /// Like [`Journal::scan`], but its end is the end for now: asked again, it goes on with what has
+    /// become durable since, and finds its place without looking for it.
     ///
     /// # Errors
     ///
-    /// Like [`Journal::scan`].
-    fn tail(&self, after: Lsn) -> Result<Box<dyn RecordTail>, JournalError> {
-        Ok(Box::new(ScanningTail {
-            after,
-            found: Box::new(std::iter::empty()),
-        }))
-    }
+    /// As [`Journal::scan`]. After an error it yields nothing more.
+    fn follow(&self, after: Lsn) -> Result<RecordIter, JournalError>;
+
+    /// The position after which every record is kept.
+    fn oldest(&self) -> Lsn;
 
     /// Lets go of storage whose records all stand at or below `lsn`.
     ///
@@ -139,38 +138,6 @@ pub trait Journal: Send + Sync + 'static {
 
 /// What [`Journal::scan`] returns.
 pub type RecordIter = Box<dyn Iterator<Item = Result<Record, JournalError>> + Send>;
-
-/// Reads the log as it grows.
-pub trait RecordTail: Send {
-    /// The next durable record of `journal`, which must be the one that made this; none if there is no
-    /// further one yet.
-    ///
-    /// # Errors
-    ///
-    /// Like [`Journal::scan`]; nothing is to be read with this reader then.
-    fn next(&mut self, journal: &dyn Journal) -> Result<Option<Record>, JournalError>;
-}
-
-/// Scans anew each time it has come to the end.
-struct ScanningTail {
-    after: Lsn,
-    found: RecordIter,
-}
-
-impl RecordTail for ScanningTail {
-    fn next(&mut self, journal: &dyn Journal) -> Result<Option<Record>, JournalError> {
-        let mut next = self.found.next();
-        if next.is_none() {
-            self.found = journal.scan(self.after)?;
-            next = self.found.next();
-        }
-        let record = next.transpose()?;
-        if let Some(record) = &record {
-            self.after = record.lsn;
-        }
-        Ok(record)
-    }
-}
 
 /// What is known of a stored snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]

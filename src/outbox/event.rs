@@ -8,8 +8,6 @@ mod card;
 mod house;
 mod json;
 mod money;
-#[cfg(test)]
-mod tests;
 pub mod words;
 
 use crate::{

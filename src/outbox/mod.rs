@@ -3,13 +3,15 @@
 //! Nothing here stands on an authorization's path: it reads what is durable already. Reading order:
 //! `event` (what is told), `reader` (follows the engine's log and lays events out), `lanes` (what waits:
 //! a fold of the outbox's own log), `schedule` (when which is tried), `desk` (the two together, and their
-//! record), `sender` (the attempts), `sign`, `secrets`, `targets`, `book`, `attempts`.
+//! record), `sender` (the attempts), `sign`, `secrets`, `targets`, `attempts`. `feed`
+//! tells the same events to those who ask.
 
 pub mod attempts;
-mod book;
 mod desk;
 pub mod event;
+pub mod feed;
 pub mod lanes;
+pub mod names;
 mod query;
 mod reader;
 pub mod schedule;
@@ -30,7 +32,6 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use self::{
-    book::Book,
     desk::Desk,
     event::{Names, OutEvent},
     lanes::Bounds,
@@ -86,7 +87,6 @@ pub struct Outbox {
     changed: Condvar,
     bell: Arc<Bell>,
     targets: Targets,
-    book: Book,
     is_stopped: AtomicBool,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
@@ -115,7 +115,6 @@ impl Outbox {
         let stored = desk::open(dir, &settings, engine)?;
         let bell = Arc::new(Bell::default());
         let outbox = Arc::new(Self {
-            book: Book::new(engine),
             engine: parts.engine,
             vault: parts.vault,
             client: parts.client,

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{
     Outbox,
     event::OutEvent,
+    names::Lookup,
     targets::{Endpoint, Endpoints},
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
         ids::{AccountNo, ActorId},
         outbox::{Destination, EventRef, LaidItem, LaneKey, OutboxRecord, Place, Replay, Spot},
     },
-    journal::{DurableWatcher, JournalError, Lsn, Record, RecordIter, RecordTail},
+    journal::{DurableWatcher, JournalError, Lsn, Record, RecordIter},
     wire,
 };
 
@@ -114,7 +115,7 @@ struct Reader<'a> {
     outbox: &'a Outbox,
     read_to: u64,
     noted: u64,
-    tail: Option<Box<dyn RecordTail>>,
+    tail: Option<RecordIter>,
     replaying: Option<(Replay, RecordIter)>,
     looked_at: Instant,
 }
@@ -177,7 +178,7 @@ impl Reader<'_> {
         if self.tail.is_none() {
             // From here on a start must not go back to before anyone asked.
             self.note()?;
-            self.tail = Some(journal.tail(Lsn::new(self.read_to))?);
+            self.tail = Some(journal.follow(Lsn::new(self.read_to))?);
         }
         for _ in 0..BATCHES_MAX {
             let endpoints = self.outbox.endpoints();
@@ -185,8 +186,7 @@ impl Reader<'_> {
             let mut count = 0_usize;
             while count < RECORDS_MAX && laying.bytes < LAID_BYTES_MAX {
                 let tail = self.tail.as_mut();
-                let Some(record) = tail.map(|tail| tail.next(journal)).transpose()?.flatten()
-                else {
+                let Some(record) = tail.and_then(Iterator::next).transpose()? else {
                     break;
                 };
                 laying.look_at(&record);
@@ -413,13 +413,12 @@ impl<'a> Laying<'a> {
             tracing::error!(lsn = %record.lsn, "a record does not decode: no webhooks for it");
             return;
         };
-        let book = &self.outbox.book;
-        let mut missed = book.missed();
-        let mut made = (self.outbox.events)(record.lsn.get(), &entry, book);
-        // Of an account that could not be asked in time there would be no event.
-        while book.missed() != missed && !self.outbox.is_stopped() {
-            missed = book.missed();
-            made = (self.outbox.events)(record.lsn.get(), &entry, book);
+        let lookup = Lookup::new(&self.outbox.engine);
+        let mut made = (self.outbox.events)(record.lsn.get(), &entry, &lookup);
+        // Something would be missing of what is made without what could not be looked up.
+        while lookup.has_failed() && !self.outbox.is_stopped() {
+            std::thread::sleep(Duration::from_millis(50));
+            made = (self.outbox.events)(record.lsn.get(), &entry, &lookup);
         }
         for event in &made {
             self.give(event);

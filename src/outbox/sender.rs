@@ -6,6 +6,7 @@ use super::{
     Outbox,
     attempts::{Attempt, Ending},
     event::OutEvent,
+    names::Lookup,
     schedule::Next,
     secrets,
     sign::signatures,
@@ -136,14 +137,14 @@ impl Outbox {
             (is_gone, error.to_string())
         })?;
         let entry = wire::decode_entry(&bytes).map_err(|error| (true, error.to_string()))?;
-        let missed = self.book.missed();
-        let made = (self.events)(at.lsn, &entry, &self.book);
+        let lookup = Lookup::new(&self.engine);
+        let made = (self.events)(at.lsn, &entry, &lookup);
+        // What could not be looked up now is made again later.
+        if lookup.has_failed() {
+            return Err((false, "what it needs cannot be looked up".to_owned()));
+        }
         let found = made.into_iter().find(|event| event.place == at.place);
-        // An account that could not be asked in time is asked again.
-        let is_lost = self.book.missed() == missed;
-        found
-            .filter(|_| is_lost)
-            .ok_or_else(|| (is_lost, "its record has no such event".to_owned()))
+        found.ok_or_else(|| (true, "its record has no such event".to_owned()))
     }
 
     fn endpoint(&self, id: &str) -> Option<Endpoint> {

@@ -60,6 +60,7 @@ impl Pan {
 
     fn random(bin: &Bin) -> Result<Self, VaultError> {
         let mut random = [0_u8; DIGITS];
+        getrandom::fill(&mut random).map_err(|_| VaultError::NoRandomness)?;
         for byte in &mut random {
             // The digits are to be equally likely: 250 is the most of a byte that ten divides.
             while *byte == 0 || *byte > 250 {
@@ -152,6 +153,12 @@ impl Vault {
 #[must_use]
 pub fn card_aad(account: AccountNo) -> String {
     format!("card/{}", account.0)
+}
+
+/// What a device token's number is sealed for.
+#[must_use]
+pub fn token_aad(token_id: &str) -> String {
+    format!("token/{token_id}")
 }
 
 /// Number and expiry as they are sealed: sixteen digits, `MMYYYY`.

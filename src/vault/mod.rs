@@ -13,6 +13,8 @@ pub mod text;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub mod pin;
+
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::{Mutex, RwLock};
 use ring::aead::{Aad, NONCE_LEN, Nonce};
@@ -113,6 +115,12 @@ pub enum VaultError {
     /// There is no such key.
     #[error("there is no key {0}")]
     Unknown(u32),
+    /// The key is the environment's: it cannot be removed from there.
+    #[error(
+        "the keys come from CARDWRIGHT_VAULT_KEY: take key {0} out of it and start again; it seals \
+         nothing any more"
+    )]
+    GivenToDrop(u32),
     /// Somebody is sealing under that key at this moment.
     #[error("key {0} is in use at this moment: try again")]
     InUse(u32),
@@ -179,6 +187,13 @@ impl Vault {
         }
     }
 
+    /// A vault with that derivation key, for tests.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of(derivation: [u8; 32]) -> Self {
+        Self::new(KeyRing::of([7; 32]), Source::Environment, derivation)
+    }
+
     /// Keeps the active key from being retired while something sealed under it is not yet recorded.
     #[must_use]
     pub fn hold(&self) -> Hold {
@@ -215,6 +230,25 @@ impl Vault {
         self.keys.read().ids()
     }
 
+    /// Refuses the start if one of the keys that something is sealed under is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Start`].
+    pub fn check_has(&self, needed: impl Iterator<Item = u32>) -> Result<(), VaultError> {
+        let has = self.ids();
+        let mut needed = needed;
+        let missing = needed.find(|id| !has.contains(id));
+        missing.map_or(Ok(()), |id| {
+            let at = self.source.clone();
+            Err(VaultError::Start(Box::new(VaultError::NoKey {
+                id,
+                at,
+                has,
+            })))
+        })
+    }
+
     /// Where the data keys come from.
     #[must_use]
     pub const fn source(&self) -> &Source {
@@ -246,14 +280,14 @@ impl Vault {
     }
 
     /// Forgets a key, in the file too. Whether it still seals anything, the caller has found out after
-    /// [`Vault::is_idle`] said that nobody seals under it.
+    /// [`Vault::check_idle`] said that nobody seals under it.
     ///
     /// # Errors
     ///
     /// [`VaultError`]; then nothing has changed.
     pub fn retire(&self, id: u32) -> Result<(), VaultError> {
         let Source::File(path) = &self.source else {
-            return Err(VaultError::KeysAreGiven);
+            return Err(VaultError::GivenToDrop(id));
         };
         let _writing = self.writing.lock();
         self.check_idle(id)?;

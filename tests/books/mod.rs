@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
 pub(crate) mod shell;
+pub(crate) mod told;
 
 use cardwright::domain::{
     hold::FeeCategory,

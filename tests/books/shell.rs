@@ -26,6 +26,8 @@ use cardwright::{
 };
 use num_bigint::BigInt;
 
+use super::told::Told;
+
 /// Groups, their copies made from bytes alone, and the house's side of the books.
 pub(crate) struct Shell {
     pub(crate) terms: Terms,
@@ -41,6 +43,8 @@ pub(crate) struct Shell {
     pub(crate) recalled: BTreeMap<AuthorizationId, Authorization>,
     copies: BTreeMap<ActorId, (Group, Trail)>,
     transfers_from: TransferId,
+    /// What programmes were told of it all.
+    pub(crate) told: Told,
 }
 
 impl Shell {
@@ -58,6 +62,7 @@ impl Shell {
             recalled: BTreeMap::new(),
             copies: BTreeMap::new(),
             transfers_from: TransferId(1 << 62),
+            told: Told::default(),
         }
     }
 
@@ -127,6 +132,7 @@ impl Shell {
         );
         let (read, _) = decode_group(&live).unwrap();
         assert_eq!(read, *group, "a group reads back");
+        self.told.hear(self.lsn, entry);
         for event in events {
             self.remember(event);
         }
@@ -172,6 +178,7 @@ impl Shell {
             );
             assert!(!group.open.contains_key(&known.id));
         }
+        self.told.check(&known);
         self.recalled.insert(known.id, known);
     }
 
@@ -313,6 +320,7 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)
@@ -321,7 +329,8 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::ReturnTransfer(_)
         | Command::Authorize(_)
         | Command::ForcePost(_)
-        | Command::Absorb(_) => None,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => None,
     }
 }
 

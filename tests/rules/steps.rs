@@ -55,8 +55,10 @@ impl Model {
             Command::SettleTransfer(_) => Ok("settled".into()),
             Command::OpenAccount(_)
             | Command::PatchAccount(_)
+            | Command::LinkAccount(_)
             | Command::SendTransfer(_)
-            | Command::Absorb(_) => {
+            | Command::Absorb(_)
+            | Command::Simulate(_) => {
                 unreachable!("not played")
             }
         };
@@ -144,11 +146,14 @@ impl Model {
             let purses = self.purses(no, &account, mcc, asset);
             let there: N = purses.iter().map(|(_, _, available)| available).sum();
             let fees = lines(&price.applying, &price.debit);
-            if there >= price.total && sum(&fees) <= price.debit {
+            let is_inquiry =
+                request.kind == cardwright::domain::hold::TransactionType::BalanceInquiry;
+            let covers = there >= price.total && (is_inquiry || !purses.is_empty());
+            if covers && sum(&fees) <= price.debit {
                 let hold = self.draw(actor, request, (price, fees), (&local, &purses), now);
                 return self.approve(hold, request, "approved");
             }
-            is_dear |= there >= price.total;
+            is_dear |= covers;
             prices.push((price, purses, there));
         }
         let has_rate = !prices.is_empty();

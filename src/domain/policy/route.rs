@@ -13,7 +13,7 @@ use crate::domain::{
     command::{Authorize, Context},
     explanation::{Candidate, Source, Verdict},
     group::Group,
-    hold::{Authorization, FeeLine, Leg, Surcharge},
+    hold::{Authorization, FeeLine, Leg, Surcharge, TransactionType},
     money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
     rate::Rate,
 };
@@ -171,7 +171,7 @@ impl<'a> Search<'a> {
             };
             has_rate = true;
             let purses = self.purses(asset, price.total)?;
-            if spendable(&purses) >= price.total {
+            if self.covers(&purses, price.total) {
                 match fees::lines(&price.fees, price.debit)? {
                     Some(lines) => return Ok(Ok(self.choose(price, lines, &purses, local)?)),
                     None => is_dear = true,
@@ -192,6 +192,14 @@ impl<'a> Search<'a> {
             (true, true) => NoRoute::Fees,
             (true, false) => NoRoute::Funds,
         }))
+    }
+
+    /// Whether the purses have it. A verification of nothing wants one that might pay, an inquiry not
+    /// even that.
+    fn covers(&self, purses: &[Purse], total: Amount) -> bool {
+        let is_inquiry = self.request.kind == TransactionType::BalanceInquiry;
+        let might_pay = || purses.iter().any(|purse| purse.passed_over.is_none());
+        spendable(purses) >= total && (is_inquiry || might_pay())
     }
 
     /// A route that asks nobody whether there is money: for clearings, which cannot be declined.

@@ -5,9 +5,11 @@ pub mod books;
 pub mod health;
 pub mod keys;
 pub mod rates;
+pub mod reseal;
 pub mod sandbox;
 pub mod simulate;
 pub mod snapshots;
+pub mod vault_keys;
 
 use actix_web::web;
 
@@ -17,6 +19,7 @@ use super::{origins, resource};
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(simulate::routes)
+        .configure(vault_keys::routes)
         .service(resource("/healthz").route(web::get().to(health::live)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/metrics").route(web::get().to(health::metrics)))

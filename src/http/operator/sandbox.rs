@@ -13,12 +13,12 @@ use super::super::{
     body::{self, Body},
     network::authorize::refuse,
     problem::Problem,
+    programme::card_data::issue,
     request_id,
 };
 use crate::{
     actors::{Answer, EngineError, Request, Target, keys::key_of},
     domain::{
-        account::Medium,
         command::{Command, MoveMoney, OpenAccount},
         ids::{AccountNo, ActorId, LedgerNo, RecordId},
         money::{Amount, Asset},
@@ -130,34 +130,29 @@ async fn open_all(
     holder_urn: &str,
     count: usize,
 ) -> Result<Vec<(AccountNo, std::sync::Arc<str>)>, Problem> {
-    let shared = &app.engine.shared;
-    let expiry = shared.clock.now().month().plus_years(5);
-    let mut random = vec![0_u8; count.saturating_mul(4)];
-    getrandom::fill(&mut random).map_err(|_| Problem::busy("no randomness: try again"))?;
-    let requests = random.chunks_exact(4).map(|digits| {
-        let no = shared.next_number();
+    let (mut requests, mut issued) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for _ in 0..count {
+        let no = app.engine.shared.next_number();
+        let card = issue::issue(app, "card", AccountNo(no))?;
         app.engine.directory.create(ActorId(no));
-        let mut last_four = [b'0'; 4];
-        for (digit, random) in last_four.iter_mut().zip(digits) {
-            *digit = b'0'.saturating_add(random % 10);
-        }
         let open = OpenAccount {
-            card: None,
+            card: Some(card.file.clone()),
             no: AccountNo(no),
-            medium: Medium::Card {
-                programme: "card".to_owned(),
-                last_four,
-                expiry,
-            },
+            medium: card.medium.clone(),
             holder_urn: holder_urn.to_owned(),
             ledger: LedgerNo(no),
             webhook_url: None,
             metadata: "{}".to_owned(),
             policy: Policy::default(),
         };
-        plain_request(ActorId(no), Command::OpenAccount(Box::new(open)))
-    });
-    let answers = app.engine.execute_batch(requests.collect()).await;
+        let open = Command::OpenAccount(Box::new(open));
+        requests.push(plain_request(ActorId(no), open));
+        issued.push(card);
+    }
+    let answers = app.engine.execute_batch(requests).await;
+    for (answer, card) in answers.iter().zip(&issued) {
+        issue::settle(app, card.file.fingerprint, answer);
+    }
     let urn_of = |answer: Result<Answer, EngineError>| {
         let urn = answer?.urns.into_iter().next();
         urn.ok_or(EngineError::Unavailable)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::{
-        codes::{CodeError, Issued},
+        codes::{Asking, CodeError, Issued},
         sender::Message,
     },
     domain::identity::{Contact, Identity},
@@ -47,7 +47,9 @@ pub async fn challenge(request: HttpRequest, path: Path<String>, app: Data<App>)
         let alias = alias.ok_or_else(|| Problem::malformed("alias", "alias is missing"))?;
         let holder = known_holder(&app, &path, alias, "alias").await?;
         let contact = holder.contact().ok_or_else(identities::not_found)?;
-        let issued = send_code(&app, &holder, contact.clone()).await?;
+        let address = request.peer_addr().map(|address| address.ip().to_string());
+        let from = address.as_deref();
+        let issued = send_code(&app, &holder, contact.clone(), from).await?;
         let (name, shown) = match &contact {
             Contact::Phone(number) => ("phone", masked(number)),
             Contact::Email(address) => ("email", masked(address)),
@@ -66,6 +68,7 @@ async fn send_code(
     app: &Data<App>,
     holder: &Identity,
     contact: Contact,
+    address: Option<&str>,
 ) -> Result<Arc<Issued>, Problem> {
     let random = getrandom::u64().map_err(|error| {
         tracing::error!(%error, "the system gave no randomness");
@@ -73,14 +76,23 @@ async fn send_code(
     })?;
     let urn = holder.urn();
     let now = app.engine.shared.clock.now();
-    let issued = app.access.codes.issue(&urn, random, now).map_err(|error| {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut problem = Problem::new(status, "rate_limited", error.to_string());
-        if let CodeError::TooMany { retry_after_s } = error {
-            problem.retry_after_s = Some(retry_after_s);
-        }
-        problem
-    })?;
+    let asking = Asking {
+        urn: &urn,
+        origin: &holder.origin,
+        address,
+    };
+    let issued = app
+        .access
+        .codes
+        .issue(asking, random, now)
+        .map_err(|error| {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let mut problem = Problem::new(status, "rate_limited", error.to_string());
+            if let CodeError::TooMany { retry_after_s } = error {
+                problem.retry_after_s = Some(retry_after_s);
+            }
+            problem
+        })?;
     let issued = Arc::new(issued);
     let (sending, sender) = (issued.clone(), app.access.sender.clone());
     let sent = web::block(move || {

@@ -10,7 +10,17 @@ use serde_json::Map;
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, body::Body, problem::Problem},
+    super::{
+        App,
+        body::Body,
+        operator::simulate::cards::{self, Creation},
+        problem::Problem,
+    },
+    card_data::{
+        issue::{self, Issued},
+        link::Links,
+    },
+    compliance,
     input::{AccountRequest, check_input, holder_of},
     list::{behind, look},
     problem::ErrorView,
@@ -18,20 +28,17 @@ use super::{
     view::AccountView,
 };
 use crate::{
-    actors::{Answer, EngineError, Target, registrar::Principal},
+    actors::{Answer, EngineError, Request, Target, registrar::Principal},
     domain::{
         account::{Account, Medium},
-        command::{Command, OpenAccount},
+        command::{Command, OpenAccount, Simulation},
+        compliance::Gate,
         event::Event,
         ids::{AccountNo, ActorId, LedgerNo},
         outcome::Rejection,
         policy::metadata,
-        time::Timestamp,
     },
 };
-
-/// How long a new card is valid, in years.
-const CARD_YEARS: u16 = 5;
 
 /// The answer to a change of an account.
 #[derive(Serialize, ToSchema)]
@@ -58,7 +65,8 @@ pub struct AccountEnvelope {
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -83,7 +91,8 @@ pub async fn card(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -111,7 +120,8 @@ pub async fn programme_card(
         (status = 201, description = "made", body = AccountResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "no scope programme, or another origin's holder", body = ErrorView),
+        (status = 403, description = "no scope programme, another origin's holder, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such ledger account", body = ErrorView),
         (status = 409, description = "the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
@@ -138,8 +148,13 @@ async fn create(
         .transpose()?;
     check_input(body.input.as_ref(), programme.is_some())?;
     let known = Map::new();
-    let metadata = body.metadata.as_ref().unwrap_or(&known);
-    let (metadata, policy) = metadata::settle(metadata, app.terms()).map_err(Rejection::from)?;
+    let given = body.metadata.as_ref().unwrap_or(&known);
+    if !write.is_known(app) {
+        let gate = programme.map_or(Gate::CreateVirtual, |_| Gate::CreateCard);
+        compliance::require(app, &write.caller, &holder_urn, gate)?;
+        compliance::may_set(app, &write.caller, given.keys().map(String::as_str))?;
+    }
+    let (metadata, policy) = metadata::settle(given, app.terms()).map_err(Rejection::from)?;
     let ledger = body
         .ledger_account_id
         .as_deref()
@@ -149,34 +164,80 @@ async fn create(
         require_own_ledger(app, &write.caller, ledger).await?;
     }
     let no = app.engine.shared.next_number();
-    let command = Command::OpenAccount(Box::new(OpenAccount {
-        card: None,
+    let creation = cards::creation(app, &write.caller, given)?;
+    let issued = issued(programme, app, AccountNo(no))?;
+    let (medium, card) = match &issued {
+        Some(card) => (card.medium.clone(), Some(card.file.clone())),
+        None => (Medium::Virtual, None),
+    };
+    let open = Box::new(OpenAccount {
+        card,
         no: AccountNo(no),
-        medium: medium(programme, app)?,
+        medium,
         holder_urn,
         ledger: ledger.unwrap_or(LedgerNo(no)),
         webhook_url: body.webhook_url.clone(),
         metadata,
         policy,
-    }));
-    let opened = match ledger {
-        Some(ledger) => {
-            let actor = app.engine.shared.indexes.actor_of_ledger(ledger);
-            let request = write.engine_request(Target::Actor(actor), command);
-            app.engine.execute(request).await.map_err(no_ledger)
-        }
-        None => {
-            let actor = ActorId(no);
-            app.engine.directory.create(actor);
-            let request = write.engine_request(Target::Actor(actor), command);
-            let opened = app.engine.execute(request).await;
-            if !matches!(&opened, Ok(answer) if !answer.is_replay) {
-                app.engine.directory.discard_if_empty(actor);
-            }
-            opened.map_err(Problem::from)
-        }
+    });
+    let command = match creation {
+        Creation::Immediate => Command::OpenAccount(open),
+        Creation::Held | Creation::Failing => Command::Simulate(Simulation::OpenHeld(open)),
     };
-    show(&opened?, StatusCode::CREATED)
+    let opened = opened(app, &write, ledger, (no, command)).await;
+    if let Some(card) = &issued {
+        issue::settle(app, card.file.fingerprint, &opened);
+    }
+    let opened = opened.map_err(|error| match ledger {
+        Some(_) => no_ledger(error),
+        None => Problem::from(error),
+    })?;
+    if creation == Creation::Failing {
+        fail(app, &opened).await?;
+    }
+    show(&opened, StatusCode::CREATED, &Links::of(request, app))
+}
+
+/// Decides where the account's money lives: with others' or by itself.
+async fn opened(
+    app: &App,
+    write: &Write<AccountRequest>,
+    ledger: Option<LedgerNo>,
+    (no, command): (u64, Command),
+) -> Result<Answer, EngineError> {
+    let indexes = &app.engine.shared.indexes;
+    let actor = ledger.map_or(ActorId(no), |ledger| indexes.actor_of_ledger(ledger));
+    if ledger.is_none() {
+        app.engine.directory.create(actor);
+    }
+    let request = write.engine_request(Target::Actor(actor), command);
+    let opened = app.engine.execute(request).await;
+    if ledger.is_none() && !matches!(&opened, Ok(answer) if !answer.is_replay) {
+        app.engine.directory.discard_if_empty(actor);
+    }
+    opened
+}
+
+/// The creation fails, as a sandbox was asked to let it; a retry finds it failed already.
+async fn fail(app: &App, opened: &Answer) -> Result<(), Problem> {
+    let Some(account) = opened.events.iter().find_map(account_in) else {
+        return Ok(());
+    };
+    let request = Request {
+        target: Target::Account {
+            no: account.no,
+            urn: None,
+        },
+        origin: None,
+        command: cards::ended(account.no, false),
+        keys: Vec::new(),
+        fingerprint: 0,
+        recalled: None,
+    };
+    match app.engine.execute(request).await {
+        Ok(_) | Err(EngineError::Rejected(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Renders what a record made of an account, now or again.
@@ -184,12 +245,12 @@ async fn create(
 /// # Errors
 ///
 /// 409 if the record is about something else.
-pub fn show(answer: &Answer, status: StatusCode) -> Result<Reply, Problem> {
+pub fn show(answer: &Answer, status: StatusCode, links: &Links) -> Result<Reply, Problem> {
     let account = answer.events.iter().rev().find_map(account_in);
     let account = account.ok_or_else(|| Problem::from(EngineError::KeyConflict))?;
     let view = AccountResult {
         result: AccountEnvelope {
-            account: AccountView::new(account, None),
+            account: AccountView::new(account, None, links),
         },
         req_id: record_id(answer.lsn),
     };
@@ -214,13 +275,18 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
     }
 }
 
-fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
+/// The ledger account of that name.
+///
+/// # Errors
+///
+/// 404.
+pub(super) fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
     text.parse()
         .map_err(|_| no_ledger(Rejection::LedgerNotFound))
 }
 
 /// Money that is another holder's is not shared with a holder's token.
-async fn require_own_ledger(
+pub(super) async fn require_own_ledger(
     app: &App,
     caller: &Principal,
     ledger: LedgerNo,
@@ -240,7 +306,7 @@ async fn require_own_ledger(
 }
 
 /// A ledger account that is not there, or is another origin's.
-fn no_ledger(error: impl Into<EngineError>) -> Problem {
+pub(super) fn no_ledger(error: impl Into<EngineError>) -> Problem {
     let problem = Problem::from(error.into());
     if !matches!(
         problem.code,
@@ -254,9 +320,10 @@ fn no_ledger(error: impl Into<EngineError>) -> Problem {
     problem
 }
 
-fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
+/// A card's number and sealed data; nothing for a pocket.
+fn issued(programme: Option<&str>, app: &App, no: AccountNo) -> Result<Option<Issued>, Problem> {
     let Some(programme) = programme else {
-        return Ok(Medium::Virtual);
+        return Ok(None);
     };
     if let Some(name) = programme.strip_prefix("card-") {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -265,37 +332,5 @@ fn medium(programme: Option<&str>, app: &App) -> Result<Medium, Problem> {
             return Err(Problem::malformed("programme", message));
         }
     }
-    let random = getrandom::u32().map_err(|error| {
-        tracing::error!(%error, "the system gave no randomness");
-        Problem::busy("no randomness: try again")
-    })?;
-    Ok(Medium::Card {
-        programme: programme.to_owned(),
-        last_four: four_digits(random),
-        expiry: expiry(app.engine.shared.clock.now()),
-    })
-}
-
-fn expiry(now: Timestamp) -> crate::domain::time::Month {
-    now.month().plus_years(CARD_YEARS)
-}
-
-/// Four digits as ASCII.
-fn four_digits(random: u32) -> [u8; 4] {
-    let digit = |power: u32| {
-        let digit = random.checked_div(power).unwrap_or(0) % 10;
-        u8::try_from(digit).unwrap_or(0).saturating_add(b'0')
-    };
-    [digit(1_000), digit(100), digit(10), digit(1)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_four_are_digits() {
-        assert_eq!(&four_digits(0), b"0000");
-        assert_eq!(&four_digits(4_294_967_295), b"7295");
-    }
+    issue::issue(app, programme, no).map(Some)
 }

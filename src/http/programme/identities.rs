@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, access, body::Body, problem::Problem},
+    super::{App, access, body::Body, problem::Problem, resource},
     problem::ErrorView,
     query::Params,
     request::{self, Reply, Write, answer, caller, key_space, record_id},
+    session,
 };
 use crate::{
     actors::registrar::{Keyed, Principal, hash_of, hex},
@@ -30,18 +31,18 @@ use crate::{
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/api/identities/me")
+            resource("/api/identities/me")
                 .route(web::get().to(me))
                 .route(web::patch().to(patch_me)),
         )
-        .service(web::resource("/api/identities/me/aliases").route(web::get().to(my_aliases)))
+        .service(resource("/api/identities/me/aliases").route(web::get().to(my_aliases)))
         .service(
-            web::resource("/api/identities/{urn}")
+            resource("/api/identities/{urn}")
                 .route(web::get().to(get))
                 .route(web::patch().to(patch)),
         )
-        .service(web::resource("/api/identities/{urn}/aliases").route(web::get().to(aliases)))
-        .service(web::resource("/api/aliases").route(web::get().to(resolve)));
+        .service(resource("/api/identities/{urn}/aliases").route(web::get().to(aliases)))
+        .service(resource("/api/aliases").route(web::get().to(resolve)));
 }
 
 /// A change of what is known of a holder.
@@ -54,6 +55,9 @@ pub struct IdentityPatch {
     /// Keys to set; a null removes its key. At most 32 KiB together.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
+    /// disabled (its sessions end and it gets none) or active: for the programme's key. Its cards go on.
+    #[schema(example = "active")]
+    status: Option<String>,
 }
 
 /// 404.
@@ -260,8 +264,9 @@ async fn change(
     let caller = &write.caller;
     let wanted = named.map_or_else(|| own_urn(caller), str::to_owned);
     let (profile, metadata) = (&write.body.profile, &write.body.metadata);
-    if profile.is_none() && metadata.is_none() {
-        let message = "body must have profile or metadata";
+    let status = wanted_status(write.body.status.as_deref(), caller, &wanted)?;
+    if profile.is_none() && metadata.is_none() && status.is_none() {
+        let message = "body must have profile, metadata or status";
         return Err(Problem::malformed("body", message));
     }
     let keyed = write.idempotency.as_ref().map(|key| Keyed {
@@ -274,7 +279,8 @@ async fn change(
         let profile = profile.as_ref().unwrap_or(&nothing);
         let metadata = metadata.as_ref().unwrap_or(&nothing);
         let patched = known.patched(profile, metadata, now);
-        let patched = patched.map_err(|error| wrong(&error))?;
+        let mut patched = patched.map_err(|error| wrong(&error))?;
+        patched.status = status.unwrap_or(patched.status);
         Ok(vec![RegistryEvent::IdentityChanged(Arc::new(patched))])
     };
     let recorded = app.engine.change_registry::<Problem>(keyed, change).await?;
@@ -286,6 +292,34 @@ async fn change(
         "req_id": record_id(recorded.lsn),
     });
     Ok(Reply::new(StatusCode::OK, &view)?.replayed(recorded.is_replay))
+}
+
+/// The status that is asked for. A holder sets none, and the programme itself has but one.
+fn wanted_status(
+    word: Option<&str>,
+    caller: &Principal,
+    wanted: &str,
+) -> Result<Option<IdentityStatus>, Problem> {
+    let Some(word) = word else {
+        return Ok(None);
+    };
+    let status = match word {
+        "active" => IdentityStatus::Active,
+        "disabled" => IdentityStatus::Disabled,
+        _ => {
+            let message = "status must be active or disabled";
+            return Err(Problem::malformed("status", message));
+        }
+    };
+    if caller.holder.is_some() {
+        let message = "status is the programme's to set, not the holder's";
+        return Err(session::forbidden("status", message));
+    }
+    if wanted == urn(&caller.origin, &caller.origin) {
+        let message = "status: the programme itself is always active";
+        return Err(Problem::malformed("status", message));
+    }
+    Ok(Some(status))
 }
 
 fn alias_view(identity: &Identity, (kind, alias): (&str, &str), is_primary: bool) -> Value {

@@ -18,6 +18,7 @@ use super::{
         body::{self, Body, plain_text},
         operator::keys::new_secret,
         problem::Problem,
+        resource,
     },
     problem::ErrorView,
     request::{Reply, answer, idempotency, record_id},
@@ -68,20 +69,20 @@ impl FreshSecrets {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/api/api-keys")
+            resource("/api/api-keys")
                 .route(web::post().to(create))
                 .route(web::get().to(list)),
         )
         .service(
-            web::resource("/api/api-keys/origins/{origin}/webhook-secret")
+            resource("/api/api-keys/origins/{origin}/webhook-secret")
                 .route(web::put().to(webhook_secret)),
         )
         .service(
-            web::resource("/api/api-keys/{id}")
+            resource("/api/api-keys/{id}")
                 .route(web::get().to(get))
                 .route(web::delete().to(revoke)),
         )
-        .service(web::resource("/api/api-keys/{id}/rotate").route(web::post().to(rotate)));
+        .service(resource("/api/api-keys/{id}/rotate").route(web::post().to(rotate)));
 }
 
 /// A new key of the caller's origin.

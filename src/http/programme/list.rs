@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, access, problem::Problem},
+    card_data::link::Links,
     create::AccountEnvelope,
     filter::Filter,
     problem::{ErrorView, no_account},
@@ -109,14 +110,16 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
         let caller = caller(&request, &app)?;
         let (target, no) = account_target(None, &path)?;
         let seen = look(&app, target, no, &caller).await?;
-        let account = show(&seen.ok_or_else(|| no_account(None))?);
+        let seen = seen.ok_or_else(|| no_account(None))?;
+        let account = show(&seen, &Links::of(&request, &app));
         Reply::new(StatusCode::OK, &AccountEnvelope { account })
     };
     answer(&request, &app, found).await
 }
 
-fn show(seen: &Seen) -> AccountView {
-    AccountView::new(&seen.account, Some(view::balances(&seen.ledger.balances)))
+fn show(seen: &Seen, links: &Links) -> AccountView {
+    let balances = view::balances(&seen.ledger.balances);
+    AccountView::new(&seen.account, Some(balances), links)
 }
 
 /// Lists accounts of the key's origin.
@@ -128,7 +131,7 @@ fn show(seen: &Seen) -> AccountView {
         ("urns" = Option<Vec<String>>, Query, description = "these accounts; repeat it"),
         ("medium" = Option<String>, Query, description = "card (every card), card-… or virtual"),
         ("status" = Option<Vec<String>>, Query, description = "in one of these states; repeat it"),
-        ("q" = Option<String>, Query, description = "part of metadata.name, in any case"),
+        ("q" = Option<String>, Query, description = "part of metadata.name in any case, part of the URN, or the last four digits"),
         ("custom_id" = Option<String>, Query, description = "the same as metadata[custom_id]"),
         ("created_after" = Option<String>, Query, description = "RFC 3339, exclusive"),
         ("created_before" = Option<String>, Query, description = "RFC 3339, exclusive"),
@@ -136,7 +139,7 @@ fn show(seen: &Seen) -> AccountView {
         ("ledger_account_ids" = Option<Vec<String>>, Query, description = "of these; repeat it"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if missing"),
         ("offset" = Option<u32>, Query, description = "how many to pass over"),
-        ("order" = Option<String>, Query, description = "desc (newest first, the default) or asc"),
+        ("order" = Option<String>, Query, description = "desc (newest first, the default) or asc; also created_at:desc, created_at:asc, -created_at, created_at"),
         ("metadata" = Option<Object>, Query, style = DeepObject, description = "metadata[key]=value"),
     ),
     responses(
@@ -157,7 +160,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
         let is_theirs = |urn: &String| access::may_see(&caller, urn);
         let mut accounts = Vec::new();
         if filter.holder_urn.as_ref().is_none_or(is_theirs) {
-            accounts = collect(&app, &caller, &filter).await?;
+            accounts = collect(&app, &caller, (&filter, Links::of(&request, &app))).await?;
         }
         Reply::new(StatusCode::OK, &AccountsResult { accounts })
     };
@@ -175,12 +178,13 @@ enum Source<'a> {
 async fn collect(
     app: &App,
     caller: &Principal,
-    filter: &Filter,
+    (filter, links): (&Filter, Links),
 ) -> Result<Vec<AccountView>, Problem> {
     let mut passing = Passing {
         filter,
         left: filter.offset,
         found: Vec::new(),
+        links,
     };
     match source(app, &caller.origin, filter).await? {
         Source::Listed(candidates) => {
@@ -201,6 +205,7 @@ struct Passing<'a> {
     /// How many are still passed over.
     left: usize,
     found: Vec<AccountView>,
+    links: Links,
 }
 
 impl Passing<'_> {
@@ -211,7 +216,7 @@ impl Passing<'_> {
         if self.left > 0 {
             self.left = self.left.saturating_sub(1);
         } else {
-            self.found.push(show(&seen));
+            self.found.push(show(&seen, &self.links));
         }
     }
 }

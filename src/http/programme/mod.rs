@@ -25,6 +25,7 @@ pub mod session;
 pub mod tokens;
 pub mod transfer;
 pub mod view;
+pub mod walk;
 pub mod webhooks;
 
 use actix_web::web;
@@ -43,14 +44,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(controls::patch))
                 .route(web::delete().to(controls::delete)),
         )
-        .service(web::resource("/api/mediums/card").route(web::post().to(create::card)))
-        .service(web::resource("/api/mediums/virtual").route(web::post().to(create::pocket)))
+        .service(resource("/api/mediums/card").route(web::post().to(create::card)))
+        .service(resource("/api/mediums/virtual").route(web::post().to(create::pocket)))
         .service(
-            web::resource("/api/mediums/card-{programme}")
-                .route(web::post().to(create::programme_card)),
+            resource("/api/mediums/card-{programme}").route(web::post().to(create::programme_card)),
         )
         .service(
-            web::resource("/api/origins/{origin}/metadata")
+            resource("/api/origins/{origin}/metadata")
                 .route(web::patch().to(origins::patch_by_key)),
         )
         .configure(session::routes)
@@ -62,23 +62,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(events::routes)
         .configure(compliance::routes)
         .configure(decisions::routes)
-        .service(web::resource("/api/accounts").route(web::get().to(list::list)))
-        .service(web::resource("/api/accounts/balances").route(web::get().to(balance::sum)))
+        .service(resource("/api/accounts").route(web::get().to(list::list)))
+        .service(resource("/api/accounts/balances").route(web::get().to(balance::sum)))
         .service(
-            web::resource("/api/accounts/batch/transfer")
+            resource("/api/accounts/transactions").route(web::get().to(movements::transactions)),
+        )
+        .service(
+            resource("/api/accounts/batch/transfer")
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
                 .route(web::post().to(batch::post)),
         )
         .service(
-            web::resource("/api/accounts/{urn}")
+            resource("/api/accounts/{urn}")
                 .route(web::get().to(list::get))
                 .route(web::patch().to(patch::patch)),
         )
-        .service(web::resource("/api/accounts/{urn}/balance").route(web::get().to(balance::get)))
-        .service(
-            web::resource("/api/accounts/{urn}/movements").route(web::get().to(movements::get)),
-        )
-        .service(
-            web::resource("/api/accounts/{urn}/transfer").route(web::post().to(transfer::post)),
-        );
+        .service(resource("/api/accounts/{urn}/balance").route(web::get().to(balance::get)))
+        .service(resource("/api/accounts/{urn}/movements").route(web::get().to(movements::get)))
+        .service(resource("/api/accounts/{urn}/transfer").route(web::post().to(transfer::post)));
 }

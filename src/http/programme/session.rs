@@ -17,8 +17,9 @@ use super::{
         App, access,
         body::{self, Body},
         problem::Problem,
+        resource,
     },
-    codes, identities,
+    codes, compliance, identities,
     problem::ErrorView,
     request::{Reply, answer, idempotency},
 };
@@ -26,6 +27,7 @@ use crate::{
     access::{codes::CodeError, token::Grant},
     actors::registrar::{Keyed, Principal},
     domain::{
+        compliance::Gate,
         identity::{self, Identity, IdentityKind, IdentityStatus},
         registry::{RegistryEvent, Scope, Scopes},
     },
@@ -33,15 +35,12 @@ use crate::{
 
 /// Adds the routes of sessions.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let post = |path: &str| web::resource(path.to_owned());
     config
-        .service(post("/api/api-keys/exchange").route(web::post().to(exchange)))
-        .service(web::resource("/api/origins").route(web::get().to(origins)))
-        .service(post("/api/origins/{origin}/connect").route(web::post().to(connect)))
-        .service(post("/api/origins/{origin}/register").route(web::post().to(register)))
-        .service(
-            web::resource("/api/origins/{origin}/assert").route(web::get().to(codes::challenge)),
-        );
+        .service(resource("/api/api-keys/exchange").route(web::post().to(exchange)))
+        .service(resource("/api/origins").route(web::get().to(origins)))
+        .service(resource("/api/origins/{origin}/connect").route(web::post().to(connect)))
+        .service(resource("/api/origins/{origin}/register").route(web::post().to(register)))
+        .service(resource("/api/origins/{origin}/assert").route(web::get().to(codes::challenge)));
 }
 
 /// A key for a token.
@@ -170,7 +169,7 @@ async fn exchanged(request: &HttpRequest, bytes: Body, app: &App) -> Result<Repl
             let message = "the key has not the scope operator, which acting as a holder needs";
             return Err(forbidden("as_identity", message));
         }
-        let identity = known_holder(app, &principal.origin, name, "as_identity").await?;
+        let identity = holder_of_key(app, &principal.origin, name, "as_identity").await?;
         scopes = access::holder_scopes(scopes);
         holder = Some(identity.urn());
     }
@@ -252,8 +251,28 @@ pub(super) fn by_key(key: &str, field: &str, app: &App) -> Result<Arc<Principal>
     })
 }
 
-/// A holder by URN or alias, who may act.
+/// A holder by URN or alias, who may act. Whoever asks without a key is not told of one who may not.
 pub(super) async fn known_holder(
+    app: &App,
+    origin: &str,
+    name: &str,
+    field: &str,
+) -> Result<Arc<Identity>, Problem> {
+    let holder = holder_of_key(app, origin, name, field).await;
+    holder.map_err(|problem| match problem.code {
+        "identity_disabled" => no_holder(field),
+        _ => problem,
+    })
+}
+
+fn no_holder(field: &str) -> Problem {
+    let mut problem = identities::not_found();
+    problem.field = Some(field.to_owned());
+    problem
+}
+
+/// A holder by URN or alias, who may act; the programme's key is told of one who may not.
+async fn holder_of_key(
     app: &App,
     origin: &str,
     name: &str,
@@ -265,12 +284,17 @@ pub(super) async fn known_holder(
         identity::urn(origin, name)
     };
     let found = identities::find(app, origin, &urn).await?;
-    let active = found.filter(|identity| identity.status == IdentityStatus::Active);
-    active.ok_or_else(|| {
-        let mut problem = identities::not_found();
-        problem.field = Some(field.to_owned());
-        problem
-    })
+    let holder = found.ok_or_else(|| no_holder(field))?;
+    match holder.status {
+        IdentityStatus::Active => Ok(holder),
+        IdentityStatus::Disabled => {
+            let message = "the holder is disabled: set its status to active first";
+            let status = StatusCode::FORBIDDEN;
+            let mut problem = Problem::new(status, "identity_disabled", message);
+            problem.field = Some(field.to_owned());
+            Err(problem)
+        }
+    }
 }
 
 /// The programme's key in an assertion, and the alias.
@@ -313,7 +337,8 @@ fn proven<'a>(
         (status = 200, description = "result.access_token is the holder's", body = SessionResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "an unknown key, or a wrong code", body = ErrorView),
-        (status = 403, description = "the key is not of that origin", body = ErrorView),
+        (status = 403, description = "the key is not of that origin, the holder is disabled, or a \
+            verification is required first", body = ErrorView),
         (status = 404, description = "no such holder", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
         (status = 415, description = "the body is not JSON", body = ErrorView),
@@ -340,7 +365,8 @@ async fn connected(
         "API_KEY" => {
             let (principal, alias) = proven(assertion, origin, app)?;
             let field = "assertion_result.value.alias";
-            let holder = known_holder(app, origin, alias, field).await?;
+            let holder = holder_of_key(app, origin, alias, field).await?;
+            compliance::require(app, &principal, &holder.urn(), Gate::Connect)?;
             session(app, &principal, &holder, StatusCode::OK, request)
         }
         "OTP" => by_code(request, origin, assertion, app).await,
@@ -377,7 +403,6 @@ async fn by_code(
         }
         return Err(problem);
     }
-    let holder = known_holder(app, origin, alias, "assertion_result.alias").await?;
     // No key stands behind a code.
     let nobody = Principal {
         origin: origin.into(),
@@ -387,6 +412,8 @@ async fn by_code(
         expires_at: None,
         holder: None,
     };
+    let holder = known_holder(app, origin, alias, "assertion_result.alias").await?;
+    compliance::require(app, &nobody, &holder.urn(), Gate::Connect)?;
     session(app, &nobody, &holder, StatusCode::OK, request)
 }
 

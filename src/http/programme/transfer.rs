@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, body::Body, problem::Problem},
+    compliance::{self, Leaving},
     list::{Seen, look_across},
     problem::{ErrorView, no_account},
     request::{self, Reply, Write, account_target, answer, key_space, record_id, require_own},
@@ -25,6 +26,7 @@ use crate::{
     },
     domain::{
         command::{Command, Purpose, SendTransfer, Transfer},
+        compliance::Gate,
         event::Event,
         ids::{AccountNo, TransferId},
         money::{Amount, Asset},
@@ -85,12 +87,14 @@ pub struct TransferView {
         (status = 200, description = "sent: completed, processing, or failed and given back", body = TransferResult),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme, or a verification is \
+            required first", body = ErrorView),
         (status = 404, description = "no such account; a destination is named as the field", body = ErrorView),
-        (status = 409, description = "INSUFFICIENT_FUNDS, account_not_active, or the idempotency \
-            key was used otherwise", body = ErrorView),
+        (status = 409, description = "INSUFFICIENT_FUNDS, account_not_active, rate_unavailable, or \
+            the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
         (status = 415, description = "the body is not JSON", body = ErrorView),
+        (status = 429, description = "E_TIER_LIMIT_EXCEEDED", body = ErrorView),
         (status = 503, description = "busy: try again", body = ErrorView),
     ),
 )]
@@ -120,12 +124,14 @@ async fn transfer(
         ),
         asset,
         amount,
+        gate: Gate::Transfer,
         reference: String::new(),
         metadata: object(body.metadata.as_ref(), "metadata")?,
-        key: write
+        keys: write
             .idempotency
-            .as_ref()
-            .map(|key| key.key(key_space(&write.caller))),
+            .iter()
+            .map(|key| (key.key(key_space(&write.caller)), KeyLife::Expiring))
+            .collect(),
         fingerprint: write.idempotency.as_ref().map_or(0, |key| key.fingerprint),
     };
     let sent = send(app, &write.caller, order).await?;
@@ -162,12 +168,14 @@ pub struct Order<'a> {
     pub asset: Asset,
     /// How much.
     pub amount: Amount,
+    /// What the source's holder must be let through.
+    pub gate: Gate,
     /// The caller's reference, empty if none.
     pub reference: String,
     /// A JSON object as text.
     pub metadata: String,
-    /// The key that protects it.
-    pub key: Option<Key>,
+    /// The keys that protect it.
+    pub keys: Vec<(Key, KeyLife)>,
     /// Tells the request from others under the same key.
     pub fingerprint: u64,
 }
@@ -223,15 +231,43 @@ pub struct Sent {
 ///
 /// [`Problem`] if nothing was sent.
 pub async fn send(app: &App, caller: &Principal, order: Order<'_>) -> Result<Sent, Problem> {
-    let request = engine_request(app, caller, order).await?;
-    let answer = app.engine.execute(request).await.map_err(refused)?;
-    let (id, status) = standing(app, &answer).await?;
+    let (request, leaving) = engine_request(app, caller, order).await?;
+    let reserved = match &leaving {
+        Some(leaving) => compliance::reserve(app, &caller.origin, leaving).await?,
+        None => None,
+    };
+    let executed = app.engine.execute(request).await;
+    let is_unsent = executed.as_ref().is_err_and(is_unsent);
+    let sent = match executed {
+        Ok(answer) => sent(app, &answer).await,
+        Err(error) => Err(refused(error)),
+    };
+    let came_back = matches!(&sent, Ok(sent) if sent.status == Standing::Failed);
+    if let Some(reserved) = reserved.filter(|_| is_unsent || came_back) {
+        compliance::give_back(app, reserved).await;
+    }
+    sent
+}
+
+async fn sent(app: &App, answer: &Answer) -> Result<Sent, Problem> {
+    let (id, status) = standing(app, answer).await?;
     Ok(Sent {
         id,
         lsn: answer.lsn,
         status,
         is_replay: answer.is_replay,
     })
+}
+
+/// Whether it is sure that nothing was sent under the request.
+const fn is_unsent(error: &EngineError) -> bool {
+    match error {
+        EngineError::Rejected(_)
+        | EngineError::KeyConflict
+        | EngineError::Busy(_)
+        | EngineError::Unavailable => true,
+        EngineError::Halted(_) | EngineError::Journal(_) | EngineError::Wire(_) => false,
+    }
 }
 
 fn refused(error: EngineError) -> Problem {
@@ -245,27 +281,22 @@ async fn engine_request(
     app: &App,
     caller: &Principal,
     order: Order<'_>,
-) -> Result<Request, Problem> {
+) -> Result<(Request, Option<Leaving>), Problem> {
     let origin = &caller.origin;
     let (source_field, source) = order.source;
     let (destination_field, destination) = order.destination;
     let (source_target, source_no) = account_target(source_field, source)?;
     let (destination_target, destination_no) = account_target(destination_field, destination)?;
     let keys = &app.engine.shared.keys;
-    let is_known = order.key.is_some_and(|key| keys.get(key).is_some());
+    let is_known = order.keys.iter().any(|(key, _)| keys.get(*key).is_some());
     let (mut source_urn, mut destination_urn) = (source.to_owned(), destination.to_owned());
+    let (id, mut leaving) = (courier::next_transfer_id(&app.engine.shared), None);
     require_own(app, caller, source, source_field).await?;
     // A retry is answered by its record, whatever has become of the accounts since.
     if !is_known {
-        source_urn = exists(
-            app,
-            origin,
-            (source_target.clone(), source_no),
-            source_field,
-        )
-        .await?
-        .account
-        .urn();
+        let from = (source_target.clone(), source_no);
+        let from = exists(app, origin, from, source_field).await?.account;
+        source_urn = from.urn();
         let to = (destination_target, destination_no);
         let to = exists(app, origin, to, destination_field).await?;
         if !to.account.is_open() {
@@ -275,6 +306,15 @@ async fn engine_request(
             return Err(problem);
         }
         destination_urn = to.account.urn();
+        compliance::require(app, caller, &from.holder_urn, order.gate)?;
+        leaving = Some(Leaving {
+            holder_urn: from.holder_urn,
+            to_urn: to.account.holder_urn,
+            asset: order.asset,
+            amount: order.amount,
+            key: order.keys.first().map(|(key, _)| *key),
+            id,
+        });
     }
     let indexes = &app.engine.shared.indexes;
     let (from, to) = (
@@ -282,7 +322,7 @@ async fn engine_request(
         indexes.actor_of(destination_no),
     );
     let transfer = Transfer {
-        id: courier::next_transfer_id(&app.engine.shared),
+        id,
         source: source_no,
         source_urn,
         source_actor: from,
@@ -295,22 +335,18 @@ async fn engine_request(
         metadata: order.metadata,
         purpose: Purpose::Transfer,
     };
-    let send = SendTransfer {
-        transfer,
-        is_within: from == to,
-    };
-    Ok(Request {
+    let request = Request {
         target: source_target,
         origin: Some(origin.clone()),
-        command: Command::SendTransfer(Box::new(send)),
-        keys: order
-            .key
-            .map(|key| (key, KeyLife::Expiring))
-            .into_iter()
-            .collect(),
+        command: Command::SendTransfer(Box::new(SendTransfer {
+            transfer,
+            is_within: from == to,
+        })),
+        keys: order.keys,
         fingerprint: order.fingerprint,
         recalled: None,
-    })
+    };
+    Ok((request, leaving))
 }
 
 async fn exists(

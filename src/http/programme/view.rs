@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::card_data::link::Links;
 use crate::domain::{
     account::{Account, Medium},
     funds::{Balance, LedgerAccount},
@@ -121,7 +122,9 @@ pub struct CardDetails {
     card_product_type: &'static str,
     #[schema(example = "ACTIVE")]
     card_status: String,
-    /// Null until card details can be shown.
+    /// Where the holder sees number, expiry and CVV: a link of ours that lasts `cards.details_link_s`,
+    /// signed anew in each answer. Null unless the card is active, and for cards from before there were
+    /// numbers.
     card_url_details: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_reason: Option<&'static str>,
@@ -140,13 +143,13 @@ pub struct VirtualDetails {
 impl AccountView {
     /// Renders an account, with its balances where they are known to belong to the same moment.
     #[must_use]
-    pub fn new(account: &Account, balance: Option<BalancesView>) -> Self {
+    pub fn new(account: &Account, balance: Option<BalancesView>, links: &Links) -> Self {
         let object = RawValue::from_string(account.metadata.clone());
         Self {
             id: account.id(),
             urn: account.urn(),
             medium: account.medium_word().to_owned(),
-            details: details(account),
+            details: details(account, links),
             ledger_account_id: account.ledger.to_string(),
             status: account.status.word(),
             owner_urn: account.holder_urn.clone(),
@@ -159,7 +162,7 @@ impl AccountView {
     }
 }
 
-fn details(account: &Account) -> AccountDetails {
+fn details(account: &Account, links: &Links) -> AccountDetails {
     let metadata: serde_json::Value =
         serde_json::from_str(&account.metadata).unwrap_or(serde_json::Value::Null);
     let text = |key: &str| metadata.get(key)?.as_str().map(str::to_owned);
@@ -175,7 +178,7 @@ fn details(account: &Account) -> AccountDetails {
             card_provider: "VISA",
             card_product_type: "DEBIT",
             card_status: account.status.word().to_uppercase(),
-            card_url_details: None,
+            card_url_details: links.of_card(account),
             status_reason: account.status_reason.map(|reason| reason.word()),
             card_type: "VIRTUAL",
             user_id: crate::domain::ids::user_id(&account.holder_urn),

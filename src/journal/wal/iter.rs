@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::journal::{Journal, JournalError, Lsn, Record, RecordTail};
+use crate::journal::{JournalError, Lsn, Record};
 
 use super::{
     catalog::Catalog,
     frame::{FRAME_HEADER, FrameHeader, payload_of},
     scan::{Chain, SegmentFile, SegmentScan, Step},
     segment::{SEGMENT_HEADER, damaged, io_failed},
-    shared::Core,
     storage::{StorageFile, narrow, read_full_at, widen},
 };
 
@@ -24,6 +23,29 @@ pub(super) struct LogIter {
     chain: Chain,
     after: Lsn,
     end: u64,
+}
+
+/// A [`LogIter`] that goes on from its end when more has become durable.
+pub(super) struct Following<F> {
+    log: LogIter,
+    durable_end: F,
+    has_failed: bool,
+}
+
+impl<F: Fn() -> u64> Iterator for Following<F> {
+    type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_failed {
+            return None;
+        }
+        let mut next = self.log.advance();
+        if matches!(next, Ok(None)) && self.log.extend((self.durable_end)()) {
+            next = self.log.advance();
+        }
+        self.has_failed = next.is_err();
+        next.transpose()
+    }
 }
 
 impl LogIter {
@@ -43,6 +65,31 @@ impl LogIter {
             after,
             end,
         })
+    }
+
+    /// Makes it go on from its end each time it is asked again.
+    pub(super) fn following<F: Fn() -> u64>(self, durable_end: F) -> Following<F> {
+        Following {
+            log: self,
+            durable_end,
+            has_failed: false,
+        }
+    }
+
+    /// Moves the end on; `false` if it is where it was. What lay behind the old end is read anew.
+    fn extend(&mut self, end: u64) -> bool {
+        if end <= self.end {
+            return false;
+        }
+        self.end = end;
+        if let Some((_, scan)) = &mut self.current {
+            scan.refresh();
+        }
+        if self.current.is_none() && self.next_segment.is_none() {
+            let known = self.catalog.containing(self.after.get());
+            self.next_segment = known.or_else(|| self.catalog.first());
+        }
+        true
     }
 
     fn advance(&mut self) -> Result<Option<Record>, JournalError> {
@@ -120,48 +167,6 @@ impl Iterator for LogIter {
             self.next_segment = None;
         }
         next
-    }
-}
-
-/// Streams the records after a position as they become durable: a place in one segment is kept, and so
-/// is the chain, so that what was read is not read again.
-pub(super) struct LogTail {
-    core: Arc<Core>,
-    log: LogIter,
-}
-
-impl LogTail {
-    pub(super) fn new(core: Arc<Core>, after: Lsn) -> Result<Self, JournalError> {
-        let log = LogIter::new(Arc::clone(&core.catalog), after, core.durable_end())?;
-        Ok(Self { core, log })
-    }
-}
-
-impl RecordTail for LogTail {
-    fn next(&mut self, _journal: &dyn Journal) -> Result<Option<Record>, JournalError> {
-        if let Some(record) = self.log.advance()? {
-            self.log.after = record.lsn;
-            return Ok(Some(record));
-        }
-        let end = self.core.durable_end();
-        if end == self.log.end {
-            return Ok(None);
-        }
-        self.log.end = end;
-        match &mut self.log.current {
-            // What was behind the end when it was read is something else now.
-            Some((_, scan)) => scan.refresh(),
-            // The log had no segment yet, or this is the first read behind the last one's end.
-            None => {
-                let after = self.log.after;
-                self.log = LogIter::new(Arc::clone(&self.core.catalog), after, end)?;
-            }
-        }
-        let record = self.log.advance()?;
-        if let Some(record) = &record {
-            self.log.after = record.lsn;
-        }
-        Ok(record)
     }
 }
 

@@ -41,16 +41,14 @@ pub use self::{
     storage::{LockGuard, OsStorage, Storage, StorageFile},
 };
 use self::{
-    iter::{LogIter, LogTail, read_one},
+    iter::{LogIter, read_one},
     queue::{Lookup, read_in_flight},
     running::Running,
     shared::Core,
     snapshot::Snapshots,
     storage::widen,
 };
-use super::{
-    DurableWatcher, Journal, JournalError, Lsn, RecordIter, RecordTail, Reservation, SnapshotStore,
-};
+use super::{DurableWatcher, Journal, JournalError, Lsn, RecordIter, Reservation, SnapshotStore};
 
 /// A journal in a directory.
 ///
@@ -173,8 +171,14 @@ impl Journal for WalJournal {
         Ok(Box::new(LogIter::new(catalog, after, end)?))
     }
 
-    fn tail(&self, after: Lsn) -> Result<Box<dyn RecordTail>, JournalError> {
-        Ok(Box::new(LogTail::new(Arc::clone(&self.core), after)?))
+    fn follow(&self, after: Lsn) -> Result<RecordIter, JournalError> {
+        let core = Arc::clone(&self.core);
+        let log = LogIter::new(Arc::clone(&core.catalog), after, core.durable_end())?;
+        Ok(Box::new(log.following(move || core.durable_end())))
+    }
+
+    fn oldest(&self) -> Lsn {
+        self.core.catalog.floor()
     }
 
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {

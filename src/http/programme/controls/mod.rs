@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use self::view::{ControlsView, UsageView};
 use super::{
     super::{App, body::Body, problem::Problem},
-    create,
+    compliance, create,
     list::look,
     problem::{ErrorView, no_account},
     request::{self, Reply, Write, account_target, answer, caller, record_id},
@@ -180,6 +180,9 @@ async fn change<T>(
 ) -> Result<Reply, Problem> {
     let (target, account) = account_target(None, name)?;
     request::require_own(app, &write.caller, name, None).await?;
+    if !write.is_known(app) {
+        compliance::may_set(app, &write.caller, [KEY]).map_err(named)?;
+    }
     let command = Command::PatchAccount(Box::new(PatchAccount {
         change: ChangeAccount {
             card: None,
