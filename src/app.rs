@@ -48,6 +48,7 @@ use crate::{
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
     outbox::{
+        self, Outbox,
         feed::Feed,
         notices::{
             self,
@@ -73,6 +74,9 @@ pub enum ServeError {
     /// The log cannot be used.
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
+    /// The outbox's log cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::OpenError),
     /// The engine could not do what the start needs.
     #[error(transparent)]
     Engine(#[from] crate::actors::EngineError),
@@ -262,6 +266,7 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let outbox = open_outbox(&engine, &vault, &config)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -275,6 +280,7 @@ pub async fn serve(
         trial_balance: Arc::new(TrialBalance::default()),
         feed: Feed::new(&engine, config.events.waiting_max),
         snapshots: snapshots.clone(),
+        outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
         batch_items_max: config.server.batch_items_max,
         instance: random_u32(),
@@ -310,9 +316,29 @@ pub async fn serve(
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
+    let stopped = actix_rt::task::spawn_blocking(move || outbox.stop()).await;
+    if let Err(error) = stopped {
+        tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
+    }
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// Delivers webhooks from now on.
+fn open_outbox(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Result<Arc<Outbox>, ServeError> {
+    let parts = outbox::Parts {
+        engine: engine.clone(),
+        vault: vault.clone(),
+        client: Client::direct(config.webhook_limits()),
+        events: Box::new(outbox::event::events_of),
+    };
+    let dir = config.data.dir.join("outbox");
+    Ok(Outbox::open(&dir, config.outbox(), parts)?)
 }
 
 /// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.

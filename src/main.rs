@@ -143,6 +143,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 ServeError::Config(_) | ServeError::Vault(_) => ExitCode::from(2),
                 ServeError::Recovery(_)
                 | ServeError::Journal(_)
+                | ServeError::Outbox(_)
                 | ServeError::Engine(_)
                 | ServeError::Listen { .. }
                 | ServeError::Io { .. } => ExitCode::FAILURE,

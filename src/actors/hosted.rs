@@ -247,6 +247,7 @@ impl Hosted {
             }
         };
         // Below this line nothing may refuse.
+        shared.foresee(&events);
         let entry = Entry {
             time,
             actor: self.group.id,
