@@ -40,19 +40,6 @@ const EXAMPLES: [&str; 19] = [
     "card-webhook-handler",
 ];
 
-/// Examples and methods that the server does not serve yet: taken off this list, they must work.
-const WAITING: &[&str] = &[
-    "view-card-details",
-    "card-webhooks",
-    "card-webhook-handler",
-    "card.update, pin",
-    "card.tokenizeApple",
-    "card.tokenizeGoogle",
-    "compliance.startVerification",
-    "compliance.getVerification",
-    "compliance.tierStatus",
-];
-
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
@@ -102,7 +89,6 @@ fn run(server: &Server, programme: &str) -> Output {
             "CLIENTS_CODES_FILE",
             server.data_dir().join("one-time-codes.log"),
         )
-        .env("CLIENTS_WAITING", WAITING.join("\n"))
         .output()
         .expect("node, 18 or later, is needed")
 }
@@ -136,12 +122,8 @@ fn every_file_of_the_guide_is_run() {
 fn the_guide_s_examples_do_what_it_says() {
     let server = start();
     let _ = &*COMPILED;
-    let ready: Vec<&'static str> = EXAMPLES
-        .into_iter()
-        .filter(|name| !WAITING.contains(name))
-        .collect();
     // A few at a time: each is a process of its own.
-    for some in ready.chunks(4) {
+    for some in EXAMPLES.chunks(4) {
         thread::scope(|scope| {
             let server = &server;
             let begin = |name: &&'static str| {
