@@ -18,7 +18,6 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -47,13 +46,14 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
-    outbox::{self, Outbox},
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
 };
 
 mod secrets;
+mod signals;
+mod webhooks;
 
 /// Why the server cannot start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -246,7 +246,7 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
-    let outbox = open_outbox(&engine, &vault, &config)?;
+    let outbox = webhooks::open_outbox(&engine, &vault, &config)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -266,7 +266,7 @@ pub async fn serve(
         is_ready: AtomicBool::new(false),
     });
     // Before the first connection: whoever reaches the server can also stop it cleanly.
-    let stop_asked = StopSignals::listen();
+    let stop_asked = signals::StopSignals::listen();
     let listener =
         TcpListener::bind(&config.server.listen).map_err(|source| ServeError::Listen {
             listen: config.server.listen.clone(),
@@ -299,22 +299,6 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
-}
-
-/// Delivers webhooks from now on.
-fn open_outbox(
-    engine: &Arc<Engine>,
-    vault: &Arc<crate::vault::Vault>,
-    config: &Config,
-) -> Result<Arc<Outbox>, ServeError> {
-    let parts = outbox::Parts {
-        engine: engine.clone(),
-        vault: vault.clone(),
-        client: Client::direct(config.webhook_limits()),
-        events: Box::new(outbox::event::events_of),
-    };
-    let dir = config.data.dir.join("outbox");
-    Ok(Outbox::open(&dir, config.outbox(), parts)?)
 }
 
 /// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
@@ -547,31 +531,6 @@ fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_
          {{\"card_type\":\"VIRTUAL\"}}}},\"metadata\":{{\"name\":\"First card\"}}}}'\n\n\
          README.md goes on from there; http://{listening}/docs/ has every route.\n"
     );
-}
-
-/// SIGTERM and SIGINT, listened to from the moment this exists.
-struct StopSignals(std::io::Result<(Signal, Signal)>);
-
-impl StopSignals {
-    fn listen() -> Self {
-        let terminate = signal(SignalKind::terminate());
-        Self(terminate.and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?))))
-    }
-
-    async fn wait(self) {
-        match self.0 {
-            Ok((mut terminate, mut interrupt)) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be listened to; stop with SIGKILL, it is safe");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 /// Stops taking requests, lets those under way end, takes a snapshot.
