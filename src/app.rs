@@ -14,7 +14,7 @@ use std::{
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::{
-    App as WebApp, HttpRequest, HttpResponse, HttpServer,
+    App as WebApp, HttpServer,
     dev::ServerHandle,
     web::{self, Data},
 };
@@ -33,18 +33,25 @@ use crate::{
         supervisor::{Care, Supervisor},
     },
     clock::Clock,
-    config::Config,
+    config::{self, Config},
+    decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
-        problem::Problem,
         programme::card_data::CardSettings,
     },
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
+    },
+    outbox::{
+        feed::Feed,
+        notices::{
+            self,
+            sender::{self, NoticeSender, Token},
+        },
     },
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
@@ -125,6 +132,17 @@ impl VaultKeys {
     }
 }
 
+/// Secrets that the environment gives.
+#[derive(Default)]
+pub struct Given {
+    /// The first key.
+    pub root_key: Option<RootKey>,
+    /// The keys that card data is sealed under.
+    pub vault_keys: Option<VaultKeys>,
+    /// The bearer token of the WhatsApp Cloud API.
+    pub whatsapp: Option<Token>,
+}
+
 /// The sandbox, as it was asked for.
 pub struct SandboxOptions {
     /// The key, if it is to be a certain one.
@@ -199,6 +217,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,
@@ -234,11 +253,12 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
 pub async fn serve(
     config: Config,
     sandbox: Option<SandboxOptions>,
-    (root_key, vault_keys): (Option<RootKey>, Option<VaultKeys>),
+    given: Given,
 ) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
-    let vault = Arc::new(secrets::open_vault(&engine, &config, vault_keys.as_ref()).await?);
-    if let Some(key) = root_key {
+    let vault = secrets::open_vault(&engine, &config, given.vault_keys.as_ref());
+    let vault = Arc::new(vault.await?);
+    if let Some(key) = given.root_key {
         open_root(&engine, &key).await?;
     }
     let sandbox = match sandbox {
@@ -252,11 +272,13 @@ pub async fn serve(
         access: secrets::open_access(&engine, &config, &vault).await?,
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
+        decisions: open_decisions(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
+        feed: Feed::new(&engine, config.events.waiting_max),
         snapshots: snapshots.clone(),
         outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
@@ -287,6 +309,8 @@ pub async fn serve(
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     finish_rotation(&app);
+    app.decisions.start_sweep();
+    start_notices(&engine, &config, given.whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -328,6 +352,21 @@ fn care(config: &Config) -> Care {
     }
 }
 
+/// Asks programmes before a purchase is final, in the network face's words.
+fn open_decisions(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Arc<Decisions> {
+    Decisions::new(
+        engine.clone(),
+        vault.clone(),
+        config.limits(),
+        config.decisions.rules(),
+        http::network::question::question,
+    )
+}
+
 /// Asks for rates and lists from now on. What was known before the start is known already.
 fn start_fetching(engine: &Arc<Engine>, config: &Config) {
     let client = Client::new(config.limits());
@@ -340,6 +379,30 @@ fn start_fetching(engine: &Arc<Engine>, config: &Config) {
         outside::rates::poll(engine, &client, rates.url.clone(), every);
     }
     outside::lists::start(engine, &client, Duration::from_secs(config.lists.refresh_s));
+}
+
+/// Tells cardholders of their purchases from now on.
+fn start_notices(
+    engine: &Arc<Engine>,
+    config: &Config,
+    token: Option<Token>,
+) -> Result<(), ServeError> {
+    let settings = &config.notices;
+    let sender: Box<dyn NoticeSender> = match (settings.to.as_str(), token) {
+        ("off", _) => return Ok(()),
+        ("log", _) => Box::new(sender::LogSender),
+        ("whatsapp", Some(token)) => {
+            let number = &settings.phone_number_id;
+            let place = (&*settings.base_url, &*settings.api_version, &**number);
+            let template = (&*settings.template, &*settings.language);
+            Box::new(sender::WhatsApp::new(place, template, &token))
+        }
+        ("whatsapp", None) => return Err(config::no_whatsapp_token().into()),
+        _ => Box::new(sender::FileSender(config.data.dir.join("notices.log"))),
+    };
+    let position = config.data.dir.join("notices.position");
+    notices::start(engine, sender, (position, settings.attempts_max));
+    Ok(())
 }
 
 fn start_http(
@@ -362,7 +425,6 @@ fn start_http(
             .app_data(app.clone())
             .app_data(web::PayloadConfig::new(body_bytes_max))
             .configure(http::routes)
-            .default_service(web::to(not_found))
     })
     .workers(workers)
     .backlog(4_096)
@@ -376,12 +438,6 @@ fn start_http(
         source,
     })?;
     Ok((server.run(), workers))
-}
-
-async fn not_found(request: HttpRequest, app: Data<http::App>) -> HttpResponse {
-    let id = http::request_id(&request, &app);
-    let message = "not found: there is no such route; /openapi.json lists them";
-    Problem::not_found("not_found", message).respond(&id)
 }
 
 /// Actors are spread over the workers' threads, so these come first.
@@ -537,6 +593,7 @@ fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_
 async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>, config: &Config) {
     tracing::info!("stopping: requests under way end first");
     app.is_ready.store(false, Ordering::Relaxed);
+    app.feed.close();
     if config.snapshots.on_stop {
         // Actors live on the server's threads: the snapshot comes before these end. What is decided
         // after it is in the log.

@@ -1,6 +1,11 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod cards;
+mod decisions;
+mod events;
+mod webhooks;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -8,6 +13,8 @@ use std::{
 
 use serde::Deserialize;
 use toml::{Table, Value};
+
+pub use events::no_whatsapp_token;
 
 use crate::clock::Zone;
 use crate::domain::{
@@ -19,9 +26,6 @@ use crate::domain::{
     },
 };
 use crate::outside::client::{self, Limits};
-
-mod cards;
-mod webhooks;
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +79,15 @@ pub struct Config {
     pub vault: Vault,
     pub cards: Cards,
     pub holds: Holds,
+    pub decisions: Decisions,
     pub money: Money,
     pub fees: Fees,
     pub rates: Rates,
     pub lists: Lists,
     pub sandbox: Sandbox,
     pub outgoing: Outgoing,
+    pub events: Events,
+    pub notices: Notices,
     pub webhooks: Webhooks,
     pub log: Log,
 }
@@ -129,6 +136,7 @@ section! {
         expiry_every_ms: u64,
         by_mcc: Vec<MccLifetime>,
     }
+    Decisions { own_share_ms: u64, in_flight_max: usize, abandoned_after_ms: u64 }
     MccLifetime { from: String, to: String, seconds: i64 }
     Money {
         default_asset: String,
@@ -146,6 +154,16 @@ section! {
     Sandbox { rates: bool }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
+    Events { waiting_max: usize }
+    Notices {
+        to: String,
+        base_url: String,
+        api_version: String,
+        phone_number_id: String,
+        template: String,
+        language: String,
+        attempts_max: u32,
+    }
     Webhooks {
         delays_s: Vec<u64>,
         give_up_s: u64,
@@ -258,9 +276,11 @@ impl Config {
             10,
             60_000,
         )?;
+        self.decisions.check()?;
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;
+        self.check_events()?;
         self.check_webhooks()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;

@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 11] = [
+const FORBIDDEN: [(&str, &[&str]); 12] = [
     (
         "domain",
         &[
@@ -135,6 +135,21 @@ const FORBIDDEN: [(&str, &[&str]); 11] = [
         ],
     ),
     ("outbox", &["app", "cli", "config", "http"]),
+    (
+        "decisions",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "http",
+            "journal",
+            "outbox",
+            "replay",
+            "telemetry",
+        ],
+    ),
     (
         "actors",
         &[

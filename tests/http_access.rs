@@ -25,7 +25,7 @@ enum Foreign {
 }
 
 /// The scopes that play in a sandbox: either will do.
-const PLAYER: &str = "programme or operator";
+const PLAYER: &str = "operator|programme";
 
 /// A certificate of a key on P-256, valid until 2126.
 const CERTIFICATE: &str = "MIIBbzCCARWgAwIBAgIURxVBoDB6bl/l1sRlN8tbbe9RytwwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBVDAgFw0yNj\
@@ -60,6 +60,7 @@ struct Things {
     held: String,
     /// An authorization of that card, which is open.
     open: String,
+    event: String,
 }
 
 fn things(client: &Client) -> Things {
@@ -99,12 +100,16 @@ fn things(client: &Client) -> Things {
     let token = client.post(&format!("{path}/tokenize/google"), &device);
     let token = token.expect(201)["result"]["token"]["id"].clone();
     let open = client.authorize("secret-o", &card, "5.00").expect(200);
+    let events = client
+        .get(&format!("/v1/events?account_urn={card}"))
+        .expect(200);
     Things {
         token: token.as_str().unwrap().to_owned(),
         filed,
         held,
         open: open["id"].as_str().unwrap().to_owned(),
         card,
+        event: events["data"][0]["id"].as_str().unwrap().to_owned(),
         endpoint: endpoint["id"].as_str().unwrap().to_owned(),
         authorization: told["id"].as_str().unwrap().to_owned(),
         refund: refund["operation"]["id"].as_str().unwrap().to_owned(),
@@ -192,6 +197,10 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     let key = format!("/v1/api-keys/{key_id}");
     let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
     let metadata = "/v1/origins/sandbox/metadata";
+    let policy = "/v1/origins/sandbox/compliance-policy";
+    let secret = format!("{policy}/webhook-secret");
+    let verification = format!("/v1/identities/{}/verification", server::HOLDER);
+    let approved = json!({ "status": "approved" });
     let root = |method, body, status| Route {
         scope: "root",
         ..operator((method, "/v1/origins"), body, Forbidden, status)
@@ -218,6 +227,11 @@ fn operator_routes(known: &Things) -> Vec<Route> {
             NotFound,
             200,
         ),
+        operator(("GET", policy), none(), NotFound, 200),
+        operator(("PUT", policy), json!({ "levels": [] }), NotFound, 200),
+        operator(("POST", &secret), json!({}), NotFound, 200),
+        operator(("GET", &verification), none(), NotFound, 200),
+        operator(("PATCH", &verification), approved, NotFound, 200),
         root("GET", none(), 200),
         root("POST", json!({ "name": "globex" }), 201),
     ]
@@ -238,12 +252,28 @@ fn programme_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// For whoever has one of two scopes, and no holder. It stays off, so that nobody is asked.
+fn decision_routes() -> Vec<Route> {
+    let route = |method, path: &str, body| Route {
+        scope: "programme|operator",
+        ..operator((method, path), body, Foreign::Own, 200)
+    };
+    let path = "/v1/decision-endpoint";
+    let off = json!({ "url": "https://programme.example/decide", "enabled": false });
+    vec![
+        route("PUT", path, off),
+        route("GET", path, Value::Null),
+        route("POST", &format!("{path}/rotate-secret"), Value::Null),
+        route("DELETE", path, Value::Null),
+    ]
+}
+
 /// For whoever has one of two scopes, and no holder.
 fn webhook_routes(known: &Things) -> Vec<Route> {
     use Foreign::{NotFound, Own};
     let none = || Value::Null;
     let route = |method, path: &str, body, foreign, status| Route {
-        scope: "programme operator",
+        scope: "programme|operator",
         ..operator((method, path), body, foreign, status)
     };
     let one = format!("/v1/webhook-endpoints/{}", known.endpoint);
@@ -275,12 +305,20 @@ fn api_routes(known: &Things) -> Vec<Route> {
         scope: "programme",
         ..operator((method, path), body, foreign, status)
     };
+    let events = |path: &str, foreign| Route {
+        scope: "programme|operator",
+        ..operator(("GET", path), Value::Null, foreign, 200)
+    };
     let account = format!("/api/accounts/{}", known.card);
     let of = |part: &str| format!("{account}/{part}");
     let sum = format!("/api/accounts/balances?account_urns={}", known.card);
+    let several = sum.replace("balances", "transactions");
     let holder = format!("/api/identities/{}", server::HOLDER);
     let new = json!({ "holder_urn": server::HOLDER, "input": {} });
     let note = json!({ "metadata": { "note": "n" } });
+    let compliance = format!("/api/compliance/{}", server::HOLDER);
+    let tier = format!("{compliance}/tier-status");
+    let begin = json!({ "urn": server::HOLDER });
     let key = format!("/api/api-keys/{}", known.key_id);
     let rotate = format!("{key}/rotate");
     let keys = json!({ "name": "k", "scopes": ["operator"] });
@@ -300,11 +338,24 @@ fn api_routes(known: &Things) -> Vec<Route> {
         programme("PATCH", &account, note.clone(), NotFound, 200),
         programme("GET", &of("balance"), none(), NotFound, 200),
         programme("GET", &of("movements"), none(), NotFound, 200),
+        events("/v1/events", Own),
+        events(
+            "/v1/events?account_urn=X&limit=5"
+                .replace('X', &known.card)
+                .as_str(),
+            Own,
+        ),
+        events(&format!("/v1/events/{}", known.event), NotFound),
+        programme("GET", "/api/accounts/transactions", none(), Own, 200),
+        programme("GET", &several, none(), NotFound, 200),
         programme("PATCH", "/api/identities/me", note.clone(), Own, 200),
         programme("GET", "/api/identities/me/aliases", none(), Own, 200),
         programme("GET", &holder, none(), NotFound, 200),
         programme("PATCH", &holder, note, NotFound, 200),
         programme("GET", &format!("{holder}/aliases"), none(), NotFound, 200),
+        programme("POST", "/api/compliance", begin, NotFound, 200),
+        programme("GET", &compliance, none(), NotFound, 200),
+        programme("GET", &tier, none(), NotFound, 200),
         operator(("GET", "/api/api-keys"), none(), Own, 200),
         operator(("POST", "/api/api-keys"), keys, Own, 201),
         operator(("GET", &key), none(), NotFound, 200),
@@ -380,6 +431,7 @@ fn routes(known: &Things) -> Vec<Route> {
     routes.extend(webhook_routes(known));
     routes.extend(token_routes(known));
     routes.extend(sandbox_routes(known));
+    routes.extend(decision_routes());
     routes
 }
 
@@ -489,7 +541,7 @@ fn without_a_right_key_there_is_401_and_without_the_scope_403() {
         // Every scope but the right one.
         let others: Vec<_> = scopes
             .into_iter()
-            .filter(|scope| !route.scope.contains(scope))
+            .filter(|scope| !route.scope.split('|').any(|right| right == *scope))
             .collect();
         let reply = ask(&client.with_key(Some(&key(&client, &others))), &route);
         assert_eq!(reply.code(403), "forbidden", "{what}");
@@ -539,8 +591,8 @@ fn a_holder_s_token_reaches_no_other_face_and_nothing_of_others() {
         let reply = ask(&eva, &route);
         let what = format!("{} {}", route.method, route.path);
         let expected = match (route.scope, route.foreign) {
-            ("programme", Foreign::NotFound) => 404,
-            ("programme", Foreign::Own) => 200,
+            ("programme" | "programme|operator", Foreign::NotFound) => 404,
+            ("programme" | "programme|operator", Foreign::Own) => 200,
             // Making things for another holder, and everything that is not of this face.
             _ => 403,
         };
@@ -574,12 +626,12 @@ fn a_token_of_a_key_may_what_the_key_may() {
         let what = format!("{} {}", route.method, route.path);
         let others: Vec<_> = ["network", "operator", "programme", "ledger", "root"]
             .into_iter()
-            .filter(|scope| !route.scope.contains(scope))
+            .filter(|scope| !route.scope.split('|').any(|right| right == *scope))
             .collect();
         let refused = ask(&client.with_key(Some(&token(&others))), &route);
         assert_eq!(refused.code(403), "forbidden", "{what}");
-        let right = route.scope.split(' ').next().unwrap();
         // Each route once: the second deletion of the one key finds nothing.
+        let right = route.scope.split('|').next().unwrap();
         let reply = ask(&client.with_key(Some(&token(&[right]))), &route);
         let is_gone = route.method == "DELETE" && route.path.starts_with("/v1/api-keys");
         let status = if is_gone { 404 } else { route.status };
@@ -639,6 +691,7 @@ fn another_s_things_look_like_things_that_do_not_exist() {
         .expect(201);
     let foreign = client.with_key(acme["api_key"].as_str());
     let nothing = Things {
+        event: String::new(),
         card: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
         authorization: "auth_00000000000000000000".to_owned(),
         refund: "op_0000000000000".to_owned(),

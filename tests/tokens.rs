@@ -175,26 +175,43 @@ fn a_pin_is_nowhere_on_disk_and_told_apart_only_by_a_key() {
     for reply in [&first, &again, &other] {
         assert!(!reply.text.contains("9182736455"), "{}", reply.text);
     }
+    // The same without a PIN, to see that a plain fingerprint would be found.
+    let plain = json!({ "metadata": { "n": 2 } }).to_string();
+    client
+        .send(route, &[("idempotency-key", "pin-2")], plain)
+        .expect(200);
+    let print = |text: &str| {
+        let class = format!("PATCH {path}");
+        cardwright::wire::fingerprint(&class, &text).to_le_bytes()
+    };
+    let plain = print(r#"{"metadata":{"n":2,},}"#);
+    let hidden = print(r#"{"input":{"pin":"918273645501",},"metadata":{"n":1,},}"#);
     client.post("/v1/snapshots", &json!({})).expect(202);
     assert_eq!(server.terminate(), Some(0));
     assert!(!server.said().contains("9182736455"));
+    assert!(is_on_disk(&server, &plain), "the plain fingerprint");
+    assert!(
+        !is_on_disk(&server, &hidden),
+        "a fingerprint to try PINs at"
+    );
+    assert!(!is_on_disk(&server, b"9182736455"), "the PIN itself");
+}
+
+/// Whether the bytes stand anywhere in what the server keeps.
+fn is_on_disk(server: &Server, wanted: &[u8]) -> bool {
     let mut waiting = vec![server.data_dir().to_owned()];
-    let (mut files, digits) = (0, b"9182736455");
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
-            waiting.extend(
-                fs::read_dir(path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            let entries = fs::read_dir(path).unwrap();
+            waiting.extend(entries.map(|entry| entry.unwrap().path()));
             continue;
         }
-        files += 1;
         let bytes = fs::read(&path).unwrap();
-        let is_there = bytes.windows(digits.len()).any(|window| window == digits);
-        assert!(!is_there, "{}", path.display());
+        if bytes.windows(wanted.len()).any(|window| window == wanted) {
+            return true;
+        }
     }
-    assert!(files > 1, "the log was looked at");
+    false
 }
 
 /// Runs a command in `folder`; what it wrote.
@@ -415,6 +432,29 @@ fn a_google_wallet_opens_its_payment_card() {
         !listed.text.contains("device-abc"),
         "a hardware id is a person's"
     );
+}
+
+#[test]
+fn a_retry_is_answered_also_when_the_vault_s_key_has_gone_since() {
+    let mut server = Server::start();
+    let client = server.client();
+    let urn = card(&client);
+    let path = format!("/api/accounts/{urn}/tokenize/google");
+    let send = |client: &Client| {
+        let body = google("device-abc").to_string();
+        client.send(("POST", &path), &[("idempotency-key", "google-1")], body)
+    };
+    let first = send(&client);
+    client.post("/v1/vault/keys", &Value::Null).expect(202);
+    server::wait_until("the rotation ends", || {
+        let told = client.get("/v1/vault/keys").expect(200);
+        told["running"] == false && told["finished"] == true
+    });
+    let gone = client.send(("DELETE", "/v1/vault/keys/1"), &[], "");
+    assert_eq!(gone.status, 200, "{}", gone.text);
+    assert_eq!(send(&client).text, first.text);
+    server.restart();
+    assert_eq!(send(&server.client()).text, first.text);
 }
 
 #[test]

@@ -103,6 +103,13 @@ impl<T> Undurable<T> {
         is_durable.then_some(self.value)
     }
 
+    /// The value, if it is on disk by now: for those who do not live on an arbiter's thread.
+    #[must_use]
+    pub fn if_durable(self, durability: &Durability) -> Option<T> {
+        let is_durable = durability.durable() >= self.lsn;
+        self.open(is_durable)
+    }
+
     /// Waits for the disk.
     ///
     /// # Errors
@@ -362,6 +369,7 @@ impl Hosted {
             | Command::ReturnTransfer(_)
             | Command::Authorize(_)
             | Command::ForcePost(_)
+            | Command::Conclude(..)
             | Command::Expire(_)
             | Command::Absorb(_)
             | Command::Simulate(Simulation::OpenHeld(_) | Simulation::EndCreation { .. }) => {
@@ -471,6 +479,7 @@ fn claim(request: &Request, shared: &Shared) -> Result<(), Refusal> {
 fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
     match command {
         Command::ForcePost(_)
+        | Command::Conclude(..)
         | Command::Capture(_)
         | Command::Refund(_)
         | Command::ReverseRefund { .. } => next_transfer_ids(shared, TRANSFERS_MAX),

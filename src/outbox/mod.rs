@@ -12,6 +12,7 @@ pub mod event;
 pub mod feed;
 pub mod lanes;
 pub mod names;
+pub mod notices;
 mod query;
 mod reader;
 pub mod schedule;
