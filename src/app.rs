@@ -1,7 +1,6 @@
 //! The whole, wired on one screen: open, recover, start, bind; and the drain, in reverse.
 
 use std::{
-    io::Write,
     net::TcpListener,
     path::PathBuf,
     sync::{
@@ -60,6 +59,7 @@ use crate::{
 
 mod secrets;
 mod signals;
+mod start;
 mod webhooks;
 
 /// Why the server cannot start or had to stop.
@@ -306,13 +306,13 @@ pub async fn serve(
     if sandbox.is_some() && config.sandbox.rates {
         keep_sandbox_rates(&engine).await?;
     }
-    spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
+    start::spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     finish_rotation(&app);
     app.decisions.start_sweep();
     start_notices(&engine, &config, given.whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
-    announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
+    start::announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
@@ -536,57 +536,6 @@ async fn register_demo(engine: &Engine) -> Result<(), ServeError> {
         .change_registry::<crate::actors::EngineError>(None, register)
         .await?;
     Ok(())
-}
-
-/// Takes a snapshot each time the log has grown by `every` bytes.
-fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
-    if every == 0 {
-        return;
-    }
-    let (snapshots, engine) = (snapshots.clone(), engine.clone());
-    std::thread::spawn(move || {
-        let newest = engine.shared.journal.snapshots().list().ok();
-        let newest = newest.and_then(|list| list.first().map(|info| info.lsn.get()));
-        let mut last = newest.unwrap_or(0);
-        loop {
-            std::thread::sleep(Duration::from_secs(1));
-            let now = engine.durability.durable();
-            if now.saturating_sub(last) < every {
-                continue;
-            }
-            last = now;
-            if let Err(error) = snapshots.take() {
-                tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
-            }
-        }
-    });
-}
-
-/// One JSON line for programs on standard output, a few hints for people on standard error.
-fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_json::Value>) {
-    let mut line = serde_json::json!({
-        "listening": listening,
-        "version": env!("CARGO_PKG_VERSION"),
-        "data_dir": PathBuf::from(data_dir).display().to_string(),
-    });
-    if let (Some(sandbox), Some(object)) = (sandbox, line.as_object_mut()) {
-        object.insert("sandbox".to_owned(), sandbox.clone());
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-    let Some(key) = sandbox.and_then(|sandbox| sandbox.get("api_key")?.as_str()) else {
-        return;
-    };
-    eprintln!(
-        "\nThe sandbox is ready. Try, in another terminal:\n\n  \
-         export KEY={key}\n  \
-         curl -s http://{listening}/api/mediums/card -H \"Authorization: Bearer $KEY\" \\\n    \
-         -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"holder_urn\":\"did:bloque:sandbox:demo\",\"input\":{{\"create\":\
-         {{\"card_type\":\"VIRTUAL\"}}}},\"metadata\":{{\"name\":\"First card\"}}}}'\n\n\
-         README.md goes on from there; http://{listening}/docs/ has every route.\n"
-    );
 }
 
 /// Stops taking requests, lets those under way end, takes a snapshot.
