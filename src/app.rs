@@ -1,7 +1,6 @@
 //! The whole, wired on one screen: open, recover, start, bind; and the drain, in reverse.
 
 use std::{
-    io::Write,
     net::TcpListener,
     path::PathBuf,
     sync::{
@@ -18,7 +17,6 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -48,7 +46,6 @@ use crate::{
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
     outbox::{
-        self, Outbox,
         feed::Feed,
         notices::{
             self,
@@ -61,6 +58,9 @@ use crate::{
 };
 
 mod secrets;
+mod signals;
+mod start;
+mod webhooks;
 
 /// Why the server cannot start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -266,7 +266,7 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
-    let outbox = open_outbox(&engine, &vault, &config)?;
+    let outbox = webhooks::open_outbox(&engine, &vault, &config)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -288,7 +288,7 @@ pub async fn serve(
         is_ready: AtomicBool::new(false),
     });
     // Before the first connection: whoever reaches the server can also stop it cleanly.
-    let stop_asked = StopSignals::listen();
+    let stop_asked = signals::StopSignals::listen();
     let listener =
         TcpListener::bind(&config.server.listen).map_err(|source| ServeError::Listen {
             listen: config.server.listen.clone(),
@@ -306,13 +306,13 @@ pub async fn serve(
     if sandbox.is_some() && config.sandbox.rates {
         keep_sandbox_rates(&engine).await?;
     }
-    spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
+    start::spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     finish_rotation(&app);
     app.decisions.start_sweep();
     start_notices(&engine, &config, given.whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
-    announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
+    start::announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
@@ -323,22 +323,6 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
-}
-
-/// Delivers webhooks from now on.
-fn open_outbox(
-    engine: &Arc<Engine>,
-    vault: &Arc<crate::vault::Vault>,
-    config: &Config,
-) -> Result<Arc<Outbox>, ServeError> {
-    let parts = outbox::Parts {
-        engine: engine.clone(),
-        vault: vault.clone(),
-        client: Client::direct(config.webhook_limits()),
-        events: Box::new(outbox::event::events_of),
-    };
-    let dir = config.data.dir.join("outbox");
-    Ok(Outbox::open(&dir, config.outbox(), parts)?)
 }
 
 /// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
@@ -552,82 +536,6 @@ async fn register_demo(engine: &Engine) -> Result<(), ServeError> {
         .change_registry::<crate::actors::EngineError>(None, register)
         .await?;
     Ok(())
-}
-
-/// Takes a snapshot each time the log has grown by `every` bytes.
-fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
-    if every == 0 {
-        return;
-    }
-    let (snapshots, engine) = (snapshots.clone(), engine.clone());
-    std::thread::spawn(move || {
-        let newest = engine.shared.journal.snapshots().list().ok();
-        let newest = newest.and_then(|list| list.first().map(|info| info.lsn.get()));
-        let mut last = newest.unwrap_or(0);
-        loop {
-            std::thread::sleep(Duration::from_secs(1));
-            let now = engine.durability.durable();
-            if now.saturating_sub(last) < every {
-                continue;
-            }
-            last = now;
-            if let Err(error) = snapshots.take() {
-                tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
-            }
-        }
-    });
-}
-
-/// One JSON line for programs on standard output, a few hints for people on standard error.
-fn announce(listening: &str, data_dir: &std::path::Path, sandbox: Option<&serde_json::Value>) {
-    let mut line = serde_json::json!({
-        "listening": listening,
-        "version": env!("CARGO_PKG_VERSION"),
-        "data_dir": PathBuf::from(data_dir).display().to_string(),
-    });
-    if let (Some(sandbox), Some(object)) = (sandbox, line.as_object_mut()) {
-        object.insert("sandbox".to_owned(), sandbox.clone());
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-    let Some(key) = sandbox.and_then(|sandbox| sandbox.get("api_key")?.as_str()) else {
-        return;
-    };
-    eprintln!(
-        "\nThe sandbox is ready. Try, in another terminal:\n\n  \
-         export KEY={key}\n  \
-         curl -s http://{listening}/api/mediums/card -H \"Authorization: Bearer $KEY\" \\\n    \
-         -H 'Content-Type: application/json' \\\n    \
-         -d '{{\"holder_urn\":\"did:bloque:sandbox:demo\",\"input\":{{\"create\":\
-         {{\"card_type\":\"VIRTUAL\"}}}},\"metadata\":{{\"name\":\"First card\"}}}}'\n\n\
-         README.md goes on from there; http://{listening}/docs/ has every route.\n"
-    );
-}
-
-/// SIGTERM and SIGINT, listened to from the moment this exists.
-struct StopSignals(std::io::Result<(Signal, Signal)>);
-
-impl StopSignals {
-    fn listen() -> Self {
-        let terminate = signal(SignalKind::terminate());
-        Self(terminate.and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?))))
-    }
-
-    async fn wait(self) {
-        match self.0 {
-            Ok((mut terminate, mut interrupt)) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be listened to; stop with SIGKILL, it is safe");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 /// Stops taking requests, lets those under way end, takes a snapshot.

@@ -160,10 +160,10 @@ fn gone_disables_an_endpoint_and_parks_for_an_account() {
     receiver.answer(|_| Answer::of(200));
     let on = json!({ "enabled": true }).to_string();
     client.send(("PATCH", &path), &[], on).expect(200);
+    // The second is there only if it came before the first was answered: a disabled endpoint gets nothing.
     wait_until("what waited goes out", || {
-        purchases(&receiver, "/e").len() == 2
+        purchases(&receiver, "/e").first().map(String::as_str) == Some("g-000")
     });
-    assert_eq!(purchases(&receiver, "/e"), ids("g", 2));
     assert_eq!(purchases(&receiver, "/a"), Vec::<String>::new());
     let parked = deliveries(&client, "status=parked&event=purchase");
     for delivery in parked.iter().rev() {
