@@ -106,9 +106,9 @@ struct Recorder<'a> {
 
 impl Recorder<'_> {
     fn send(&mut self, route: (&str, &str), body: &Value) -> Reply {
-        let reply = self
-            .client
-            .send(route, &[("idempotency-key", route.1)], body.to_string());
+        let key = format!("request-{}", self.texts.0.len());
+        let headers = [("idempotency-key", key.as_str())];
+        let reply = self.client.send(route, &headers, body.to_string());
         let what = format!("{} {}", route.0, route.1);
         self.texts
             .add(&what, format!("{:?}\n{}", reply.headers, reply.text));
