@@ -288,11 +288,15 @@ pub async fn serve(
 
 /// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
 fn finish_rotation(app: &Data<http::App>) {
-    if !app.resealer.is_finished() && app.resealer.begin() {
+    if app.resealer.is_finished() {
+        return;
+    }
+    if let Some(claim) = app.resealer.claim() {
         tracing::info!(
             key = app.vault.active(),
             "a rotation of the vault's keys goes on"
         );
+        claim.begin();
     }
 }
 
