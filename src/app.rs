@@ -39,7 +39,7 @@ use crate::{
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
         self,
-        operator::{reseal::Resealer, snapshots::Snapshots},
+        operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
         problem::Problem,
         programme::card_data::CardSettings,
     },
@@ -245,8 +245,10 @@ pub async fn serve(
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
+        tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         vault,
+        pin_tries: http::network::pin::PinTries::default(),
         cards: card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
@@ -273,6 +275,9 @@ pub async fn serve(
     let serving = actix_rt::spawn(server);
     wait_for_workers(&engine, workers).await;
     Supervisor::new(engine.clone(), care(&config)).start();
+    if sandbox.is_some() && config.sandbox.rates {
+        keep_sandbox_rates(&engine).await?;
+    }
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     finish_rotation(&app);
@@ -432,6 +437,23 @@ fn fill_random(random: &mut [u8]) {
         tracing::error!(%error, "the system gave no randomness");
         std::process::exit(1);
     }
+}
+
+/// Sets the sandbox's own rates where there are none, and keeps them from becoming too old.
+async fn keep_sandbox_rates(engine: &Arc<Engine>) -> Result<(), ServeError> {
+    rates::start(engine).await?;
+    let age_max = u64::try_from(engine.shared.terms.rate_age_seconds_max).unwrap_or(0);
+    let every = Duration::from_secs((age_max / 2).clamp(1, 3_600));
+    let engine = engine.clone();
+    actix_rt::spawn(async move {
+        loop {
+            actix_rt::time::sleep(every).await;
+            if let Err(error) = rates::renew(&engine).await {
+                tracing::warn!(%error, "the sandbox's rates could not be renewed now");
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The sandbox's holder of the first steps, so that a client can connect as it.

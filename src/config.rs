@@ -78,6 +78,7 @@ pub struct Config {
     pub fees: Fees,
     pub rates: Rates,
     pub lists: Lists,
+    pub sandbox: Sandbox,
     pub outgoing: Outgoing,
     pub log: Log,
 }
@@ -140,6 +141,7 @@ section! {
         fx_account_urn: String,
     }
     Rates { age_max_s: i64, file: String, url: String, poll_s: u64 }
+    Sandbox { rates: bool }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
     Log { level: String, format: String }

@@ -1,7 +1,7 @@
 //! Cardwright: issues virtual cards and authorizes their payments.
 //!
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
-//! [`actors`] (the shell), [`access`] (tokens and codes), [`replay`] (what the log folds to), [`outside`] (rates and lists from
+//! [`actors`] (the shell), [`access`] (tokens and codes), [`tokens`] (a card on a device), [`replay`] (what the log folds to), [`outside`] (rates and lists from
 //! elsewhere), [`http`] (the faces), [`app`] (the whole, wired).
 
 pub mod access;
@@ -17,5 +17,6 @@ pub mod outbox;
 pub mod outside;
 pub mod replay;
 pub mod telemetry;
+pub mod tokens;
 pub mod vault;
 pub mod wire;

@@ -333,7 +333,7 @@ mod tests {
         let refused = codes.issue(ana(), 1, at(100)).err();
         assert_eq!(refused, Some(CodeError::TooMany { retry_after_s: 501 }));
         codes
-            .issue(ANA, 1, at(600))
+            .issue(ana(), 1, at(600))
             .expect("the first is out of the window");
     }
 

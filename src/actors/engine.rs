@@ -511,6 +511,7 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)
@@ -523,7 +524,8 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Expire(_)
         | Command::Refund(_)
         | Command::ReverseRefund { .. }
-        | Command::Absorb(_) => answer.fingerprint == request.fingerprint,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => answer.fingerprint == request.fingerprint,
     }
 }
 

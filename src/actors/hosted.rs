@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         apply::{self, Stamp},
-        command::{Command, Context, TRANSFERS_MAX},
+        command::{Command, Context, Simulation, TRANSFERS_MAX},
         event::Event,
         group::Group,
         hold::Authorization,
@@ -347,10 +347,12 @@ impl Hosted {
             | Command::Capture(step)
             | Command::Reverse(step)
             | Command::Refund(step)
-            | Command::ReverseRefund { step, .. } => step,
+            | Command::ReverseRefund { step, .. }
+            | Command::Simulate(Simulation::ExpireNow(step)) => step,
             Command::OpenAccount(_)
             | Command::ChangeAccount(_)
             | Command::PatchAccount(_)
+            | Command::LinkAccount(_)
             | Command::Deposit(_)
             | Command::Withdraw(_)
             | Command::SendTransfer(_)
@@ -360,7 +362,10 @@ impl Hosted {
             | Command::Authorize(_)
             | Command::ForcePost(_)
             | Command::Expire(_)
-            | Command::Absorb(_) => return None,
+            | Command::Absorb(_)
+            | Command::Simulate(Simulation::OpenHeld(_) | Simulation::EndCreation { .. }) => {
+                return None;
+            }
         };
         let lsn = self.group.closed.get(&step.authorization)?;
         let is_current = request
@@ -473,6 +478,7 @@ fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
         | Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)
@@ -482,7 +488,8 @@ fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
         | Command::Increment(_)
         | Command::Reverse(_)
         | Command::Expire(_)
-        | Command::Absorb(_) => TransferId(0),
+        | Command::Absorb(_)
+        | Command::Simulate(_) => TransferId(0),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What only a card has beside its face: its sealed data, the verifier of its PIN, the tokens that stand
 //! in for it on devices. Nothing here can be read without the vault's keys.
 
-use super::time::Timestamp;
+use super::{account::Status, time::Timestamp};
 
 /// Bytes that only the vault can open. Their Debug form says which key they are under and nothing else.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,6 +84,26 @@ impl TokenStatus {
             Self::Deactivated => "deactivated",
         }
     }
+
+    /// What it comes to under a card in that state: a frozen card suspends its tokens, one that ended
+    /// or never came to be has none that live.
+    #[must_use]
+    pub const fn under(self, card: Status) -> Self {
+        match (card, self) {
+            (Status::Disabled | Status::Deleted | Status::CreationFailed, _)
+            | (_, Self::Deactivated) => Self::Deactivated,
+            (Status::Frozen | Status::CreationInProgress, _) => Self::Suspended,
+            (Status::Active, own) => own,
+        }
+    }
+
+    /// Every state.
+    pub const ALL: [Self; 4] = [
+        Self::Issued,
+        Self::Active,
+        Self::Suspended,
+        Self::Deactivated,
+    ];
 }
 
 /// A number that stands in for the card's on one device.
@@ -161,6 +181,44 @@ impl CardChange {
         match self {
             Self::Reseal { .. } | Self::ResealTokens(_) => true,
             Self::SetPin(_) | Self::AddToken(_) | Self::SetTokenStatus { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A card's state and a token's own, and what they come to.
+    #[test]
+    fn a_token_lives_no_longer_and_no_more_than_its_card() {
+        use TokenStatus::{Active, Deactivated, Issued, Suspended};
+        let check = |card: Status, expect: [TokenStatus; 4]| {
+            assert_eq!(
+                TokenStatus::ALL.map(|own| own.under(card)),
+                expect,
+                "{card:?}"
+            );
+        };
+        check(Status::Active, [Issued, Active, Suspended, Deactivated]);
+        let waits = [Suspended, Suspended, Suspended, Deactivated];
+        check(Status::Frozen, waits);
+        check(Status::CreationInProgress, waits);
+        for gone in [Status::Disabled, Status::Deleted, Status::CreationFailed] {
+            check(gone, [Deactivated; 4]);
+        }
+    }
+
+    #[test]
+    fn a_card_that_goes_on_never_brings_a_token_back_that_ended() {
+        for own in TokenStatus::ALL {
+            for card in Status::ALL {
+                for later in card.next() {
+                    let (before, after) = (own.under(card), own.under(*later));
+                    let is_back = before == TokenStatus::Deactivated && after != before;
+                    assert!(!is_back, "{own:?}: {card:?} -> {later:?}");
+                }
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     merchant::{Merchant, TransactionMedium},
     money::{Amount, Asset, Currency, Decimal, LocalAmount},
     policy::{
-        Policy, Terms,
+        Link, Policy, Terms,
         controls::Calendar,
         origin::{self, OriginTerms},
     },
@@ -71,6 +71,8 @@ pub enum Command {
     ChangeAccount(Box<ChangeAccount>),
     /// Change an account's face and merge into the metadata it has at that moment.
     PatchAccount(Box<PatchAccount>),
+    /// Put an account in front of other money, and change its face.
+    LinkAccount(Box<LinkAccount>),
     /// Money from the world.
     Deposit(MoveMoney),
     /// Money to the world.
@@ -106,6 +108,24 @@ pub enum Command {
     },
     /// Take in another group: as it is now, and it does nothing more.
     Absorb(Arc<Absorption>),
+    /// What only a sandbox asks.
+    Simulate(Simulation),
+}
+
+/// What the world does in its own time, and a sandbox at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Simulation {
+    /// Make an account that stays in `creation_in_progress`.
+    OpenHeld(Box<OpenAccount>),
+    /// The making of an account ends.
+    EndCreation {
+        /// Which.
+        account: AccountNo,
+        /// Whether it went well.
+        is_made: bool,
+    },
+    /// A hold's time runs out at this moment.
+    ExpireNow(StepRequest),
 }
 
 /// A new account.
@@ -156,6 +176,19 @@ pub struct PatchAccount {
     pub within: Option<&'static str>,
     /// The keys to set; a null removes its key.
     pub merge: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An account goes in front of other money of its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkAccount {
+    /// What else changes; its metadata is `None` here.
+    pub change: ChangeAccount,
+    /// What goes into the metadata, if anything.
+    pub merge: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The money.
+    pub ledger: LedgerNo,
+    /// An account in front of it.
+    pub face: Link,
 }
 
 /// A deposit or a withdrawal.

@@ -80,6 +80,7 @@ const SALT_LEDGER: u64 = 0x6c65_6467_6572_3132;
 const SALT_TOKEN: u64 = 0x746f_6b65_6e31_3233;
 const SALT_AUTHORIZATION: u64 = 0x6175_7468_3132_3334;
 const SALT_RECORD: u64 = 0x7265_636f_7264_3132;
+const SALT_DEVICE: u64 = 0x6465_7669_6365_746b;
 const SALT_TRANSFER: u64 = 0x7472_616e_7366_6572;
 const SALT_EVENT: u64 = 0x6576_656e_7431_3233;
 
@@ -258,6 +259,47 @@ impl FromStr for AuthorizationId {
     }
 }
 
+/// A token that stands in for a card on a device: its card, and a number by which it differs from the
+/// card's others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceTokenId {
+    /// The card's account.
+    pub account: AccountNo,
+    /// Drawn by chance.
+    pub number: u32,
+}
+
+impl fmt::Display for DeviceTokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::with_capacity(24);
+        out.push_str("tok_");
+        let mixed = scramble(self.account.0, SALT_DEVICE);
+        let low = u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or(0);
+        push_digits(&mut out, mixed, DIGITS_OF_U64);
+        push_digits(&mut out, u64::from(self.number ^ low), DIGITS_OF_U32);
+        f.write_str(&out)
+    }
+}
+
+impl FromStr for DeviceTokenId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let read = || {
+            let digits = text.strip_prefix("tok_")?;
+            let mixed = read_digits(digits.get(..DIGITS_OF_U64)?, DIGITS_OF_U64)?;
+            let hidden = read_digits(digits.get(DIGITS_OF_U64..)?, DIGITS_OF_U32)?;
+            let low = mixed & u64::from(u32::MAX);
+            let number = u32::try_from(hidden ^ low).ok()?;
+            Some(Self {
+                account: AccountNo(unscramble(mixed, SALT_DEVICE)),
+                number,
+            })
+        };
+        read().ok_or_else(|| wrong("a device token's id (tok_…)", text))
+    }
+}
+
 /// A thing that is one record of the log: a step, a deposit, a movement. Its text carries the
 /// record's position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -359,6 +401,11 @@ mod tests {
                 number: 7,
             };
             assert_eq!(id.to_string().parse(), Ok(id));
+            let token = DeviceTokenId {
+                account,
+                number: 4_000_000_007,
+            };
+            assert_eq!(token.to_string().parse(), Ok(token));
             assert_eq!(
                 RecordId::parse(&RecordId(number).text("op_"), "op_", ""),
                 Ok(RecordId(number))
@@ -383,6 +430,7 @@ mod tests {
         ] {
             assert!(text.parse::<AccountNo>().is_err(), "{text}");
             assert!(text.parse::<AuthorizationId>().is_err(), "{text}");
+            assert!(text.parse::<DeviceTokenId>().is_err(), "{text}");
         }
     }
 }

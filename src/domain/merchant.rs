@@ -74,6 +74,9 @@ pub struct Merchant {
 #[derive(Clone, Debug, Default, Eq)]
 pub struct TransactionMedium(String);
 
+/// The name under which a purchase says which device's token it was made with.
+pub const TOKEN_ID: &str = "token_id";
+
 const BETWEEN: char = '\u{1f}';
 const BEHIND: char = '\u{1e}';
 

@@ -232,9 +232,18 @@ pub enum Rejection {
     /// The metadata names an account that this one may not draw on.
     #[error(transparent)]
     Link(MetadataError),
+    /// The account cannot go in front of other money: why not.
+    #[error("{0}")]
+    CannotLink(&'static str),
+    /// As many accounts share the money as may.
+    #[error("{0} accounts share an actor already, which is the most")]
+    TooManyAccounts(usize),
     /// Two groups of accounts cannot become one.
     #[error("{0}")]
     CannotJoin(&'static str),
+    /// What only cards have was asked of a pocket.
+    #[error("the account is not a card")]
+    NotACard,
     /// The account has no card data: it is a pocket, or a card from before there was a vault.
     #[error("the account has no card data")]
     NoCardFile,

@@ -40,6 +40,10 @@ pub struct App {
     pub resealer: Arc<operator::reseal::Resealer>,
     /// What the settings say of cards.
     pub cards: programme::card_data::CardSettings,
+    /// Issues tokens for devices.
+    pub tokens: Arc<dyn crate::tokens::TokenProvider>,
+    /// Wrong PINs.
+    pub pin_tries: network::pin::PinTries,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.

@@ -202,7 +202,14 @@ impl From<Rejection> for Problem {
                 Self::impossible(first.map_or("metadata".to_owned(), |link| link.key), text)
             }
             Rejection::CannotJoin(_) => Self::impossible("metadata", text),
+            Rejection::CannotLink(_) => {
+                let mut problem = Self::conflict("ledger_account_in_use", text);
+                problem.field = Some("ledger_account_id".to_owned());
+                problem
+            }
+            Rejection::TooManyAccounts(_) => Self::impossible("ledger_account_id", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
+            Rejection::NotACard => Self::impossible("urn", text),
             Rejection::NoCardFile => Self::conflict("no_card_data", text),
             Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
             Rejection::TokenNotFound => Self::not_found("token_not_found", text),

@@ -88,6 +88,31 @@ impl<'a> History<'a> {
         }
     }
 
+    /// The next record in the order of time, newest first, with its position. Records of two actors may
+    /// have the same moment, and may stand in the log in the other order.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`] if it cannot be read.
+    pub fn older_by_time(&mut self) -> Result<Option<(u64, Entry)>, HistoryError> {
+        let mut newest: Option<(Timestamp, u64, usize)> = None;
+        for (place, line) in self.lines.iter_mut().enumerate() {
+            if let Some(entry) = line.peek(self.journal, &mut self.reads)? {
+                newest = newest.max(Some((entry.time, line.next, place)));
+            }
+        }
+        let line = newest.and_then(|(_, _, place)| self.lines.get_mut(place));
+        let Some(line) = line else {
+            return Ok(None);
+        };
+        let at = line.next;
+        let entry = line.held.take();
+        if let Some(entry) = &entry {
+            line.next = entry.links.previous;
+        }
+        Ok(entry.map(|entry| (at, entry)))
+    }
+
     /// Goes on to the newest records from before `moment`.
     ///
     /// # Errors
@@ -287,6 +312,36 @@ mod tests {
                 assert_eq!(found, expected, "at or below {position}");
             }
         }
+    }
+
+    #[test]
+    fn two_actors_are_read_in_the_order_of_time() {
+        let journal = MemoryJournal::new();
+        let (mut one, mut two) = (Trail::default(), Trail::default());
+        // The log's order is not the time's, and two have the same moment.
+        for (actor, time) in [(1, 10), (2, 30), (1, 20), (1, 40), (2, 40)] {
+            let trail = if actor == 1 { &mut one } else { &mut two };
+            let entry = Entry {
+                time: Timestamp::from_micros(time),
+                actor: ActorId(actor),
+                sequence: trail.count() + 1,
+                links: trail.next_links(),
+                keys: Vec::new(),
+                fingerprint: 0,
+                body: Body::Group(Vec::new()),
+            };
+            let mut bytes = Vec::new();
+            wire::encode_entry(&entry, &mut bytes);
+            let place = journal.reserve().expect("room");
+            trail.push(journal.append(place, &bytes).get());
+        }
+        let lines = [(ActorId(1), one.last()), (ActorId(2), two.last())];
+        let mut history = History::new(&journal, &lines);
+        let read = std::iter::from_fn(|| history.older_by_time().expect("readable"));
+        let times: Vec<_> = read
+            .map(|(_, entry)| (entry.time.micros(), entry.actor.0))
+            .collect();
+        assert_eq!(times, [(40, 2), (40, 1), (30, 2), (20, 1), (10, 1)]);
     }
 
     #[test]

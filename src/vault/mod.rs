@@ -13,6 +13,8 @@ pub mod text;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub mod pin;
+
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::{Mutex, RwLock};
 use ring::aead::{Aad, NONCE_LEN, Nonce};
@@ -183,6 +185,13 @@ impl Vault {
             derivation: Zeroizing::new(derivation),
             writing: Mutex::new(()),
         }
+    }
+
+    /// A vault with that derivation key, for tests.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of(derivation: [u8; 32]) -> Self {
+        Self::new(KeyRing::of([7; 32]), Source::Environment, derivation)
     }
 
     /// Keeps the active key from being retired while something sealed under it is not yet recorded.

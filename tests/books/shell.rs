@@ -320,6 +320,7 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         Command::OpenAccount(_)
         | Command::ChangeAccount(_)
         | Command::PatchAccount(_)
+        | Command::LinkAccount(_)
         | Command::Deposit(_)
         | Command::Withdraw(_)
         | Command::SendTransfer(_)
@@ -328,7 +329,8 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::ReturnTransfer(_)
         | Command::Authorize(_)
         | Command::ForcePost(_)
-        | Command::Absorb(_) => None,
+        | Command::Absorb(_)
+        | Command::Simulate(_) => None,
     }
 }
 

@@ -298,6 +298,11 @@ impl Client {
         }
     }
 
+    /// What it sends as its key.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Sends anything; an error if no whole answer came.
     pub fn try_send(
         &self,

@@ -126,9 +126,15 @@ fn wrong_parameters_are_named() {
         assert!((400..500).contains(&refused.status), "{query}: {refused:?}");
         assert_eq!(refused.json["error"]["field"], field, "{query}");
     }
-    for query in ["limit=x", "limit=-1", "colour=red", "limit=1&limit=2"] {
+    for (query, field) in [
+        ("limit=x", "limit"),
+        ("limit=-1", "limit"),
+        ("colour=red", "colour"),
+        ("limit=1&limit=2", "limit"),
+    ] {
         let refused = client.get(&format!("/v1/authorizations?card={card}&{query}"));
         assert_eq!(refused.code(400), "malformed_request", "{query}");
+        assert_eq!(refused.json["error"]["field"], field, "{query}");
     }
     assert_eq!(ids(&page(&client, &card, "")), Vec::<String>::new());
 }

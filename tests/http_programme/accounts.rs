@@ -123,8 +123,8 @@ fn faces_change_and_states_have_their_order() {
     assert_eq!(account["result"]["account"]["webhook_url"], Value::Null);
     refused(&server.patch(&card, &json!({})), 400, "body");
     refused(
-        &server.patch(&card, &json!({ "ledger_account_id": "ldg_1" })),
-        422,
+        &server.patch(&card, &json!({ "ledger_account_id": "ldg_x" })),
+        404,
         "ledger_account_id",
     );
     refused(

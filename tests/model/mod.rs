@@ -109,6 +109,8 @@ impl Model {
             Command::ChangeAccount(change) => self.change(group, change),
             // The model keeps no metadata: the generator sends changes of state as they are.
             Command::PatchAccount(patch) => self.change(group, &patch.change),
+            // The model has no sharing of money after the making of an account: it is not played.
+            Command::LinkAccount(link) => self.change(group, &link.change),
             Command::Deposit(money) => self.deposit(group, money),
             Command::Withdraw(money) => self.withdraw(group, money),
             Command::SendTransfer(send) => self.send(group, send),
@@ -125,6 +127,7 @@ impl Model {
             Command::ReverseRefund { step, refund } => self.unrefund(group, step, *refund),
             // The generator links nothing: the model's groups stay apart.
             Command::Absorb(_) => Err("cannot join"),
+            Command::Simulate(_) => unreachable!("not played"),
         };
         done.unwrap_or_else(|refused| format!("rejected {refused}"))
     }

@@ -101,7 +101,10 @@ const fn word(rejection: &Rejection) -> &'static str {
         Rejection::Metadata(_) => "metadata",
         Rejection::Apart { .. } | Rejection::Link(_) => "link",
         Rejection::CannotJoin(_) => "cannot join",
-        Rejection::NoCardFile
+        Rejection::CannotLink(_) => "cannot link",
+        Rejection::TooManyAccounts(_) => "too many accounts",
+        Rejection::NotACard
+        | Rejection::NoCardFile
         | Rejection::SealedMeanwhile
         | Rejection::TokenNotFound
         | Rejection::IllegalTokenTransition { .. }

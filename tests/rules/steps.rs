@@ -55,8 +55,10 @@ impl Model {
             Command::SettleTransfer(_) => Ok("settled".into()),
             Command::OpenAccount(_)
             | Command::PatchAccount(_)
+            | Command::LinkAccount(_)
             | Command::SendTransfer(_)
-            | Command::Absorb(_) => {
+            | Command::Absorb(_)
+            | Command::Simulate(_) => {
                 unreachable!("not played")
             }
         };

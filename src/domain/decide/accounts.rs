@@ -1,12 +1,15 @@
 //! Making accounts and changing their faces.
 
+use serde_json::{Map, Value};
+
 use super::card_file;
 use crate::domain::{
     account::{Account, Status},
     card::CardChange,
-    command::{ChangeAccount, Context, OpenAccount, PatchAccount},
+    command::{ChangeAccount, Context, LinkAccount, OpenAccount, PatchAccount},
     event::Event,
-    group::Group,
+    funds::Balance,
+    group::{ACCOUNTS_MAX, Group},
     ids::AccountNo,
     outcome::Rejection,
     policy::{Link, Policy, metadata},
@@ -19,29 +22,7 @@ pub(super) fn open(
     open: &OpenAccount,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    if group.account(open.no).is_some() {
-        return Err(Rejection::AccountExists);
-    }
-    let shares_money = open.ledger.0 != open.no.0;
-    if shares_money && group.ledger(open.ledger).is_none() {
-        return Err(Rejection::LedgerNotFound);
-    }
-    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
-    let mut account = Account {
-        no: open.no,
-        medium: open.medium.clone(),
-        holder_urn: open.holder_urn.clone(),
-        ledger: open.ledger,
-        status: Status::CreationInProgress,
-        status_reason: None,
-        webhook_url: open.webhook_url.clone(),
-        metadata: open.metadata.clone(),
-        policy: open.policy.clone(),
-        usage: None,
-        card: open.card.clone(),
-        created_at: context.now,
-        updated_at: context.now,
-    };
+    let mut account = begun(group, open, context)?;
     let opened = Event::AccountOpened(Box::new(account.clone()));
     account.status = Status::Active;
     let change = ChangeAccount {
@@ -59,6 +40,45 @@ pub(super) fn open(
     Ok(vec![opened, activated])
 }
 
+/// A new account that stays in `creation_in_progress` until a sandbox says how that ends.
+pub(super) fn open_held(
+    group: &Group,
+    open: &OpenAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let account = begun(group, open, context)?;
+    Ok(Event::AccountOpened(Box::new(account)))
+}
+
+fn begun(group: &Group, open: &OpenAccount, context: &Context<'_>) -> Result<Account, Rejection> {
+    if group.account(open.no).is_some() {
+        return Err(Rejection::AccountExists);
+    }
+    let shares_money = open.ledger.0 != open.no.0;
+    if shares_money && group.ledger(open.ledger).is_none() {
+        return Err(Rejection::LedgerNotFound);
+    }
+    if group.accounts.len() >= ACCOUNTS_MAX {
+        return Err(Rejection::TooManyAccounts(ACCOUNTS_MAX));
+    }
+    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
+    Ok(Account {
+        no: open.no,
+        medium: open.medium.clone(),
+        holder_urn: open.holder_urn.clone(),
+        ledger: open.ledger,
+        status: Status::CreationInProgress,
+        status_reason: None,
+        webhook_url: open.webhook_url.clone(),
+        metadata: open.metadata.clone(),
+        policy: open.policy.clone(),
+        usage: None,
+        card: open.card.clone(),
+        created_at: context.now,
+        updated_at: context.now,
+    })
+}
+
 pub(super) fn change(
     group: &Group,
     change: &ChangeAccount,
@@ -70,6 +90,10 @@ pub(super) fn change(
     let mut account = known.clone();
     if let Some(to) = change.status {
         let from = account.status;
+        if from == Status::CreationInProgress {
+            // Whoever makes the account says when it is made, nobody else.
+            return Err(Rejection::AccountNotOpen { status: from });
+        }
         if !from.next().contains(&to) {
             return Err(Rejection::IllegalTransition { from, to });
         }
@@ -79,6 +103,10 @@ pub(super) fn change(
         account.status_reason = change.status_reason;
     }
     if let Some((metadata, policy)) = &change.metadata {
+        if known.status == Status::Deleted {
+            let status = known.status;
+            return Err(Rejection::AccountNotOpen { status });
+        }
         let own = (account.no, account.holder_urn.as_str());
         check_links(group, own, policy, &known.policy.linked())?;
         account.metadata.clone_from(metadata);
@@ -88,8 +116,7 @@ pub(super) fn change(
         account.webhook_url.clone_from(webhook_url);
     }
     if let Some(card) = &change.card {
-        let file = account.card.as_deref_mut().ok_or(Rejection::NoCardFile)?;
-        card_file::change(file, card, context.now)?;
+        card_file::change(&mut account, card, context.now)?;
     }
     // The same data under another key is no change that anyone outside could see.
     let is_resealing = change.card.as_deref().is_some_and(CardChange::is_resealing);
@@ -131,17 +158,91 @@ fn check_links(
     }
 }
 
+/// The same, and the account goes in front of other money of its holder. Money that nobody else could
+/// reach is not left behind, and neither is its past: refunds still go to where they came from.
+pub(super) fn link(
+    group: &Group,
+    link: &LinkAccount,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let known = group
+        .account(link.change.account)
+        .ok_or(Rejection::AccountNotFound)?;
+    let Some(face) = group.account(link.face.account) else {
+        return Err(Rejection::Apart {
+            holder_urn: known.holder_urn.clone(),
+            links: vec![link.face.clone()],
+        });
+    };
+    link.face
+        .check(face, &known.holder_urn)
+        .map_err(Rejection::Link)?;
+    if face.ledger != link.ledger {
+        return Err(Rejection::LedgerNotFound);
+    }
+    if known.ledger != link.ledger {
+        may_leave(group, known)?;
+    }
+    let mut event = match &link.merge {
+        Some(merge) => merged(group, &link.change, (None, merge), context)?,
+        None => change(group, &link.change, context)?,
+    };
+    if let Event::AccountChanged { account, .. } = &mut event {
+        account.ledger = link.ledger;
+    }
+    Ok(event)
+}
+
+fn may_leave(group: &Group, account: &Account) -> Result<(), Rejection> {
+    let status = account.status;
+    if status == Status::Deleted {
+        return Err(Rejection::AccountNotOpen { status });
+    }
+    let holds = group.open.values().any(|open| {
+        let mut legs = open.authorization.legs.iter();
+        legs.any(|leg| leg.account == account.no && !leg.held().is_zero())
+    });
+    if holds {
+        return Err(Rejection::CannotLink(HAS_HOLDS));
+    }
+    let is_other = |other: &&Account| other.no != account.no && other.status != Status::Deleted;
+    let mut others = group.accounts.iter().filter(is_other);
+    let has_other_face = others.any(|other| other.ledger == account.ledger);
+    let never_had = |(_, balance): &(_, Balance)| *balance == Balance::default();
+    let ledger = group.ledger(account.ledger);
+    if has_other_face || ledger.is_none_or(|ledger| ledger.balances.iter().all(never_had)) {
+        Ok(())
+    } else {
+        Err(Rejection::CannotLink(HAS_MONEY))
+    }
+}
+
+const HAS_HOLDS: &str = "ledger_account_id: purchases of this account hold money; it can be changed \
+                         when they are captured or reversed";
+const HAS_MONEY: &str = "ledger_account_id: this account is the only one in front of money with a past, \
+                         which nobody could reach any more; open another account with that \
+                         ledger_account_id instead";
+
 /// The same with the metadata merged; what the merge came to stands in the event.
 pub(super) fn patch(
     group: &Group,
     patch: &PatchAccount,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
+    merged(group, &patch.change, (patch.within, &patch.merge), context)
+}
+
+fn merged(
+    group: &Group,
+    asked: &ChangeAccount,
+    (within, merge): (Option<&'static str>, &Map<String, Value>),
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
     let known = group
-        .account(patch.change.account)
+        .account(asked.account)
         .ok_or(Rejection::AccountNotFound)?;
-    let merged = metadata::merge(&known.metadata, patch.within, &patch.merge, context.terms)?;
-    let mut whole = patch.change.clone();
-    whole.metadata = Some(merged);
+    let settled = metadata::merge(&known.metadata, within, merge, context.terms)?;
+    let mut whole = asked.clone();
+    whole.metadata = Some(settled);
     change(group, &whole, context)
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::{capture, draft::Draft, step, usage};
 use crate::domain::{
     account::{Account, Medium, Status, StatusReason},
+    card::TokenStatus,
     command::{Authorize, Context},
     event::{Approved, Declined, Event},
     explanation::Explanation,
     group::Group,
     hold::{Authorization, TransactionType},
-    ids::AuthorizationId,
+    ids::{AuthorizationId, DeviceTokenId},
+    merchant::TOKEN_ID,
     money::Amount,
     outcome::{DeclineReason, Rejection},
     policy::route::{NoRoute, Route, Search},
@@ -19,7 +21,7 @@ use crate::domain::{
 };
 
 /// Controls come before money, in this order: the card's status, its expiry, the direction of the
-/// money; single use, merchant lock, category, merchant, country, channel and hours, the origin's
+/// money, the device's token; single use, merchant lock, category, merchant, country, channel and hours, the origin's
 /// before the card's; then the limits, the origin's before the card's; then the currency, the funds
 /// and the fees. The first that fails is the reason.
 pub(super) fn decide(
@@ -36,7 +38,8 @@ pub(super) fn decide(
         request,
         context,
     };
-    if let Some(reason) = control(account, request.kind, context.now) {
+    let refused = control(account, request.kind, context.now);
+    if let Some(reason) = refused.or(token_refused(account, request)?) {
         return purchase.decline(reason, Explanation::default());
     }
     if let Some((reason, refused)) = usage::refused(account, (request, request.local), context)? {
@@ -90,6 +93,26 @@ pub(super) fn control(
         return Some(DeclineReason::CardExpired);
     }
     (kind == TransactionType::Credit).then_some(DeclineReason::CreditNotSupported)
+}
+
+/// A purchase by a device's token needs one that is in use. Another's names for its tokens, such as a
+/// processor's, are none of ours.
+fn token_refused(
+    account: &Account,
+    request: &Authorize,
+) -> Result<Option<DeclineReason>, Rejection> {
+    let Some(named) = request.medium.get(TOKEN_ID) else {
+        return Ok(None);
+    };
+    let id = named.parse::<DeviceTokenId>().ok();
+    if id.is_none_or(|id| id.account != account.no) {
+        return Ok(None);
+    }
+    let tokens = account.card.iter().flat_map(|file| &file.tokens);
+    let token = tokens.into_iter().find(|token| token.id == named);
+    let token = token.ok_or(Rejection::TokenNotFound)?;
+    let is_in_use = token.status == TokenStatus::Active;
+    Ok((!is_in_use).then_some(DeclineReason::CardNotActive))
 }
 
 pub(super) fn next_id(group: &Group) -> AuthorizationId {

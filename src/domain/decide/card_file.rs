@@ -1,6 +1,7 @@
 //! Changes of what only a card has.
 
 use crate::domain::{
+    account::{Account, Medium, Status},
     card::{CardChange, CardFile, DeviceToken, TokenStatus},
     outcome::Rejection,
     time::Timestamp,
@@ -10,10 +11,15 @@ use crate::domain::{
 const TOKENS_MAX: usize = 64;
 
 pub(super) fn change(
-    file: &mut CardFile,
+    account: &mut Account,
     change: &CardChange,
     now: Timestamp,
 ) -> Result<(), Rejection> {
+    if account.medium == Medium::Virtual {
+        return Err(Rejection::NotACard);
+    }
+    require_standing(account.status, change)?;
+    let file = account.card.as_deref_mut().ok_or(Rejection::NoCardFile)?;
     match change {
         CardChange::Reseal { from, to } => {
             if file.sealed != *from {
@@ -42,6 +48,30 @@ pub(super) fn change(
         }
     }
     Ok(())
+}
+
+/// A card that is not in use gets no token, and one that ended changes no more; its data may still be
+/// sealed anew.
+const fn require_standing(status: Status, change: &CardChange) -> Result<(), Rejection> {
+    let is_over = matches!(
+        status,
+        Status::Disabled | Status::Deleted | Status::CreationFailed
+    );
+    match change {
+        CardChange::AddToken(_) if !matches!(status, Status::Active) => {
+            Err(Rejection::AccountNotOpen { status })
+        }
+        CardChange::SetPin(_) if is_over => Err(Rejection::AccountNotOpen { status }),
+        CardChange::SetTokenStatus { status: to, .. } if is_over => {
+            let (from, to) = (TokenStatus::Deactivated, *to);
+            Err(Rejection::IllegalTokenTransition { from, to })
+        }
+        CardChange::AddToken(_)
+        | CardChange::SetPin(_)
+        | CardChange::SetTokenStatus { .. }
+        | CardChange::Reseal { .. }
+        | CardChange::ResealTokens(_) => Ok(()),
+    }
 }
 
 fn add(file: &mut CardFile, token: &DeviceToken, now: Timestamp) -> Result<(), Rejection> {

@@ -13,6 +13,7 @@ mod money;
 mod parts;
 mod refund;
 mod reverse;
+mod simulate;
 mod step;
 mod transfer;
 mod usage;
@@ -40,6 +41,7 @@ pub fn decide(
         Command::OpenAccount(open) => return accounts::open(group, open, context),
         Command::ChangeAccount(change) => accounts::change(group, change, context)?,
         Command::PatchAccount(patch) => accounts::patch(group, patch, context)?,
+        Command::LinkAccount(link) => accounts::link(group, link, context)?,
         Command::Deposit(deposit) => money::deposit(group, deposit)?,
         Command::Withdraw(withdrawal) => money::withdraw(group, withdrawal)?,
         Command::SendTransfer(send) => transfer::send(group, send)?,
@@ -57,6 +59,7 @@ pub fn decide(
             return refund::reverse(group, step, *refund, context);
         }
         Command::Absorb(absorption) => absorb::decide(group, absorption)?,
+        Command::Simulate(simulation) => simulate::decide(group, simulation, context)?,
     };
     Ok(vec![event])
 }

@@ -42,7 +42,7 @@ pub(super) fn expire(
     id: AuthorizationId,
     context: &Context<'_>,
 ) -> Result<Event, Rejection> {
-    let mut authorization = group
+    let authorization = group
         .open
         .get(&id)
         .ok_or(Rejection::AuthorizationNotFound)?
@@ -53,15 +53,41 @@ pub(super) fn expire(
             step: "expire",
         });
     }
+    Ok(ended(group, authorization, String::new())?)
+}
+
+/// Ends a hold whose time runs out at this moment, because a sandbox says so: from now on this is when
+/// its time was over.
+pub(super) fn expire_now(
+    group: &Group,
+    request: &StepRequest,
+    context: &Context<'_>,
+) -> Result<Event, Rejection> {
+    let mut authorization = step::find(group, request.authorization, context)?;
+    if !authorization.is_open() {
+        return Err(Rejection::StateForbids {
+            state: authorization.state(),
+            step: "expire",
+        });
+    }
+    authorization.expires_at = context.now;
+    Ok(ended(group, authorization, request.transaction_id.clone())?)
+}
+
+fn ended(
+    group: &Group,
+    mut authorization: Authorization,
+    transaction_id: String,
+) -> Result<Event, MoneyError> {
     authorization.has_expired = true;
     let local = authorization.local_held();
-    Ok(stepped(
+    stepped(
         group,
         authorization,
         StepKind::Expiry,
-        String::new(),
+        transaction_id,
         local,
-    )?)
+    )
 }
 
 fn stepped(

@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     actors::{Answer, Request, Target, Ticket, keys::key_of, registrar::Principal},
-    domain::{command::Command, ids::AccountNo, registry::Scope},
+    domain::{
+        command::Command,
+        ids::{AccountNo, DeviceTokenId},
+        registry::Scope,
+    },
     wire::KeyLife,
 };
 
@@ -178,7 +182,7 @@ fn prepare(
 /// What is not found here is a card.
 pub fn card_problem(error: impl Into<Problem>) -> Problem {
     let mut problem = error.into();
-    if problem.code == "account_not_found" {
+    if matches!(problem.code, "account_not_found" | "token_not_found") {
         problem = Problem::not_found("card_not_found", "card not found");
         problem.field = Some("card".to_owned());
         problem.response_code = Some("14");
@@ -197,7 +201,7 @@ pub fn engine_request(
     header_key: Option<&str>,
     purpose: Purpose,
 ) -> Result<Request, Problem> {
-    let (target, account) = card_target(&parsed.card)?;
+    let (target, account) = paying_target(&parsed.card)?;
     let command = read(parsed, account, purpose)?;
     let (class, command_of): (_, fn(Arc<_>) -> Command) = match purpose {
         Purpose::Authorize => ("authorization", Command::Authorize),
@@ -221,6 +225,15 @@ pub fn engine_request(
         fingerprint: 0,
         recalled: None,
     })
+}
+
+/// Whom the name that a purchase gives is for: a card's, or that of a device's token, which has its
+/// card's number in it.
+fn paying_target(name: &str) -> Result<(Target, AccountNo), Problem> {
+    match name.parse::<DeviceTokenId>() {
+        Ok(DeviceTokenId { account: no, .. }) => Ok((Target::Account { no, urn: None }, no)),
+        Err(_) => card_target(name),
+    }
 }
 
 /// Whom a card's name is for.

@@ -3,9 +3,9 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
@@ -133,25 +133,8 @@ fn first_request(
     found.ok_or_else(|| Problem::not_found("authorization_not_found", "authorization not found"))
 }
 
-/// The list's filters.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ListQuery {
-    /// The card: URN, id or card token.
-    card: Option<String>,
-    /// Only those in this state.
-    state: Option<String>,
-    /// Only those made after this moment, RFC 3339.
-    after: Option<String>,
-    /// Only those made before this moment, RFC 3339.
-    before: Option<String>,
-    /// How many at the most, 1 to 500; 50 if missing.
-    limit: Option<u32>,
-    /// Where the page before ended.
-    cursor: Option<String>,
-}
-
 struct Filter {
+    card: String,
     state: Option<State>,
     after: Option<Timestamp>,
     before: Option<Timestamp>,
@@ -165,7 +148,14 @@ const LOOKED_AT_MAX: usize = 5_000;
 /// Lists a card's authorizations, newest first.
 #[utoipa::path(
     get, path = "/v1/authorizations", tag = "network",
-    params(ListQuery),
+    params(
+        ("card" = String, Query, description = "the card: URN, id or card token"),
+        ("state" = Option<String>, Query, description = "only those in this state"),
+        ("after" = Option<String>, Query, description = "only those made after it, RFC 3339"),
+        ("before" = Option<String>, Query, description = "only those made before it, RFC 3339"),
+        ("limit" = Option<u32>, Query, description = "how many at the most, 1 to 500; 50 if missing"),
+        ("cursor" = Option<String>, Query, description = "where the page before ended"),
+    ),
     responses(
         (status = 200, description = "a page", body = serde_json::Value),
         (status = 400, description = "a wrong parameter: it is named"),
@@ -176,16 +166,11 @@ const LOOKED_AT_MAX: usize = 5_000;
         (status = 503, description = "busy: try again"),
     ),
 )]
-pub async fn list(
-    request: HttpRequest,
-    query: Result<Query<ListQuery>, actix_web::Error>,
-    app: Data<App>,
-) -> HttpResponse {
+pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
     let listed = async {
         let principal = access::require(&request, &app, Scope::Network)?;
-        let query = query.map_err(|error| Problem::malformed("query", error.to_string()))?;
-        page(&query, &app, &principal).await
+        page(&filter_of(&request)?, &app, &principal).await
     };
     match listed.await {
         Ok(body) => json(StatusCode::OK, &id, body),
@@ -193,43 +178,43 @@ pub async fn list(
     }
 }
 
-fn filter_of(query: &ListQuery) -> Result<Filter, Problem> {
-    let time = |field: &str, text: &Option<String>| {
-        let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
-        parsed.map_err(|error| Problem::malformed(field, format!("{field} {error}")))
-    };
-    let state = query.state.as_deref().map(|word| {
+fn filter_of(request: &HttpRequest) -> Result<Filter, Problem> {
+    const ONCE: [&str; 6] = ["card", "state", "after", "before", "limit", "cursor"];
+    let params = Params::read(request, &ONCE, &[])?;
+    let card = params.one("card");
+    let card = card.ok_or_else(|| Problem::malformed("card", "card must name the card"))?;
+    let state = params.one("state").map(|word| {
         let known = State::ALL.iter().find(|state| state.word() == word);
         known.copied().ok_or_else(|| {
             let words: Vec<_> = State::ALL.iter().map(|state| state.word()).collect();
-            Problem::impossible(
-                "state",
-                format!("state must be one of {}", words.join(", ")),
-            )
+            let message = format!("state must be one of {}", words.join(", "));
+            Problem::impossible("state", message)
         })
     });
-    let cursor = query.cursor.as_deref().map(|text| {
+    let cursor = params.one("cursor").map(|text| {
         text.parse()
             .map_err(|_| Problem::malformed("cursor", "cursor is not one of ours"))
     });
-    let limit = query.limit.unwrap_or(50);
+    let limit = params
+        .one("limit")
+        .unwrap_or("50")
+        .parse()
+        .map_err(|_| Problem::malformed("limit", "limit must be a number from 1 to 500"))?;
     if !(1..=500).contains(&limit) {
         return Err(Problem::impossible("limit", "limit must be 1 to 500"));
     }
     Ok(Filter {
+        card: card.to_owned(),
         state: state.transpose()?,
-        after: time("after", &query.after)?,
-        before: time("before", &query.before)?,
-        limit: usize::try_from(limit).unwrap_or(50),
+        after: params.time("after")?,
+        before: params.time("before")?,
+        limit,
         cursor: cursor.transpose()?,
     })
 }
 
-async fn page(query: &ListQuery, app: &App, principal: &Principal) -> Result<Vec<u8>, Problem> {
-    let card = query.card.as_deref();
-    let card = card.ok_or_else(|| Problem::malformed("card", "card must name the card"))?;
-    let filter = filter_of(query)?;
-    let (target, account) = card_target(card)?;
+async fn page(filter: &Filter, app: &App, principal: &Principal) -> Result<Vec<u8>, Problem> {
+    let (target, account) = card_target(&filter.card)?;
     let cursor = filter.cursor;
     let origin = Some(principal.origin.clone());
     let places = app
@@ -244,7 +229,7 @@ async fn page(query: &ListQuery, app: &App, principal: &Principal) -> Result<Vec
         .map_err(card_problem)?;
     let places = places
         .ok_or_else(|| card_problem(Problem::not_found("account_not_found", "card not found")))?;
-    collect(app, account, &filter, places).await
+    collect(app, account, filter, places).await
 }
 
 /// The newest authorizations of a group that come before `cursor`, one more than are looked at.

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod explain;
 pub mod find;
 pub mod money;
+pub mod pin;
 pub mod request;
 pub mod steps;
 pub mod view;
@@ -38,6 +39,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(steps::reverse_refund)),
         )
         .service(resource("/v1/clearings").route(web::post().to(authorize::post_clearing)))
+        .service(resource("/v1/cards/{urn}/pin/verify").route(web::post().to(pin::verify)))
         .service(resource("/v1/deposits").route(web::post().to(money::deposit)))
         .service(resource("/v1/withdrawals").route(web::post().to(money::withdraw)));
 }

@@ -18,7 +18,7 @@ use super::{
     view::{Balances, Int, Text, Time},
 };
 use crate::{
-    actors::{Answer, Request, Target, keys::key_of},
+    actors::{Answer, Request, Target, keys::key_of, registrar::Principal},
     domain::{
         command::{Command, MoveMoney},
         event::{Event, Movement},
@@ -137,15 +137,30 @@ async fn transact(
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed: MoneyRequest<'_> = body::parse(&bytes)?;
+    let header_key = body::idempotency_key(request)?;
+    transact_as(app, &principal, (&parsed, header_key), (class, command)).await
+}
+
+/// Moves money for `principal`.
+///
+/// # Errors
+///
+/// 4xx with the field; [`Problem`] if it cannot be moved now.
+pub async fn transact_as(
+    app: &App,
+    principal: &Principal,
+    (parsed, header_key): (&MoneyRequest<'_>, Option<&str>),
+    (class, command): (&str, fn(MoveMoney) -> Command),
+) -> Result<Answer, Problem> {
     let (target, account) = target(&parsed.account_urn)?;
-    let moved = read(&parsed, account, app)?;
+    let moved = read(parsed, account, app)?;
     let fingerprint = fingerprint(class, &moved)?;
     // Deposits and withdrawals share their references: one reference, one movement.
     let mut keys = vec![(
         key_of(&principal.origin, "reference", &moved.reference),
         KeyLife::Permanent,
     )];
-    keys.extend(body::idempotency_key(request)?.map(|text| {
+    keys.extend(header_key.map(|text| {
         (
             key_of(&principal.origin, "idempotency", text),
             KeyLife::Expiring,
@@ -226,7 +241,12 @@ fn fingerprint(class: &str, moved: &MoveMoney) -> Result<u64, Problem> {
     Ok(wire::fingerprint(class, &known))
 }
 
-fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
+/// The answer to a movement of money.
+///
+/// # Errors
+///
+/// 409 if the record is about something else.
+pub fn show(answer: &Answer, request_id: &str) -> Result<HttpResponse, Problem> {
     let conflict = || {
         Problem::conflict(
             "idempotency_conflict",

@@ -16,7 +16,7 @@ use crate::domain::{
     command::{Authorize, StepAmount},
     hold::TransactionType,
     ids::AccountNo,
-    merchant::{Merchant, TransactionMedium},
+    merchant::{Merchant, TOKEN_ID, TransactionMedium},
     money::{Currency, Decimal, LocalAmount},
 };
 
@@ -28,7 +28,7 @@ pub struct AuthorizationRequest<'a> {
     #[serde(borrow)]
     #[schema(value_type = String, max_length = 128, example = "ctx-1")]
     pub transaction_id: Cow<'a, str>,
-    /// The card: account URN, account id or card token.
+    /// The card: account URN, account id, card token, or the id of a device's token (`tok_…`).
     #[serde(borrow)]
     #[schema(value_type = String, example = "did:bloque:account:card:usr-…:crd-…")]
     pub card: Cow<'a, str>,
@@ -267,10 +267,29 @@ pub fn read(
             .map(merchant)
             .transpose()?
             .unwrap_or_default(),
-        medium: request.medium.take().unwrap_or_default().0,
+        medium: medium(request)?,
         allow_partial: request.partial_approval.unwrap_or(false),
         capture: request.capture.unwrap_or(false),
     }))
+}
+
+/// By what means; a device's token that stands in for the card is one of them.
+fn medium(request: &mut AuthorizationRequest<'_>) -> Result<TransactionMedium, Problem> {
+    let mut medium = request.medium.take().unwrap_or_default().0;
+    if !request.card.starts_with("tok_") {
+        return Ok(medium);
+    }
+    match medium.get(TOKEN_ID) {
+        None => {
+            medium.add(TOKEN_ID, &request.card);
+        }
+        Some(named) if *named == *request.card => {}
+        Some(_) => {
+            let message = "medium.token_id is another token than card";
+            return Err(Problem::impossible("medium.token_id", message));
+        }
+    }
+    Ok(medium)
 }
 
 fn transaction_type(word: &str) -> Result<TransactionType, Problem> {

@@ -97,19 +97,40 @@ async fn take(
     app: &App,
 ) -> Result<Answer, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
-    let command: fn(StepRequest) -> Command = match step {
-        "increment" => Command::Increment,
-        "capture" => Command::Capture,
-        "reverse" => Command::Reverse,
-        "refund" => Command::Refund,
-        _ => {
-            let message = "no such step: increment, capture, reverse or refund";
-            return Err(Problem::not_found("not_found", message));
-        }
-    };
+    command_of(step)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed: StepBody<'_> = body::parse(&bytes)?;
+    let header_key = body::idempotency_key(request)?;
+    let step = (authorization, step);
+    step_on(app, &principal, step, (&parsed, header_key)).await
+}
+
+fn command_of(step: &str) -> Result<fn(StepRequest) -> Command, Problem> {
+    match step {
+        "increment" => Ok(Command::Increment),
+        "capture" => Ok(Command::Capture),
+        "reverse" => Ok(Command::Reverse),
+        "refund" => Ok(Command::Refund),
+        _ => {
+            let message = "no such step: increment, capture, reverse or refund";
+            Err(Problem::not_found("not_found", message))
+        }
+    }
+}
+
+/// Takes a step on the authorization of that name for `principal`.
+///
+/// # Errors
+///
+/// 4xx with the field; [`Problem`] if it cannot be taken now.
+pub async fn step_on(
+    app: &App,
+    principal: &Principal,
+    (authorization, step): (&str, &str),
+    (parsed, header_key): (&StepBody<'_>, Option<&str>),
+) -> Result<Answer, Problem> {
+    let command = command_of(step)?;
     if step == "increment" && parsed.local_amount.is_none() {
         let message = "local_amount must say how much more is wanted";
         return Err(Problem::malformed("local_amount", message));
@@ -117,15 +138,9 @@ async fn take(
     if step != "capture" && parsed.is_final.is_some() {
         return Err(Problem::malformed("final", "final is for captures only"));
     }
-    let authorization = find(app, &principal, authorization).await?;
-    let header_key = body::idempotency_key(request)?;
-    let request = engine_request(
-        &parsed,
-        authorization,
-        (step, header_key),
-        &principal,
-        command,
-    )?;
+    let authorization = find(app, principal, authorization).await?;
+    let class = (step, header_key);
+    let request = engine_request(parsed, authorization, class, principal, command)?;
     app.engine.execute(request).await.map_err(hide_foreign)
 }
 
@@ -139,6 +154,21 @@ async fn undo(
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed: StepBody<'_> = body::parse(&bytes)?;
+    let header_key = body::idempotency_key(request)?;
+    undo_refund(app, &principal, operation, (&parsed, header_key)).await
+}
+
+/// Undoes the refund of that operation id for `principal`.
+///
+/// # Errors
+///
+/// 4xx with the field; [`Problem`] if it cannot be undone now.
+pub async fn undo_refund(
+    app: &App,
+    principal: &Principal,
+    operation: &str,
+    (parsed, header_key): (&StepBody<'_>, Option<&str>),
+) -> Result<Answer, Problem> {
     if parsed.is_final.is_some() {
         return Err(Problem::malformed("final", "final is for captures only"));
     }
@@ -151,10 +181,9 @@ async fn undo(
         return Err(unknown());
     }
     let authorization = app.engine.recall(lsn).map_err(|_| unknown())?;
-    let header_key = body::idempotency_key(request)?;
     let command = move |step| Command::ReverseRefund { step, refund: lsn };
     let class = ("refund_reversal", header_key);
-    let mut request = engine_request(&parsed, authorization.id, class, &principal, command)?;
+    let mut request = engine_request(parsed, authorization.id, class, principal, command)?;
     // Two refunds of one authorization are two requests.
     request.fingerprint = wire::fingerprint(class.0, &(request.fingerprint, lsn));
     let known = app.engine.execute(request).await;
@@ -166,7 +195,7 @@ async fn undo(
 }
 
 /// An authorization of another origin is not found, like one that does not exist.
-fn hide_foreign(error: EngineError) -> Problem {
+pub fn hide_foreign(error: EngineError) -> Problem {
     let problem = Problem::from(error);
     if problem.code == "account_not_found" {
         return Problem::not_found("authorization_not_found", "authorization not found");
@@ -174,7 +203,12 @@ fn hide_foreign(error: EngineError) -> Problem {
     problem
 }
 
-fn engine_request(
+/// The engine's request for a step of that class.
+///
+/// # Errors
+///
+/// 4xx with the field.
+pub fn engine_request(
     parsed: &StepBody<'_>,
     authorization: AuthorizationId,
     (class, header_key): (&str, Option<&str>),

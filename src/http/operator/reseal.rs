@@ -23,12 +23,8 @@ use crate::{
         outcome::Rejection,
         registry::{Registry, RegistryEvent},
     },
-    vault::{
-        Vault, VaultError,
-        file::DERIVATION,
-        issue::{card_aad, token_aad},
-        text::keys_in,
-    },
+    tokens::number::token_aad,
+    vault::{Vault, VaultError, file::DERIVATION, issue::card_aad, text::keys_in},
     wire,
 };
 

@@ -1,4 +1,10 @@
 //! `POST /api/accounts/batch/transfer`: many transfers in one request, each on its own.
+//!
+//! A part that fails stops no other and takes none back. A transfer is known by the batch's reference
+//! and its own: the same again, under whatever `Idempotency-Key`, moves no money twice, so a batch that
+//! failed in part is sent again as it is.
+
+use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::{Deserialize, Serialize};
@@ -17,13 +23,13 @@ use super::{
     transfer::{Order, Sent, Standing, object, send},
 };
 use crate::{
-    actors::EngineError,
+    actors::{EngineError, keys::key_of},
     domain::{
         compliance::Gate,
         ids::RecordId,
         money::{Amount, Asset},
     },
-    wire::{self, Key},
+    wire::{self, Key, KeyLife},
 };
 
 /// The largest body.
@@ -39,12 +45,13 @@ const CHUNK: usize = 80;
 pub struct BatchRequest {
     /// 1 to 800, done in order; one that fails stops no other.
     operations: Vec<OperationRequest>,
-    /// The caller's reference of the batch; each transfer's metadata has it as `batch_reference`.
+    /// The caller's reference of the batch; each transfer's metadata has it as `batch_reference`. With
+    /// it and its own reference a transfer is sent once.
     reference: String,
     /// Goes into each transfer's metadata, under that of the operation.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// Not available yet.
+    /// Not available: a transfer's events go where the accounts' own `webhook_url` says.
     #[schema(value_type = Option<String>)]
     webhook_url: Option<Value>,
 }
@@ -57,7 +64,7 @@ pub struct OperationRequest {
     from_account_urn: String,
     /// The destination, an account of the same origin.
     to_account_urn: String,
-    /// The caller's reference of the transfer.
+    /// The caller's reference of the transfer; no two of a batch have the same.
     reference: String,
     /// Smallest units, as a string of digits.
     amount: String,
@@ -114,8 +121,12 @@ pub struct OperationView {
     extra_details: Option<Value>,
 }
 
-/// Moves money between many accounts. With an idempotency key, a retry sends again only what was not
-/// sent.
+/// Moves money between many accounts: each transfer on its own, in order; one that fails stops no other
+/// and takes none back.
+///
+/// A transfer is sent once for the batch's reference and its own: the batch again sends what was not
+/// sent and says of the rest how it stands now. One that was sent otherwise fails with
+/// `reference_conflict`.
 #[utoipa::path(
     post, path = "/api/accounts/batch/transfer", tag = "programme",
     request_body = BatchRequest,
@@ -157,8 +168,13 @@ async fn batch(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, P
     let mut views = Vec::with_capacity(operations.len());
     let (mut batch_id, mut is_replay) = (0, false);
     for (place, operation) in operations.iter().enumerate() {
-        let key = idempotency.map(|key| (key.part_key(space, place), key.fingerprint));
-        let sent = send(app, caller, order(operation, key)).await;
+        let reference = (&*write.body.reference, &*operation.request.reference);
+        let mut keys = vec![(reference_key(space, reference), KeyLife::Permanent)];
+        if let Some(idempotency) = idempotency {
+            let own = idempotency.part_keys(space, place);
+            keys.extend(own.map(|key| (key, KeyLife::Expiring)));
+        }
+        let sent = send(app, caller, order(operation, keys)).await;
         if let Ok(sent) = &sent {
             batch_id = if batch_id == 0 { sent.lsn } else { batch_id };
             is_replay |= sent.is_replay;
@@ -179,8 +195,9 @@ fn require_level(app: &App, write: &Write<BatchRequest>) -> Result<(), Problem> 
         return Ok(());
     };
     let first = write.idempotency.as_ref();
-    let first = first.map(|key| key.part_key(key_space(&write.caller), 0));
-    if first.is_some_and(|key| app.engine.shared.keys.get(key).is_some()) {
+    let first = first.map(|key| key.part_keys(key_space(&write.caller), 0));
+    let is_known = |key| app.engine.shared.keys.get(key).is_some();
+    if first.is_some_and(|[_, own]| is_known(own)) {
         return Ok(());
     }
     compliance::require(app, &write.caller, holder, Gate::BatchTransfer)
@@ -189,7 +206,10 @@ fn require_level(app: &App, write: &Write<BatchRequest>) -> Result<(), Problem> 
 /// Reads everything before anything is sent.
 fn read<'a>(body: &'a BatchRequest, app: &App) -> Result<Vec<Operation<'a>>, Problem> {
     if body.webhook_url.is_some() {
-        return Err(not_available("webhook_url"));
+        let mut problem = not_available("webhook_url");
+        problem.message =
+            "webhook_url is not available for a batch: set it on the accounts".to_owned();
+        return Err(problem);
     }
     if body.operations.is_empty() || body.operations.len() > OPERATIONS_MAX {
         let message = format!("operations must have 1 to {OPERATIONS_MAX} items");
@@ -214,11 +234,31 @@ fn read<'a>(body: &'a BatchRequest, app: &App) -> Result<Vec<Operation<'a>>, Pro
             ),
         })
     };
+    let mut references = BTreeSet::new();
+    for (place, operation) in body.operations.iter().enumerate() {
+        if !references.insert(&operation.reference) {
+            let field = format!("operations[{place}].reference");
+            let message = format!("{field} stands in the batch before: each has its own");
+            return Err(Problem::malformed(field, message));
+        }
+    }
     body.operations.iter().enumerate().map(read).collect()
 }
 
-fn order<'a>(operation: &'a Operation<'a>, key: Option<(Key, u64)>) -> Order<'a> {
+fn reference_key(space: &str, (batch, own): (&str, &str)) -> Key {
+    // No control characters are in a reference, so this tells any two pairs apart.
+    key_of(space, "batch transfer", &format!("{batch}\n{own}"))
+}
+
+fn order<'a>(operation: &'a Operation<'a>, keys: Vec<(Key, KeyLife)>) -> Order<'a> {
     let request = operation.request;
+    let said = (
+        &request.from_account_urn,
+        &request.to_account_urn,
+        operation.asset.to_string(),
+        operation.amount.to_string(),
+        &operation.metadata,
+    );
     let (from, to) = &operation.fields;
     Order {
         source: (Some(from), &request.from_account_urn),
@@ -228,8 +268,8 @@ fn order<'a>(operation: &'a Operation<'a>, key: Option<(Key, u64)>) -> Order<'a>
         gate: Gate::BatchTransfer,
         reference: request.reference.clone(),
         metadata: operation.metadata.clone(),
-        key: key.map(|(key, _)| key),
-        fingerprint: key.map_or(0, |(_, fingerprint)| fingerprint),
+        keys,
+        fingerprint: wire::fingerprint("batch transfer", &said),
     }
 }
 
@@ -240,16 +280,14 @@ async fn refuse_other_use(
     idempotency: &Idempotency,
     parts: usize,
 ) -> Result<(), Problem> {
-    let parts = (0..parts).map(|part| idempotency.part_key(space, part));
-    for key in parts.chain([idempotency.key(space)]) {
-        let Some(lsn) = app.engine.shared.keys.get(key) else {
-            continue;
-        };
-        let waited = app.engine.durability.wait(lsn).await;
-        waited.map_err(EngineError::from)?;
-        if app.engine.entry(lsn)?.fingerprint != idempotency.fingerprint {
-            return Err(EngineError::KeyConflict.into());
-        }
+    let keys = &app.engine.shared.keys;
+    let mut known = keys.get(idempotency.key(space)).is_some();
+    for place in 0..parts {
+        let [part, whole] = idempotency.part_keys(space, place);
+        known |= keys.get(part) != keys.get(whole);
+    }
+    if known {
+        return Err(EngineError::KeyConflict.into());
     }
     Ok(())
 }
@@ -266,7 +304,12 @@ fn show(request: &OperationRequest, sent: Result<Sent, Problem>) -> OperationVie
             message: sent.status.message().to_owned(),
         },
         Err(problem) => {
-            let problem = translate(problem);
+            let mut problem = translate(problem);
+            if problem.code == "idempotency_conflict" {
+                problem.code = "reference_conflict";
+                problem.message =
+                    "this reference was used for another transfer of the batch".into();
+            }
             OperationView {
                 reference,
                 queue_id: None,

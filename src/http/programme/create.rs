@@ -10,7 +10,12 @@ use serde_json::Map;
 use utoipa::ToSchema;
 
 use super::{
-    super::{App, body::Body, problem::Problem},
+    super::{
+        App,
+        body::Body,
+        operator::simulate::cards::{self, Creation},
+        problem::Problem,
+    },
     card_data::{
         issue::{self, Issued},
         link::Links,
@@ -23,10 +28,10 @@ use super::{
     view::AccountView,
 };
 use crate::{
-    actors::{Answer, EngineError, Target, registrar::Principal},
+    actors::{Answer, EngineError, Request, Target, registrar::Principal},
     domain::{
         account::{Account, Medium},
-        command::{Command, OpenAccount},
+        command::{Command, OpenAccount, Simulation},
         compliance::Gate,
         event::Event,
         ids::{AccountNo, ActorId, LedgerNo},
@@ -143,13 +148,13 @@ async fn create(
         .transpose()?;
     check_input(body.input.as_ref(), programme.is_some())?;
     let known = Map::new();
-    let metadata = body.metadata.as_ref().unwrap_or(&known);
+    let given = body.metadata.as_ref().unwrap_or(&known);
     if !write.is_known(app) {
         let gate = programme.map_or(Gate::CreateVirtual, |_| Gate::CreateCard);
         compliance::require(app, &write.caller, &holder_urn, gate)?;
-        compliance::may_set(app, &write.caller, metadata.keys().map(String::as_str))?;
+        compliance::may_set(app, &write.caller, given.keys().map(String::as_str))?;
     }
-    let (metadata, policy) = metadata::settle(metadata, app.terms()).map_err(Rejection::from)?;
+    let (metadata, policy) = metadata::settle(given, app.terms()).map_err(Rejection::from)?;
     let ledger = body
         .ledger_account_id
         .as_deref()
@@ -159,12 +164,13 @@ async fn create(
         require_own_ledger(app, &write.caller, ledger).await?;
     }
     let no = app.engine.shared.next_number();
+    let creation = cards::creation(app, &write.caller, given)?;
     let issued = issued(programme, app, AccountNo(no))?;
     let (medium, card) = match &issued {
         Some(card) => (card.medium.clone(), Some(card.file.clone())),
         None => (Medium::Virtual, None),
     };
-    let command = Command::OpenAccount(Box::new(OpenAccount {
+    let open = Box::new(OpenAccount {
         card,
         no: AccountNo(no),
         medium,
@@ -173,24 +179,12 @@ async fn create(
         webhook_url: body.webhook_url.clone(),
         metadata,
         policy,
-    }));
-    let opened = match ledger {
-        Some(ledger) => {
-            let actor = app.engine.shared.indexes.actor_of_ledger(ledger);
-            let request = write.engine_request(Target::Actor(actor), command);
-            app.engine.execute(request).await
-        }
-        None => {
-            let actor = ActorId(no);
-            app.engine.directory.create(actor);
-            let request = write.engine_request(Target::Actor(actor), command);
-            let opened = app.engine.execute(request).await;
-            if !matches!(&opened, Ok(answer) if !answer.is_replay) {
-                app.engine.directory.discard_if_empty(actor);
-            }
-            opened
-        }
+    });
+    let command = match creation {
+        Creation::Immediate => Command::OpenAccount(open),
+        Creation::Held | Creation::Failing => Command::Simulate(Simulation::OpenHeld(open)),
     };
+    let opened = opened(app, &write, ledger, (no, command)).await;
     if let Some(card) = &issued {
         issue::settle(app, card.file.fingerprint, &opened);
     }
@@ -198,7 +192,52 @@ async fn create(
         Some(_) => no_ledger(error),
         None => Problem::from(error),
     })?;
+    if creation == Creation::Failing {
+        fail(app, &opened).await?;
+    }
     show(&opened, StatusCode::CREATED, &Links::of(request, app))
+}
+
+/// Decides where the account's money lives: with others' or by itself.
+async fn opened(
+    app: &App,
+    write: &Write<AccountRequest>,
+    ledger: Option<LedgerNo>,
+    (no, command): (u64, Command),
+) -> Result<Answer, EngineError> {
+    let indexes = &app.engine.shared.indexes;
+    let actor = ledger.map_or(ActorId(no), |ledger| indexes.actor_of_ledger(ledger));
+    if ledger.is_none() {
+        app.engine.directory.create(actor);
+    }
+    let request = write.engine_request(Target::Actor(actor), command);
+    let opened = app.engine.execute(request).await;
+    if ledger.is_none() && !matches!(&opened, Ok(answer) if !answer.is_replay) {
+        app.engine.directory.discard_if_empty(actor);
+    }
+    opened
+}
+
+/// The creation fails, as a sandbox was asked to let it; a retry finds it failed already.
+async fn fail(app: &App, opened: &Answer) -> Result<(), Problem> {
+    let Some(account) = opened.events.iter().find_map(account_in) else {
+        return Ok(());
+    };
+    let request = Request {
+        target: Target::Account {
+            no: account.no,
+            urn: None,
+        },
+        origin: None,
+        command: cards::ended(account.no, false),
+        keys: Vec::new(),
+        fingerprint: 0,
+        recalled: None,
+    };
+    match app.engine.execute(request).await {
+        Ok(_) | Err(EngineError::Rejected(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Renders what a record made of an account, now or again.
@@ -236,13 +275,18 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
     }
 }
 
-fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
+/// The ledger account of that name.
+///
+/// # Errors
+///
+/// 404.
+pub(super) fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
     text.parse()
         .map_err(|_| no_ledger(Rejection::LedgerNotFound))
 }
 
 /// Money that is another holder's is not shared with a holder's token.
-async fn require_own_ledger(
+pub(super) async fn require_own_ledger(
     app: &App,
     caller: &Principal,
     ledger: LedgerNo,
@@ -262,7 +306,7 @@ async fn require_own_ledger(
 }
 
 /// A ledger account that is not there, or is another origin's.
-fn no_ledger(error: impl Into<EngineError>) -> Problem {
+pub(super) fn no_ledger(error: impl Into<EngineError>) -> Problem {
     let problem = Problem::from(error.into());
     if !matches!(
         problem.code,

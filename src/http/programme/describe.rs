@@ -5,15 +5,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    movement::{Direction, Found, MovementDetails, MovementView, Pocket, Subject},
+    movement::{
+        Direction, Folded, Found, MovementDetails, MovementView, Pocket, Rest, Sent, Subject,
+    },
     view::text_of,
+    walk::{Line, Sum},
 };
 use crate::domain::{
     command::{Authorize, MoveMoney, Purpose, Transfer},
     event::{Approved, Event, StepKind, Stepped},
-    hold::{Authorization, FeeLine},
+    hold::{Authorization, FeeLine, State},
     merchant::Merchant,
-    money::{Amount, LocalAmount},
+    money::{Amount, Decimal, LocalAmount},
+    rate::Rate,
 };
 
 /// A movement being described.
@@ -35,9 +39,18 @@ impl Draft<'_> {
         match event {
             Event::Deposited(moved, _) => self.money("deposit", moved),
             Event::Withdrawn(moved, _) => self.money("withdrawal", moved),
-            Event::TransferredWithin(transfer, _)
-            | Event::TransferSent(transfer, _)
-            | Event::TransferReceived(transfer, _) => transferred("transfer", transfer, false),
+            Event::TransferredWithin(transfer, _) | Event::TransferReceived(transfer, _) => {
+                transferred("transfer", transfer, false)
+            }
+            Event::TransferSent(transfer, _) => {
+                let mut found = transferred("transfer", transfer, false);
+                found.rest = Rest::Sent(Sent {
+                    id: transfer.id,
+                    source: transfer.source_actor,
+                    destination: transfer.destination_actor,
+                });
+                found
+            }
             Event::TransferReturned(transfer, _) => transferred("transfer_return", transfer, true),
             Event::AuthorizationApproved(approved) => self.approved(approved),
             Event::AuthorizationStepped(stepped) => self.stepped(stepped),
@@ -113,11 +126,11 @@ impl Draft<'_> {
         put(&mut metadata, "transaction_type", authorization.kind.word());
         put(&mut metadata, "operation_type", kind);
         put_fees(&mut metadata, fees, authorization.amount());
-        if let Some(usd) = request.required_usd() {
-            put(&mut metadata, "usd_amount", &usd.to_string());
-        }
+        put_usd(&mut metadata, request);
         let mut found = self.card(kind, metadata);
-        found.hold = (self.pocket == Pocket::Pending).then_some(authorization.id);
+        if self.pocket == Pocket::Pending {
+            found.rest = Rest::Hold(authorization.id);
+        }
         found
     }
 
@@ -150,7 +163,9 @@ impl Draft<'_> {
         }
         let mut found = self.card(kind, metadata);
         let is_hold = self.pocket == Pocket::Pending && self.direction == Direction::Out;
-        found.hold = is_hold.then_some(authorization.id);
+        if is_hold {
+            found.rest = Rest::Hold(authorization.id);
+        }
         found
     }
 
@@ -194,7 +209,103 @@ impl Draft<'_> {
     }
 }
 
-fn blank(kind: &str, from: String, to: String) -> Found {
+/// An authorization with all that became of it as one line: what it took for good and still holds, less
+/// what it brought back.
+#[must_use]
+pub fn folded(folded: &Folded, sum: &Sum, mut view: MovementView) -> Line {
+    let (subject, ledger) = (&folded.subject, folded.subject.ledger);
+    let Some(authorization) = &sum.authorization else {
+        return Line {
+            view,
+            has_captured: false,
+            is_held: false,
+        };
+    };
+    let legs = authorization.legs.iter().filter(|leg| leg.ledger == ledger);
+    let held = legs.fold(Amount::ZERO, |sum, leg| sum.saturating_plus(leg.held()));
+    let out = sum.went.saturating_add(held.minor().unsigned_abs());
+    let direction = if sum.came > out {
+        Direction::In
+    } else {
+        Direction::Out
+    };
+    let draft = Draft {
+        subject,
+        pocket: Pocket::Main,
+        direction,
+        first: None,
+    };
+    let mut metadata = draft.card_texts(authorization, folded.request.as_ref());
+    let operation = if authorization.is_forced {
+        "force_post"
+    } else {
+        "authorization"
+    };
+    for (name, text) in [
+        ("transaction_id", authorization.transaction_id.clone()),
+        ("local_amount", authorization.local_amount().to_string()),
+        ("transaction_type", authorization.kind.word().to_owned()),
+        ("operation_type", operation.to_owned()),
+        (
+            "authorization_status",
+            authorization.state().word().to_owned(),
+        ),
+        ("held_amount", held.to_string()),
+        ("captured_amount", sum.went.to_string()),
+        ("refunded_amount", sum.came.to_string()),
+    ] {
+        put(&mut metadata, name, &text);
+    }
+    if let Some(request) = &folded.request {
+        put_usd(&mut metadata, request);
+    }
+    let found = draft.card(operation, metadata);
+    view = MovementView {
+        amount: out.abs_diff(sum.came).to_string(),
+        direction: direction.word(),
+        status: match authorization.state() {
+            State::Pending | State::PartiallyCaptured => "pending",
+            State::Captured | State::PartiallyRefunded | State::Refunded => "settled",
+            State::Reversed | State::Expired | State::Declined => "cancelled",
+        },
+        asset: view.asset,
+        created_at: view.created_at,
+        ..found.view
+    };
+    Line {
+        view,
+        has_captured: sum.went > 0,
+        is_held: !held.is_zero(),
+    }
+}
+
+/// What the purchase was in US dollars, and the rate that says so.
+fn put_usd(metadata: &mut BTreeMap<String, String>, request: &Authorize) {
+    let Some(usd) = request.required_usd() else {
+        return;
+    };
+    put(metadata, "usd_amount", &usd.to_string());
+    if let Some(rate) = usd_rate(request, usd) {
+        put(metadata, "local_to_usd_rate", &rate);
+    }
+}
+
+/// US dollars for one unit of the local currency, rounded for show.
+fn usd_rate(request: &Authorize, usd: Decimal) -> Option<String> {
+    let local = Decimal {
+        mantissa: request.local.minor.minor(),
+        scale: request.local.currency.digits(),
+    };
+    let (usd, local) = (
+        Rate::from_decimal(usd).ok()?,
+        Rate::from_decimal(local).ok()?,
+    );
+    let rate = usd.then(&local.inverse()).shown().ok()?;
+    Some(rate.trimmed().to_string())
+}
+
+/// A movement of which only the ends are known.
+pub(super) fn blank(kind: &str, from: String, to: String) -> Found {
     Found {
         view: MovementView {
             amount: String::new(),
@@ -212,7 +323,7 @@ fn blank(kind: &str, from: String, to: String) -> Found {
             },
             created_at: String::new(),
         },
-        hold: None,
+        rest: Rest::Nothing,
     }
 }
 

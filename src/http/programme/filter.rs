@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use actix_web::HttpRequest;
 use serde_json::{Map, Value};
 
-use super::{super::problem::Problem, query::Params, view::text_of};
+use super::{
+    super::problem::Problem,
+    query::Params,
+    view::{digits, text_of},
+};
 use crate::{
     actors::indexes::Order,
     domain::{
@@ -28,7 +32,8 @@ pub struct Filter {
     pub ledgers: Option<BTreeSet<LedgerNo>>,
     medium: Option<String>,
     statuses: Vec<Status>,
-    name_part: Option<String>,
+    /// A part of the name, the URN, or the card's last four digits.
+    part: Option<String>,
     metadata: Vec<(String, String)>,
     created_after: Option<Timestamp>,
     created_before: Option<Timestamp>,
@@ -73,10 +78,6 @@ impl Filter {
         // A text that names nothing of ours matches nothing.
         let ledgers = given("ledger_account_id", "ledger_account_ids");
         let ledgers = ledgers.map(|all| all.iter().filter_map(|text| text.parse().ok()).collect());
-        let order = match params.word("order", &["asc", "desc"])? {
-            Some("asc") => Order::OldestFirst,
-            Some(_) | None => Order::NewestFirst,
-        };
         let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let custom_id = params
             .one("custom_id")
@@ -87,13 +88,13 @@ impl Filter {
             ledgers,
             medium: params.one("medium").map(str::to_owned),
             statuses: params.all("status").map(status).collect::<Result<_, _>>()?,
-            name_part: params.one("q").map(str::to_lowercase),
+            part: params.one("q").map(str::to_lowercase),
             metadata: params.map("metadata").map(own).chain(custom_id).collect(),
             created_after: params.time("created_after")?,
             created_before: params.time("created_before")?,
             limit: params.number("limit", 100, (1, LIMIT_MAX))?,
             offset: params.number("offset", 0, (0, usize::MAX))?,
-            order,
+            order: params.one("order").map_or(Ok(Order::NewestFirst), order)?,
         })
     }
 
@@ -102,7 +103,7 @@ impl Filter {
     pub fn is_plain(&self) -> bool {
         self.medium.is_none()
             && self.statuses.is_empty()
-            && self.name_part.is_none()
+            && self.part.is_none()
             && self.metadata.is_empty()
             && self.created_after.is_none()
             && self.created_before.is_none()
@@ -130,22 +131,54 @@ impl Filter {
     }
 
     fn fits_metadata(&self, account: &Account) -> bool {
-        if self.name_part.is_none() && self.metadata.is_empty() {
+        if self.part.is_none() && self.metadata.is_empty() {
             return true;
         }
         let metadata: Map<String, Value> =
             serde_json::from_str(&account.metadata).unwrap_or_default();
-        let name = metadata.get("name").and_then(Value::as_str);
-        let name = name.unwrap_or_default().to_lowercase();
+        let has_part = |part: &String| {
+            let name = metadata.get("name").and_then(Value::as_str);
+            let last_four = match &account.medium {
+                Medium::Card { last_four, .. } => digits(*last_four),
+                Medium::Virtual => String::new(),
+            };
+            name.is_some_and(|name| name.to_lowercase().contains(part.as_str()))
+                || account.urn().contains(part.as_str())
+                || last_four == *part
+        };
         let equals = |(key, wanted): &(String, String)| {
             metadata
                 .get(key)
                 .is_some_and(|value| text_of(value) == wanted.as_str())
         };
-        self.name_part
-            .as_ref()
-            .is_none_or(|part| name.contains(part.as_str()))
-            && self.metadata.iter().all(equals)
+        self.part.as_ref().is_none_or(has_part) && self.metadata.iter().all(equals)
+    }
+}
+
+/// `asc` and `desc`, alone or with the one key there is: `created_at:asc`, `-created_at`, ….
+fn order(text: &str) -> Result<Order, Problem> {
+    let lower = text.to_ascii_lowercase();
+    let wrong = || {
+        let message = "order must be asc, desc, created_at:asc, created_at:desc, created_at or \
+                       -created_at";
+        Problem::malformed("order", message)
+    };
+    if lower == "-created_at" {
+        return Ok(Order::NewestFirst);
+    }
+    // A plus sign of a query string is a blank.
+    let bare = lower.trim_start_matches(['+', ' ']);
+    let way = match bare.strip_prefix("created_at") {
+        Some("") => "asc",
+        Some(rest) => rest
+            .strip_prefix([':', '.', ' ', ',', '_'])
+            .ok_or_else(wrong)?,
+        None => bare,
+    };
+    match way {
+        "asc" => Ok(Order::OldestFirst),
+        "desc" => Ok(Order::NewestFirst),
+        _ => Err(wrong()),
     }
 }
 
@@ -162,4 +195,35 @@ fn status(word: &str) -> Result<Status, Problem> {
 fn is_medium(account: &Account, word: &str) -> bool {
     let is_card = matches!(account.medium, Medium::Card { .. });
     account.medium_word() == word || (word == "card" && is_card)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders() {
+        for text in [
+            "asc",
+            "ASC",
+            "created_at",
+            "created_at:asc",
+            "created_at.asc",
+            "+created_at",
+        ] {
+            assert_eq!(order(text).ok(), Some(Order::OldestFirst), "{text}");
+        }
+        for text in [
+            "desc",
+            "-created_at",
+            "created_at:desc",
+            "created_at desc",
+            "created_at_desc",
+        ] {
+            assert_eq!(order(text).ok(), Some(Order::NewestFirst), "{text}");
+        }
+        for text in ["up", "name:asc", "created_atasc", "-asc", "created_at:"] {
+            assert!(order(text).is_err(), "{text}");
+        }
+    }
 }

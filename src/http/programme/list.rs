@@ -131,7 +131,7 @@ fn show(seen: &Seen, links: &Links) -> AccountView {
         ("urns" = Option<Vec<String>>, Query, description = "these accounts; repeat it"),
         ("medium" = Option<String>, Query, description = "card (every card), card-… or virtual"),
         ("status" = Option<Vec<String>>, Query, description = "in one of these states; repeat it"),
-        ("q" = Option<String>, Query, description = "part of metadata.name, in any case"),
+        ("q" = Option<String>, Query, description = "part of metadata.name in any case, part of the URN, or the last four digits"),
         ("custom_id" = Option<String>, Query, description = "the same as metadata[custom_id]"),
         ("created_after" = Option<String>, Query, description = "RFC 3339, exclusive"),
         ("created_before" = Option<String>, Query, description = "RFC 3339, exclusive"),
@@ -139,7 +139,7 @@ fn show(seen: &Seen, links: &Links) -> AccountView {
         ("ledger_account_ids" = Option<Vec<String>>, Query, description = "of these; repeat it"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 if missing"),
         ("offset" = Option<u32>, Query, description = "how many to pass over"),
-        ("order" = Option<String>, Query, description = "desc (newest first, the default) or asc"),
+        ("order" = Option<String>, Query, description = "desc (newest first, the default) or asc; also created_at:desc, created_at:asc, -created_at, created_at"),
         ("metadata" = Option<Object>, Query, style = DeepObject, description = "metadata[key]=value"),
     ),
     responses(

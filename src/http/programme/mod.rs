@@ -25,6 +25,7 @@ pub mod session;
 pub mod tokens;
 pub mod transfer;
 pub mod view;
+pub mod walk;
 pub mod webhooks;
 
 use actix_web::web;
@@ -63,6 +64,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(decisions::routes)
         .service(resource("/api/accounts").route(web::get().to(list::list)))
         .service(resource("/api/accounts/balances").route(web::get().to(balance::sum)))
+        .service(
+            resource("/api/accounts/transactions").route(web::get().to(movements::transactions)),
+        )
         .service(
             resource("/api/accounts/batch/transfer")
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))

@@ -1,6 +1,9 @@
 //! What a record of the log means as a movement of one account's money.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +12,7 @@ use super::describe::Draft;
 use crate::domain::{
     command::Authorize,
     event::Event,
-    ids::{AccountNo, AuthorizationId, LedgerNo},
+    ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     money::Asset,
     posting::Place,
     time::Timestamp,
@@ -64,7 +67,9 @@ pub struct MovementView {
     pub reference: String,
     /// card, transfer or external.
     pub rail_name: &'static str,
-    /// confirmed; of a hold: pending, settled or cancelled.
+    /// confirmed; of a hold and of a collapsed line: pending, settled or cancelled; of a transfer sent:
+    /// also pending, while it is on its way, and failed, if it came back.
+    #[schema(example = "confirmed")]
     pub status: &'static str,
     /// What it was for.
     pub details: MovementDetails,
@@ -83,13 +88,48 @@ pub struct MovementDetails {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A movement with the hold whose state its status depends on.
+/// A movement as its record tells it, with what only the present can say.
 #[derive(Debug)]
 pub struct Found {
-    /// As shown, but for a hold's status.
+    /// As shown, but for what is still to be seen.
     pub view: MovementView,
-    /// The hold.
-    pub hold: Option<AuthorizationId>,
+    /// What that is.
+    pub rest: Rest,
+}
+
+/// What of a movement is not in its record.
+#[derive(Debug)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Its status: what became of the hold.
+    Hold(AuthorizationId),
+    /// Its status: whether the money arrived.
+    Sent(Sent),
+    /// All of it: the authorization is folded into this one line.
+    Folded(Box<Folded>),
+}
+
+/// Money that left for another actor.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// The transfer.
+    pub id: TransferId,
+    /// Where it left.
+    pub source: ActorId,
+    /// Where it went.
+    pub destination: ActorId,
+}
+
+/// An authorization that becomes one line.
+#[derive(Debug)]
+pub struct Folded {
+    /// Which.
+    pub id: AuthorizationId,
+    /// Whose money it drew.
+    pub subject: Arc<Subject>,
+    /// As it was asked.
+    pub request: Option<Arc<Authorize>>,
 }
 
 /// Whose movements are looked for.
@@ -99,7 +139,7 @@ pub struct Subject {
     pub ledger: LedgerNo,
     /// The account that was asked about.
     pub urn: String,
-    /// The cards that draw on the money: id and last four digits.
+    /// The cards that may draw on the money: id and last four digits.
     pub cards: BTreeMap<AccountNo, (String, String)>,
 }
 
@@ -164,6 +204,15 @@ struct Sums {
 pub fn needs_first(events: &[Event]) -> Option<u64> {
     let stepped = events.iter().find_map(Event::stepped)?;
     Some(stepped.authorization.first_lsn)
+}
+
+/// The ledger accounts that a record's postings touch.
+#[must_use]
+pub fn ledgers_in(events: &[Event]) -> BTreeSet<LedgerNo> {
+    let movements = events.iter().filter_map(Event::movement);
+    let postings = movements.flat_map(|movement| &movement.postings);
+    let both = postings.flat_map(|posting| [posting.source.ledger(), posting.destination.ledger()]);
+    both.flatten().collect()
 }
 
 /// The movements of a record, one for each asset.

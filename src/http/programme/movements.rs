@@ -1,4 +1,5 @@
-//! `GET /api/accounts/{urn}/movements`: read from the log itself, newest first.
+//! `GET /api/accounts/{urn}/movements` and `GET /api/accounts/transactions`: read from the log itself,
+//! newest first.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,36 +13,41 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, access, problem::Problem},
-    movement::{self, Found, MovementView, Pocket, Subject},
+    describe::folded,
+    movement::{Found, MovementView, Rest, Sent, Subject},
     problem::{ErrorView, no_account},
-    query::Params,
     request::{Reply, account_target, answer, caller},
     view::digits,
+    walk::{self, Filter, Scope, Sum},
 };
 use crate::{
-    actors::{EngineError, Target, engine::authorization_in, hosted::Hosted, registrar::Principal},
+    actors::{
+        EngineError, Target,
+        engine::authorization_in,
+        hosted::Hosted,
+        indexes::{Order, Owner},
+        registrar::Principal,
+    },
     domain::{
         account::Medium,
-        command::Authorize,
         hold::State,
-        ids::{AccountNo, ActorId, AuthorizationId, RecordId},
-        money::Asset,
-        time::Timestamp,
+        ids::{AccountNo, ActorId, AuthorizationId},
+        outcome::Rejection,
     },
     journal::Journal,
-    replay::history::{History, HistoryError, entry_at},
-    wire::{Body, Entry},
+    replay::history::{HistoryError, entry_at},
+    wire::Body,
 };
 
-/// The most movements of a page.
-const LIMIT_MAX: usize = 500;
 /// The most records read for a page; a page that needs more is short and says where it goes on.
 const READS_MAX: usize = 20_000;
+/// The most accounts whose movements are read together.
+const ACCOUNTS_MAX: usize = 200;
 
 /// A page of movements.
 #[derive(Serialize, ToSchema)]
 pub struct MovementsResult {
-    /// Newest first.
+    /// Newest first. May be longer than was asked, so as not to end inside one moment.
     data: Vec<MovementView>,
     /// The limit that was asked for.
     page_size: usize,
@@ -56,6 +62,12 @@ pub struct MovementsResult {
 ///
 /// `pocket=main` has what came and went for good, `pending` what was held (direction out) and what
 /// of it was let go (direction in).
+///
+/// With `collapsed_view=true` an authorization is one line, at the moment when it was approved: its
+/// amount is what it took and still holds less what it gave back, its status `pending`, `settled` or
+/// `cancelled`, and `details.metadata` has `authorization_status`, `held_amount`, `captured_amount` and
+/// `refunded_amount`. Then `main` has those of which something was captured, `pending` those that still
+/// hold, and no `pocket` both.
 #[utoipa::path(
     get, path = "/api/accounts/{urn}/movements", tag = "programme",
     params(
@@ -67,7 +79,7 @@ pub struct MovementsResult {
         ("reference" = Option<String>, Query, description = "with this reference"),
         ("direction" = Option<String>, Query, description = "in or out"),
         ("pocket" = Option<String>, Query, description = "main (the default) or pending"),
-        ("collapsed_view" = Option<bool>, Query, description = "taken; changes nothing"),
+        ("collapsed_view" = Option<bool>, Query, description = "true: one line for each authorization"),
         ("next" = Option<String>, Query, description = "where the page before ended"),
     ),
     responses(
@@ -82,102 +94,136 @@ pub struct MovementsResult {
 pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let listed = async {
         let caller = caller(&request, &app)?;
-        let filter = Filter::read(&request)?;
-        let (target, no) = account_target(None, &path)?;
-        let page = page(&app, &caller, (target, no), filter).await?;
-        Reply::new(StatusCode::OK, &page)
+        let (filter, _) = Filter::read(&request, &[])?;
+        let mut scope = Scope::default();
+        take_in(&app, &caller, account_target(None, &path)?, &mut scope)
+            .await?
+            .ok_or_else(|| no_account(None))?;
+        Reply::new(StatusCode::OK, &page(&app, scope, filter).await?)
     };
     answer(&request, &app, listed).await
 }
 
-struct Filter {
-    asset: Option<Asset>,
-    reference: Option<String>,
-    direction: Option<String>,
-    before: Option<Timestamp>,
-    after: Option<Timestamp>,
-    pocket: Pocket,
-    limit: usize,
-    next: Option<u64>,
+/// Lists the movements of several accounts together, newest first.
+///
+/// Money that some of them share counts once; a transfer between two of them is two movements.
+#[utoipa::path(
+    get, path = "/api/accounts/transactions", tag = "programme",
+    params(
+        ("account_urns" = Option<Vec<String>>, Query, description = "1 to 200 accounts; repeat it. \
+            All that the caller sees if missing, where these are no more"),
+        ("asset" = Option<String>, Query, description = "of this asset", example = "DUSD/6"),
+        ("limit" = Option<u32>, Query, description = "1 to 500; 50 if missing"),
+        ("before" = Option<String>, Query, description = "RFC 3339, exclusive"),
+        ("after" = Option<String>, Query, description = "RFC 3339, exclusive"),
+        ("reference" = Option<String>, Query, description = "with this reference"),
+        ("direction" = Option<String>, Query, description = "in or out"),
+        ("pocket" = Option<String>, Query, description = "main (the default) or pending"),
+        ("collapsed_view" = Option<bool>, Query, description = "true: one line for each authorization"),
+        ("next" = Option<String>, Query, description = "where the page before ended"),
+    ),
+    responses(
+        (status = 200, description = "a page", body = MovementsResult),
+        (status = 400, description = "a wrong parameter: it is named", body = ErrorView),
+        (status = 401, description = "no key, or an unknown one", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 404, description = "one of them is no account", body = ErrorView),
+        (status = 503, description = "busy: try again", body = ErrorView),
+    ),
+)]
+pub async fn transactions(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let listed = async {
+        let caller = caller(&request, &app)?;
+        let (filter, params) = Filter::read(&request, &["account_urns"])?;
+        let named: Vec<&str> = params.all("account_urns").collect();
+        // What happens while the accounts are asked one after the other is not of this page.
+        let mut scope = Scope::until(app.engine.shared.clock.now());
+        for account in accounts(&app, &caller, &named)? {
+            take_in(&app, &caller, account, &mut scope)
+                .await?
+                .ok_or_else(|| no_account(Some("account_urns")))?;
+        }
+        Reply::new(StatusCode::OK, &page(&app, scope, filter).await?)
+    };
+    answer(&request, &app, listed).await
 }
 
-impl Filter {
-    fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        const ONCE: [&str; 9] = [
-            "asset",
-            "limit",
-            "before",
-            "after",
-            "reference",
-            "direction",
-            "pocket",
-            "collapsed_view",
-            "next",
-        ];
-        let params = Params::read(request, &ONCE, &[])?;
-        let asset = params.one("asset").map(str::parse).transpose();
-        let next = params.one("next").map(|text| {
-            RecordId::parse(text, "nxt_", "a next of ours")
-                .map(|id| id.0)
-                .map_err(|error| Problem::malformed("next", format!("next {error}")))
-        });
-        params.word("collapsed_view", &["true", "false"])?;
-        Ok(Self {
-            asset: asset.map_err(|error| Problem::money("asset", &error))?,
-            reference: params.one("reference").map(str::to_owned),
-            direction: params.word("direction", &["in", "out"])?.map(str::to_owned),
-            before: params.time("before")?,
-            after: params.time("after")?,
-            pocket: match params.word("pocket", &["main", "pending"])? {
-                Some("pending") => Pocket::Pending,
-                Some(_) | None => Pocket::Main,
-            },
-            limit: params.number("limit", 50, (1, LIMIT_MAX))?,
-            next: next.transpose()?,
-        })
+/// The accounts that were named; if none, all that the caller sees.
+fn accounts(
+    app: &App,
+    caller: &Principal,
+    named: &[&str],
+) -> Result<Vec<(Target, AccountNo)>, Problem> {
+    let field = "account_urns";
+    let too_many = || {
+        let message = format!("account_urns must name 1 to {ACCOUNTS_MAX} accounts");
+        Problem::malformed(field, message)
+    };
+    if named.len() > ACCOUNTS_MAX {
+        return Err(too_many());
     }
-
-    fn fits(&self, view: &MovementView) -> bool {
-        self.asset
-            .is_none_or(|asset| view.asset == asset.to_string())
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|text| view.reference == *text)
-            && self
-                .direction
-                .as_ref()
-                .is_none_or(|word| view.direction == word)
+    if !named.is_empty() {
+        let target = |name: &&str| account_target(Some(field), name);
+        return named.iter().map(target).collect();
     }
+    let of_holder = caller.holder.as_deref().map(Owner::Holder);
+    let owner = of_holder.unwrap_or(Owner::Origin(&caller.origin));
+    let page = (0, ACCOUNTS_MAX.saturating_add(1));
+    let indexes = &app.engine.shared.indexes;
+    let all = indexes.listed(owner, Order::NewestFirst, None, page);
+    if all.len() > ACCOUNTS_MAX {
+        return Err(too_many());
+    }
+    let target = |no| (Target::Account { no, urn: None }, no);
+    Ok(all.into_iter().map(target).collect())
 }
 
-async fn page(
+/// Adds an account to those whose movements are read; nothing if there is none for this caller.
+async fn take_in(
     app: &App,
     caller: &Arc<Principal>,
     (target, no): (Target, AccountNo),
-    filter: Filter,
-) -> Result<MovementsResult, Problem> {
+    scope: &mut Scope,
+) -> Result<Option<()>, Problem> {
     let (origin, caller) = (caller.origin.clone(), caller.clone());
     let seen = app.engine.read(target, Some(origin), move |hosted| {
         let holder_urn = &hosted.group.account(no)?.holder_urn;
         if !access::may_see(&caller, holder_urn) {
             return None;
         }
-        let subject = subject(hosted, no)?;
-        Some((subject, hosted.group.id, hosted.lines()))
+        Some((subject(hosted, no)?, hosted.lines()))
     });
-    let (subject, actor, lines) = seen.await?.ok_or_else(|| no_account(None))?;
-    let page_size = filter.limit;
-    let journal = app.engine.shared.journal.clone();
-    let walked = web::block(move || walk(journal.as_ref(), &lines, &subject, &filter));
-    let mut walked = walked.await.map_err(|_| stopping())?.map_err(unreadable)?;
-    settle_holds(app, actor, &mut walked.found).await?;
-    let next = walked.next.map(|lsn| RecordId(lsn).text("nxt_"));
+    let seen = match seen.await {
+        Ok(seen) => seen,
+        Err(EngineError::Rejected(Rejection::AccountNotFound)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(seen.map(|(subject, lines)| scope.add(subject, &lines)))
+}
+
+async fn page(app: &App, scope: Scope, filter: Filter) -> Result<MovementsResult, Problem> {
+    let (scope, filter) = (Arc::new(scope), Arc::new(filter));
+    let (mut data, mut from, mut reads_left) = (Vec::new(), filter.next, READS_MAX);
+    loop {
+        let journal = app.engine.shared.journal.clone();
+        let (scope, filter) = (scope.clone(), filter.clone());
+        let room = (filter.limit.saturating_sub(data.len()), reads_left);
+        let asked = filter.clone();
+        let walked = web::block(move || walk::walk(journal.as_ref(), &scope, &asked, from, room));
+        let walked = walked.await.map_err(|_| stopping())?.map_err(unreadable)?;
+        let (here, reads) = complete(app, walked.found, &filter).await?;
+        data.extend(here);
+        from = walked.next;
+        reads_left = reads_left.saturating_sub(walked.reads.saturating_add(reads));
+        if from.is_none() || data.len() >= filter.limit || reads_left == 0 {
+            break;
+        }
+    }
     Ok(MovementsResult {
-        data: walked.found.into_iter().map(|found| found.view).collect(),
-        page_size,
-        has_more: next.is_some(),
-        next,
+        data,
+        page_size: filter.limit,
+        has_more: from.is_some(),
+        next: from.map(walk::token),
     })
 }
 
@@ -207,135 +253,134 @@ fn subject(hosted: &Hosted, no: AccountNo) -> Option<Subject> {
     })
 }
 
-/// What a walk found, and the position where an older page begins, if there is more.
-struct Walked {
-    found: Vec<Found>,
-    next: Option<u64>,
+/// Where an authorization's last record stands, and whether it still holds money.
+#[derive(Clone, Copy)]
+struct Place {
+    last: u64,
+    is_open: bool,
 }
 
-/// Reads the log back from the newest records of `lines`. A page never ends inside a record, and goes on at a record, so
-/// what arrives meanwhile moves nothing.
-fn walk(
-    journal: &dyn Journal,
-    lines: &[(ActorId, u64)],
-    subject: &Subject,
-    filter: &Filter,
-) -> Result<Walked, HistoryError> {
-    let mut history = History::new(journal, lines);
-    if let Some(next) = filter.next {
-        history.skip_to_position(next)?;
-    }
-    if let Some(before) = filter.before {
-        history.skip_to_before(before)?;
-    }
-    let mut firsts = Firsts {
-        journal,
-        known: BTreeMap::new(),
+/// Says what only the present can say; how many records were read for it.
+async fn complete(
+    app: &App,
+    mut found: Vec<Found>,
+    filter: &Arc<Filter>,
+) -> Result<(Vec<MovementView>, usize), Problem> {
+    arrivals(app, &mut found).await?;
+    let wanted = |found: &Found| match &found.rest {
+        Rest::Nothing | Rest::Sent(_) => None,
+        Rest::Hold(id) => Some(*id),
+        Rest::Folded(folded) => Some(folded.id),
     };
-    let mut found: Vec<Found> = Vec::new();
-    loop {
-        let reads = history.reads().saturating_add(firsts.known.len());
-        if reads >= READS_MAX && history.position() != 0 {
-            let next = Some(history.position());
-            return Ok(Walked { found, next });
-        }
-        let Some((lsn, entry)) = history.older()? else {
-            break;
-        };
-        if filter.after.is_some_and(|after| entry.time <= after) {
-            history.end(entry.actor);
-            continue;
-        }
-        let here = movements_in(&entry, subject, filter, &mut firsts)?;
-        if !here.is_empty() && found.len() >= filter.limit {
-            let next = Some(lsn);
-            return Ok(Walked { found, next });
-        }
-        found.extend(here);
-    }
-    Ok(Walked { found, next: None })
-}
-
-fn movements_in(
-    entry: &Entry,
-    subject: &Subject,
-    filter: &Filter,
-    firsts: &mut Firsts<'_>,
-) -> Result<Vec<Found>, HistoryError> {
-    let Body::Group(events) = &entry.body else {
-        return Ok(Vec::new());
-    };
-    if movement::changes(events, subject.ledger, filter.pocket).is_empty() {
-        return Ok(Vec::new());
-    }
-    let first = match movement::needs_first(events) {
-        Some(lsn) => firsts.get(lsn)?,
-        None => None,
-    };
-    let all = movement::found(events, entry.time, subject, filter.pocket, first.as_ref());
-    let fits = |found: &Found| filter.fits(&found.view);
-    Ok(all.into_iter().filter(fits).collect())
-}
-
-/// The requests behind authorizations, each read once.
-struct Firsts<'a> {
-    journal: &'a dyn Journal,
-    known: BTreeMap<u64, Option<Arc<Authorize>>>,
-}
-
-impl Firsts<'_> {
-    fn get(&mut self, lsn: u64) -> Result<Option<Arc<Authorize>>, HistoryError> {
-        if let Some(known) = self.known.get(&lsn) {
-            return Ok(known.clone());
-        }
-        let record = entry_at(self.journal, lsn)?;
-        let request = record.and_then(|entry| match entry.body {
-            Body::Group(events) => events
-                .iter()
-                .find_map(|event| event.approved().map(|approved| approved.request.clone())),
-            Body::Registry(_) => None,
-        });
-        self.known.insert(lsn, request.clone());
-        Ok(request)
-    }
-}
-
-/// Says of each hold what has become of it.
-async fn settle_holds(app: &App, actor: ActorId, found: &mut [Found]) -> Result<(), Problem> {
-    let ids: Vec<AuthorizationId> = found.iter().filter_map(|found| found.hold).collect();
+    let ids: Vec<AuthorizationId> = found.iter().filter_map(wanted).collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok((found.into_iter().map(|found| found.view).collect(), 0));
     }
-    let seen = app.engine.read(Target::Actor(actor), None, move |hosted| {
-        let place = |id: &AuthorizationId| hosted.group.closed.get(id).copied();
-        let closed = ids.iter().filter_map(|id| place(id).map(|lsn| (*id, lsn)));
-        closed.collect::<BTreeMap<_, _>>()
+    let places = places(app, ids).await?;
+    let (journal, filter) = (app.engine.shared.journal.clone(), filter.clone());
+    let read = web::block(move || {
+        let (mut views, mut reads) = (Vec::with_capacity(found.len()), 0_usize);
+        for found in found {
+            let (view, more) = completed(journal.as_ref(), found, &places, &filter)?;
+            views.extend(view);
+            reads = reads.saturating_add(more);
+        }
+        Ok((views, reads))
     });
-    let closed = seen.await?;
-    let journal = app.engine.shared.journal.clone();
-    let read = web::block(move || ends(journal.as_ref(), closed));
-    let ends = read.await.map_err(|_| stopping())?.map_err(unreadable)?;
+    read.await.map_err(|_| stopping())?.map_err(unreadable)
+}
+
+/// Says of money that left for another actor whether it arrived. What its source no longer watches has
+/// arrived or come back for good.
+async fn arrivals(app: &App, found: &mut [Found]) -> Result<(), Problem> {
     for found in found {
-        let Some(id) = found.hold else { continue };
-        found.view.status = ends.get(&id).copied().unwrap_or("pending");
+        let Rest::Sent(Sent {
+            id,
+            source,
+            destination,
+        }) = found.rest
+        else {
+            continue;
+        };
+        let watches = move |hosted: &Hosted| hosted.group.outgoing.contains_key(&id);
+        let received = move |hosted: &Hosted| hosted.group.received.contains_key(&id);
+        if app
+            .engine
+            .read(Target::Actor(source), None, watches)
+            .await?
+        {
+            found.view.status = "pending";
+        } else {
+            let target = Target::Actor(destination);
+            let has_arrived = app.engine.read(target, None, received).await?;
+            found.view.status = if has_arrived { "confirmed" } else { "failed" };
+        }
     }
     Ok(())
 }
 
-fn ends(
-    journal: &dyn Journal,
-    closed: BTreeMap<AuthorizationId, u64>,
-) -> Result<BTreeMap<AuthorizationId, &'static str>, HistoryError> {
-    let mut ends = BTreeMap::new();
-    for (id, lsn) in closed {
-        let record = entry_at(journal, lsn)?;
-        let authorization = record.and_then(|entry| match entry.body {
-            Body::Group(events) => authorization_in(&events, lsn),
-            Body::Registry(_) => None,
-        });
-        let was_let_go = authorization
-            .is_some_and(|known| matches!(known.state(), State::Reversed | State::Expired));
-        ends.insert(id, if was_let_go { "cancelled" } else { "settled" });
+async fn places(
+    app: &App,
+    ids: Vec<AuthorizationId>,
+) -> Result<BTreeMap<AuthorizationId, Place>, Problem> {
+    let mut by_actor: BTreeMap<ActorId, Vec<AuthorizationId>> = BTreeMap::new();
+    for id in ids {
+        let actor = app.engine.actor_of(&Target::Authorization(id));
+        by_actor.entry(actor).or_default().push(id);
     }
-    Ok(ends)
+    let mut places = BTreeMap::new();
+    for (actor, ids) in by_actor {
+        let seen = app.engine.read(Target::Actor(actor), None, move |hosted| {
+            let place = |id: AuthorizationId| {
+                let open = hosted.group.open.get(&id).map(|open| open.last_lsn);
+                let is_open = open.is_some();
+                let last = open.or_else(|| hosted.group.closed.get(&id).copied())?;
+                Some((id, Place { last, is_open }))
+            };
+            ids.into_iter().filter_map(place).collect::<Vec<_>>()
+        });
+        places.extend(seen.await?);
+    }
+    Ok(places)
+}
+
+fn completed(
+    journal: &dyn Journal,
+    mut found: Found,
+    places: &BTreeMap<AuthorizationId, Place>,
+    filter: &Filter,
+) -> Result<(Option<MovementView>, usize), HistoryError> {
+    match &found.rest {
+        Rest::Nothing | Rest::Sent(_) => Ok((Some(found.view), 0)),
+        Rest::Hold(id) => {
+            let place = places.get(id).filter(|place| !place.is_open);
+            let Some(place) = place else {
+                found.view.status = "pending";
+                return Ok((Some(found.view), 0));
+            };
+            found.view.status = end(journal, place.last)?;
+            Ok((Some(found.view), 1))
+        }
+        Rest::Folded(it) => {
+            let sum = match places.get(&it.id) {
+                Some(place) => walk::sum(journal, place.last, it.subject.ledger)?,
+                None => Sum::default(),
+            };
+            let line = folded(it, &sum, found.view);
+            let fits = filter.fits_folded(&line);
+            Ok((fits.then_some(line.view), sum.reads))
+        }
+    }
+}
+
+/// What became of a hold, by its last record.
+fn end(journal: &dyn Journal, last: u64) -> Result<&'static str, HistoryError> {
+    let record = entry_at(journal, last)?;
+    let authorization = record.and_then(|entry| match entry.body {
+        Body::Group(events) => authorization_in(&events, last),
+        Body::Registry(_) => None,
+    });
+    let was_let_go = authorization
+        .is_some_and(|known| matches!(known.state(), State::Reversed | State::Expired));
+    Ok(if was_let_go { "cancelled" } else { "settled" })
 }

@@ -1,4 +1,4 @@
-//! `PATCH /api/accounts/{urn}`: metadata, status, webhook address.
+//! `PATCH /api/accounts/{urn}`: metadata, status, webhook address, the money in front of which it is.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,14 +13,22 @@ use super::{
     super::{App, body::Body, problem::Problem},
     card_data::link::Links,
     compliance,
-    create::{self, AccountResult},
-    problem::{ErrorView, not_available},
+    create::{self, AccountResult, no_ledger, require_own_ledger, shared_ledger},
+    list::{behind, look},
+    problem::{ErrorView, no_account},
     request::{self, Reply, Write, account_target, answer, require_own},
 };
-use crate::domain::{
-    account::{Status, StatusReason},
-    command::{ChangeAccount, Command, PatchAccount},
-    ids::AccountNo,
+use crate::{
+    actors::{EngineError, Target, registrar::Principal},
+    domain::{
+        account::{Account, Status, StatusReason},
+        card::CardChange,
+        command::{ChangeAccount, Command, LinkAccount, PatchAccount},
+        ids::{AccountNo, LedgerNo},
+        outcome::Rejection,
+        policy::Link,
+    },
+    vault::{Vault, pin::Pin},
 };
 
 /// A change; what is missing stays.
@@ -37,9 +45,9 @@ pub struct AccountPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     webhook_url: Option<Option<String>>,
-    /// Not available yet.
-    #[schema(value_type = Option<String>)]
-    ledger_account_id: Option<Value>,
+    /// The ledger account to go in front of, of the same holder: for an account whose own never had
+    /// money, or that shares it with another account, while it holds nothing.
+    ledger_account_id: Option<String>,
     /// More about the change.
     input: Option<PatchInput>,
 }
@@ -52,8 +60,8 @@ pub struct PatchInput {
     /// PROVIDER_INTERNAL_REASON, LOST, STOLEN, BROKEN or UPGRADE.
     #[schema(example = "LOST")]
     status_reason: Option<String>,
-    /// Not available yet.
-    #[schema(value_type = Option<String>)]
+    /// The card's PIN: from 4 to 12 digits. It is kept as a keyed verifier only.
+    #[schema(value_type = Option<String>, write_only, example = "4929")]
     pin: Option<Value>,
 }
 
@@ -76,9 +84,9 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
         (status = 403, description = "the key has not the scope programme, or a key of metadata is \
             the programme's to set", body = ErrorView),
-        (status = 404, description = "no such account", body = ErrorView),
-        (status = 409, description = "illegal_transition, with the legal ones; or the idempotency \
-            key was used otherwise", body = ErrorView),
+        (status = 404, description = "no such account or ledger account", body = ErrorView),
+        (status = 409, description = "illegal_transition, with the legal ones; no_card_data: the card \
+            is from before there was a vault; or the idempotency key was used otherwise", body = ErrorView),
         (status = 413, description = "the body is too large", body = ErrorView),
         (status = 415, description = "the body is not JSON", body = ErrorView),
         (status = 422, description = "the field is not available yet", body = ErrorView),
@@ -100,7 +108,8 @@ async fn change(
     bytes: Body,
     app: &App,
 ) -> Result<Reply, Problem> {
-    let write: Write<AccountPatch> = request::write(request, bytes, app)?;
+    let hide = |body: &mut Value| hide_pin(body, &app.vault);
+    let write: Write<AccountPatch> = request::write_hiding(request, bytes, app, hide)?;
     let (target, no) = account_target(None, name)?;
     require_own(app, &write.caller, name, None).await?;
     if let Some(metadata) = write
@@ -111,36 +120,101 @@ async fn change(
     {
         compliance::may_set(app, &write.caller, metadata.keys().map(String::as_str))?;
     }
-    let command = command(&write.body, no)?;
-    let answer = app
-        .engine
-        .execute(write.engine_request(target, command))
-        .await?;
+    let link = match write.body.ledger_account_id.as_deref() {
+        Some(ledger) => Some(face_of(app, &write.caller, ledger, (&target, no)).await?),
+        None => None,
+    };
+    let command = command(&write.body, no, link, &app.vault)?;
+    let answer = app.engine.execute(write.engine_request(target, command));
+    let answer = answer.await.map_err(refused)?;
     create::show(&answer, StatusCode::OK, &Links::of(request, app))
 }
 
-fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> {
+/// Puts something that only this house can make in the place of a PIN.
+fn hide_pin(body: &mut Value, vault: &Vault) {
+    if let Some(pin) = body.pointer_mut("/input/pin") {
+        *pin = Pin::stand_in(&pin.to_string(), vault).into();
+    }
+}
+
+/// A PIN is all that a change of an account can ask of cards alone.
+fn refused(error: EngineError) -> Problem {
+    if let EngineError::Rejected(Rejection::NotACard) = error {
+        let message = "input.pin is for cards only: the account is a pocket";
+        return Problem::malformed("input.pin", message);
+    }
+    if let EngineError::Rejected(Rejection::LedgerNotFound) = error {
+        return no_ledger(error);
+    }
+    error.into()
+}
+
+/// An account in front of that money: one of the holder whose account is to go there, if there is one.
+async fn face_of(
+    app: &App,
+    caller: &Principal,
+    ledger: &str,
+    (target, no): (&Target, AccountNo),
+) -> Result<(LedgerNo, Link), Problem> {
+    let ledger = shared_ledger(ledger)?;
+    require_own_ledger(app, caller, ledger).await?;
+    let own = look(app, target.clone(), no, caller).await?;
+    let own = own.ok_or_else(|| no_account(None))?.account;
+    let mut face: Option<Account> = None;
+    for (target, no) in behind(app, &caller.origin, &[ledger].into()).await? {
+        let seen = look(app, target, no, caller)
+            .await?
+            .map(|seen| seen.account);
+        let Some(seen) = seen.filter(|seen| seen.status != Status::Deleted) else {
+            continue;
+        };
+        if face.is_none() || seen.holder_urn == own.holder_urn {
+            face = Some(seen);
+        }
+    }
+    let face = face.ok_or_else(|| no_ledger(Rejection::LedgerNotFound))?;
+    let link = Link {
+        account: face.no,
+        urn: face.urn().into(),
+        key: "ledger_account_id".to_owned(),
+    };
+    Ok((ledger, link))
+}
+
+fn command(
+    body: &AccountPatch,
+    account: AccountNo,
+    link: Option<(LedgerNo, Link)>,
+    vault: &Vault,
+) -> Result<Command, Problem> {
     let input = body.input.as_ref();
-    if body.ledger_account_id.is_some() {
-        return Err(not_available("ledger_account_id"));
-    }
-    if input.is_some_and(|input| input.pin.is_some()) {
-        return Err(not_available("input.pin"));
-    }
+    let pin = input.and_then(|input| input.pin.as_ref());
+    let verifier = |pin| read_pin(pin).map(|pin| pin.verifier(vault, account));
+    let verifier = pin.map(verifier).transpose()?;
     let reason = input.and_then(|input| input.status_reason.as_deref());
     if let Some(Some(url)) = &body.webhook_url {
         request::webhook_url(url)?;
     }
     let change = ChangeAccount {
-        card: None,
+        card: verifier.map(|verifier| Box::new(CardChange::SetPin(verifier))),
         account,
         status: body.status.as_deref().map(status).transpose()?,
         status_reason: reason.map(status_reason).transpose()?,
         metadata: None,
         webhook_url: body.webhook_url.clone(),
     };
-    let changes_face =
-        change.status.is_some() || change.status_reason.is_some() || change.webhook_url.is_some();
+    let changes_face = change.status.is_some()
+        || change.status_reason.is_some()
+        || change.webhook_url.is_some()
+        || change.card.is_some();
+    if let Some((ledger, face)) = link {
+        return Ok(Command::LinkAccount(Box::new(LinkAccount {
+            change,
+            merge: body.metadata.clone(),
+            ledger,
+            face,
+        })));
+    }
     match &body.metadata {
         Some(merge) => Ok(Command::PatchAccount(Box::new(PatchAccount {
             change,
@@ -150,9 +224,18 @@ fn command(body: &AccountPatch, account: AccountNo) -> Result<Command, Problem> 
         None if changes_face => Ok(Command::ChangeAccount(Box::new(change))),
         None => Err(Problem::malformed(
             "body",
-            "body must have metadata, status, webhook_url or input.status_reason",
+            "body must have metadata, status, webhook_url, ledger_account_id, input.status_reason or \
+             input.pin",
         )),
     }
+}
+
+/// What is wrong is not repeated: it may be a PIN with a slip in it.
+fn read_pin(pin: &Value) -> Result<Pin, Problem> {
+    pin.as_str().and_then(Pin::parse).ok_or_else(|| {
+        let message = "input.pin must be a string of 4 to 12 digits";
+        Problem::malformed("input.pin", message)
+    })
 }
 
 fn status(word: &str) -> Result<Status, Problem> {
@@ -183,7 +266,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Command, Problem> {
         let body: AccountPatch = super::super::super::body::parse(text.as_bytes())?;
-        command(&body, AccountNo(1))
+        command(&body, AccountNo(1), None, &Vault::of([1; 32]))
     }
 
     #[test]
@@ -200,12 +283,15 @@ mod tests {
                 400,
                 "input.status_reason",
             ),
-            (r#"{"ledger_account_id":"ldg_1"}"#, 422, "ledger_account_id"),
-            (r#"{"input":{"pin":"1234"}}"#, 422, "input.pin"),
+            (r#"{"ledger_account_id":1}"#, 400, "ledger_account_id"),
+            (r#"{"input":{"pin":"123"}}"#, 400, "input.pin"),
+            (r#"{"input":{"pin":1234}}"#, 400, "input.pin"),
+            (r#"{"input":{"pin":"12345678901234"}}"#, 400, "input.pin"),
         ] {
             let problem = read(text).expect_err(text);
             assert_eq!(problem.status.as_u16(), status, "{text}");
             assert_eq!(problem.field.as_deref(), Some(field), "{text}");
+            assert!(!problem.message.contains("123"), "{}", problem.message);
         }
     }
 

@@ -61,6 +61,12 @@ impl Reply {
         })
     }
 
+    /// Status, body, and whether an earlier request got it already.
+    #[must_use]
+    pub fn into_parts(self) -> (StatusCode, Vec<u8>, bool) {
+        (self.status, self.body, self.is_replay)
+    }
+
     /// Says whether an earlier request under the same key got this answer already.
     #[must_use]
     pub const fn replayed(mut self, is_replay: bool) -> Self {
@@ -122,10 +128,19 @@ impl Idempotency {
         key_of(origin, "idempotency", &self.text)
     }
 
-    /// The key of one part of it. No header can name it: control characters are refused there.
+    /// The keys of one part of it: its own, and its own in this very request. No header can name them:
+    /// control characters are refused there.
     #[must_use]
-    pub fn part_key(&self, origin: &str, part: usize) -> Key {
-        key_of(origin, "idempotency", &format!("{}\n{part}", self.text))
+    pub fn part_keys(&self, origin: &str, part: usize) -> [Key; 2] {
+        let Self { text, fingerprint } = self;
+        [
+            key_of(origin, "idempotency", &format!("{text}\n{part}")),
+            key_of(
+                origin,
+                "idempotency",
+                &format!("{text}\n{part}\n{fingerprint:x}"),
+            ),
+        ]
     }
 }
 
@@ -139,6 +154,20 @@ pub fn write<T: DeserializeOwned>(
     bytes: Body,
     app: &App,
 ) -> Result<Write<T>, Problem> {
+    write_hiding(request, bytes, app, |_| {})
+}
+
+/// The same of a body with a secret in it: see [`idempotency_hiding`].
+///
+/// # Errors
+///
+/// 401, 403, 413, 415, or 400 with the field.
+pub fn write_hiding<T: DeserializeOwned>(
+    request: &HttpRequest,
+    bytes: Body,
+    app: &App,
+    hide: impl FnOnce(&mut Value),
+) -> Result<Write<T>, Problem> {
     let caller = caller(request, app)?;
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
@@ -146,7 +175,7 @@ pub fn write<T: DeserializeOwned>(
     Ok(Write {
         caller,
         body: parsed,
-        idempotency: idempotency(request, &bytes)?,
+        idempotency: idempotency_hiding(request, &bytes, hide)?,
     })
 }
 
@@ -156,12 +185,28 @@ pub fn write<T: DeserializeOwned>(
 ///
 /// 422 for a header that is no plain text, 400 for a body that is no object.
 pub fn idempotency(request: &HttpRequest, bytes: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    idempotency_hiding(request, bytes, |_| {})
+}
+
+/// The same of a body with a secret in it: `hide` puts something in its place, because the fingerprint
+/// stands in the log and a short secret could be found by trying all.
+///
+/// # Errors
+///
+/// 422 for a header that is no plain text, 400 for a body that is no object.
+pub fn idempotency_hiding(
+    request: &HttpRequest,
+    bytes: &[u8],
+    hide: impl FnOnce(&mut Value),
+) -> Result<Option<Idempotency>, Problem> {
     let Some(text) = body::idempotency_key(request)? else {
         return Ok(None);
     };
+    let mut body = body::parse(bytes)?;
+    hide(&mut body);
     Ok(Some(Idempotency {
         text: text.to_owned(),
-        fingerprint: fingerprint(request, &body::parse(bytes)?),
+        fingerprint: fingerprint(request, &body),
     }))
 }
 

@@ -127,10 +127,11 @@ async fn transfer(
         gate: Gate::Transfer,
         reference: String::new(),
         metadata: object(body.metadata.as_ref(), "metadata")?,
-        key: write
+        keys: write
             .idempotency
-            .as_ref()
-            .map(|key| key.key(key_space(&write.caller))),
+            .iter()
+            .map(|key| (key.key(key_space(&write.caller)), KeyLife::Expiring))
+            .collect(),
         fingerprint: write.idempotency.as_ref().map_or(0, |key| key.fingerprint),
     };
     let sent = send(app, &write.caller, order).await?;
@@ -173,8 +174,8 @@ pub struct Order<'a> {
     pub reference: String,
     /// A JSON object as text.
     pub metadata: String,
-    /// The key that protects it.
-    pub key: Option<Key>,
+    /// The keys that protect it.
+    pub keys: Vec<(Key, KeyLife)>,
     /// Tells the request from others under the same key.
     pub fingerprint: u64,
 }
@@ -287,7 +288,7 @@ async fn engine_request(
     let (source_target, source_no) = account_target(source_field, source)?;
     let (destination_target, destination_no) = account_target(destination_field, destination)?;
     let keys = &app.engine.shared.keys;
-    let is_known = order.key.is_some_and(|key| keys.get(key).is_some());
+    let is_known = order.keys.iter().any(|(key, _)| keys.get(*key).is_some());
     let (mut source_urn, mut destination_urn) = (source.to_owned(), destination.to_owned());
     let (id, mut leaving) = (courier::next_transfer_id(&app.engine.shared), None);
     require_own(app, caller, source, source_field).await?;
@@ -311,7 +312,7 @@ async fn engine_request(
             to_urn: to.account.holder_urn,
             asset: order.asset,
             amount: order.amount,
-            key: order.key,
+            key: order.keys.first().map(|(key, _)| *key),
             id,
         });
     }
@@ -341,11 +342,7 @@ async fn engine_request(
             transfer,
             is_within: from == to,
         })),
-        keys: order
-            .key
-            .map(|key| (key, KeyLife::Expiring))
-            .into_iter()
-            .collect(),
+        keys: order.keys,
         fingerprint: order.fingerprint,
         recalled: None,
     };
