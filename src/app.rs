@@ -41,7 +41,6 @@ use crate::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
         problem::Problem,
-        programme::card_data::CardSettings,
     },
     journal::{
         DurableWatcher, Journal, Lsn,
@@ -249,7 +248,7 @@ pub async fn serve(
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
-        cards: card_settings(&config)?,
+        cards: secrets::card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         snapshots: snapshots.clone(),
@@ -280,7 +279,7 @@ pub async fn serve(
     }
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
-    finish_rotation(&app);
+    secrets::finish_rotation(&app);
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -289,28 +288,6 @@ pub async fn serve(
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
-}
-
-/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
-fn finish_rotation(app: &Data<http::App>) {
-    if app.resealer.is_finished() {
-        return;
-    }
-    if let Some(claim) = app.resealer.claim() {
-        tracing::info!(
-            key = app.vault.active(),
-            "a rotation of the vault's keys goes on"
-        );
-        claim.begin();
-    }
-}
-
-fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {
-    Ok(CardSettings {
-        bin: config.bin()?,
-        details_link_s: config.cards.details_link_s,
-        public_url: config.server.public_url.clone(),
-    })
 }
 
 fn care(config: &Config) -> Care {
