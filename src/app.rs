@@ -14,7 +14,7 @@ use std::{
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::{
-    App as WebApp, HttpRequest, HttpResponse, HttpServer,
+    App as WebApp, HttpServer,
     dev::ServerHandle,
     web::{self, Data},
 };
@@ -35,17 +35,18 @@ use crate::{
     },
     clock::Clock,
     config::Config,
+    decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
-        problem::Problem,
     },
     journal::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
+    outbox::feed::Feed,
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
@@ -194,6 +195,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,
@@ -246,11 +248,13 @@ pub async fn serve(
         access: secrets::open_access(&engine, &config, &vault).await?,
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
+        decisions: open_decisions(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: secrets::card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
+        feed: Feed::new(&engine, config.events.waiting_max),
         snapshots: snapshots.clone(),
         is_sandbox: sandbox.is_some(),
         batch_items_max: config.server.batch_items_max,
@@ -280,6 +284,7 @@ pub async fn serve(
     spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
     secrets::finish_rotation(&app);
+    app.decisions.start_sweep();
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
@@ -297,6 +302,21 @@ fn care(config: &Config) -> Care {
         live_max: config.actors.live_max,
         key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
     }
+}
+
+/// Asks programmes before a purchase is final, in the network face's words.
+fn open_decisions(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Arc<Decisions> {
+    Decisions::new(
+        engine.clone(),
+        vault.clone(),
+        config.limits(),
+        config.decisions.rules(),
+        http::network::question::question,
+    )
 }
 
 /// Asks for rates and lists from now on. What was known before the start is known already.
@@ -333,7 +353,6 @@ fn start_http(
             .app_data(app.clone())
             .app_data(web::PayloadConfig::new(body_bytes_max))
             .configure(http::routes)
-            .default_service(web::to(not_found))
     })
     .workers(workers)
     .backlog(4_096)
@@ -347,12 +366,6 @@ fn start_http(
         source,
     })?;
     Ok((server.run(), workers))
-}
-
-async fn not_found(request: HttpRequest, app: Data<http::App>) -> HttpResponse {
-    let id = http::request_id(&request, &app);
-    let message = "not found: there is no such route; /openapi.json lists them";
-    Problem::not_found("not_found", message).respond(&id)
 }
 
 /// Actors are spread over the workers' threads, so these come first.
@@ -533,6 +546,7 @@ impl StopSignals {
 async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>, config: &Config) {
     tracing::info!("stopping: requests under way end first");
     app.is_ready.store(false, Ordering::Relaxed);
+    app.feed.close();
     if config.snapshots.on_stop {
         // Actors live on the server's threads: the snapshot comes before these end. What is decided
         // after it is in the log.

@@ -1,6 +1,8 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod events;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -8,6 +10,8 @@ use std::{
 
 use serde::Deserialize;
 use toml::{Table, Value};
+
+mod decisions;
 
 use crate::clock::Zone;
 use crate::domain::{
@@ -74,12 +78,15 @@ pub struct Config {
     pub vault: Vault,
     pub cards: Cards,
     pub holds: Holds,
+    pub decisions: Decisions,
     pub money: Money,
     pub fees: Fees,
     pub rates: Rates,
     pub lists: Lists,
     pub sandbox: Sandbox,
     pub outgoing: Outgoing,
+    pub events: Events,
+    pub notices: Notices,
     pub log: Log,
 }
 
@@ -127,6 +134,7 @@ section! {
         expiry_every_ms: u64,
         by_mcc: Vec<MccLifetime>,
     }
+    Decisions { own_share_ms: u64, in_flight_max: usize, abandoned_after_ms: u64 }
     MccLifetime { from: String, to: String, seconds: i64 }
     Money {
         default_asset: String,
@@ -144,6 +152,16 @@ section! {
     Sandbox { rates: bool }
     Lists { refresh_s: u64 }
     Outgoing { allow_private: bool, connect_ms: u64, total_ms: u64, body_kib_max: u64 }
+    Events { waiting_max: usize }
+    Notices {
+        to: String,
+        base_url: String,
+        api_version: String,
+        phone_number_id: String,
+        template: String,
+        language: String,
+        attempts_max: u32,
+    }
     Log { level: String, format: String }
 }
 
@@ -242,9 +260,11 @@ impl Config {
             10,
             60_000,
         )?;
+        self.decisions.check()?;
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;
+        self.check_events()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(

@@ -1,8 +1,10 @@
 //! Cardwright: issues virtual cards and authorizes their payments.
 //!
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
-//! [`actors`] (the shell), [`access`] (tokens and codes), [`tokens`] (a card on a device), [`replay`] (what the log folds to), [`outside`] (rates and lists from
-//! elsewhere), [`http`] (the faces), [`app`] (the whole, wired).
+//! [`actors`] (the shell), [`access`] (tokens and codes), [`vault`] (keys), [`tokens`] (a card on a device),
+//! [`replay`] (what the log folds to), [`outside`] (rates and lists from elsewhere), [`decisions`] (asking
+//! programmes before an approval), [`outbox`] (events and their delivery), [`http`] (the faces), [`app`]
+//! (the whole, wired).
 
 pub mod access;
 pub mod actors;
@@ -10,6 +12,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decisions;
 pub mod domain;
 pub mod http;
 pub mod journal;

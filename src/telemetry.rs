@@ -5,7 +5,9 @@ use prometheus::{
 };
 
 use crate::domain::{
+    decision::{Conclusion, Decider, Ruling},
     event::{Event, StepKind},
+    hold::Authorization,
     outcome::DeclineReason,
 };
 
@@ -18,6 +20,9 @@ pub struct Metrics {
     forced: IntCounter,
     declined: Vec<IntCounter>,
     steps: Vec<IntCounter>,
+    /// Approved and declined, by decider.
+    decisions: Vec<[IntCounter; 2]>,
+    decision_seconds: Histogram,
     /// From the request's first byte to the answer's last, in seconds.
     pub http_request: Histogram,
     /// From the actor's answer to the disk's, in seconds.
@@ -76,7 +81,7 @@ impl Fetches {
     }
 }
 
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "increment",
     "increment_declined",
     "capture",
@@ -84,6 +89,7 @@ const STEPS: [&str; 7] = [
     "expiry",
     "refund",
     "refund_reversal",
+    "decision",
 ];
 
 const LATENCY_S: [f64; 14] = [
@@ -129,6 +135,8 @@ impl Metrics {
                 .map(|reason| outcome("declined", decline_label(*reason)))
                 .collect(),
             steps: STEPS.iter().map(step).collect(),
+            decisions: decisions(&registry),
+            decision_seconds: latency("cardwright_decision_seconds", "Asking programmes"),
             http_request: latency("cardwright_http_request_seconds", "Whole requests on /v1"),
             stage_durable: latency("cardwright_wait_durable_seconds", "Waiting for the disk"),
             journal_write: latency("cardwright_journal_write_seconds", "Writing a commit"),
@@ -172,30 +180,30 @@ impl Metrics {
         match event {
             Event::AuthorizationApproved(approved) => {
                 let authorization = &approved.authorization;
-                match (authorization.is_forced, authorization.is_partial) {
-                    (true, _) => self.forced.inc(),
-                    (false, true) => self.partially_approved.inc(),
-                    (false, false) => self.approved.inc(),
+                // One that the programme is asked about is counted when it has answered.
+                if !authorization.decision.is_open() {
+                    self.count_approval(authorization);
                 }
                 if authorization.is_open() {
                     self.holds.inc();
                 }
             }
             Event::AuthorizationDeclined(declined) => {
-                let place = DeclineReason::ALL
-                    .iter()
-                    .position(|reason| *reason == declined.reason);
-                if let Some(counter) = place.and_then(|place| self.declined.get(place)) {
-                    counter.inc();
-                }
+                self.count_decline(declined.reason);
             }
             Event::AuthorizationStepped(stepped) => {
                 if let Some(counter) = self.steps.get(step_place(stepped.kind)) {
                     counter.inc();
                 }
+                if matches!(stepped.kind, StepKind::Concluded(_)) {
+                    self.count_conclusion(&stepped.authorization);
+                }
                 let ends = matches!(
                     stepped.kind,
-                    StepKind::Capture | StepKind::Reversal | StepKind::Expiry
+                    StepKind::Capture
+                        | StepKind::Reversal
+                        | StepKind::Expiry
+                        | StepKind::Concluded(_)
                 );
                 if ends && !stepped.authorization.is_open() {
                     self.holds.dec();
@@ -211,6 +219,54 @@ impl Metrics {
             | Event::TransferSettled(_)
             | Event::TransferReturned(..)
             | Event::Absorbed(_) => {}
+        }
+    }
+
+    fn count_approval(&self, authorization: &Authorization) {
+        match (authorization.is_forced, authorization.is_partial) {
+            (true, _) => self.forced.inc(),
+            (false, true) => self.partially_approved.inc(),
+            (false, false) => self.approved.inc(),
+        }
+    }
+
+    fn count_decline(&self, declined: DeclineReason) {
+        let place = DeclineReason::ALL
+            .iter()
+            .position(|reason| *reason == declined);
+        if let Some(counter) = place.and_then(|place| self.declined.get(place)) {
+            counter.inc();
+        }
+    }
+
+    fn count_conclusion(&self, authorization: &Authorization) {
+        let Some(conclusion) = authorization.decision.conclusion() else {
+            return;
+        };
+        match conclusion.decline_reason() {
+            Some(reason) => self.count_decline(reason),
+            None => self.count_approval(authorization),
+        }
+        self.count_decision(conclusion);
+    }
+
+    fn count_decision(&self, conclusion: &Conclusion) {
+        let place = Decider::ALL.iter().position(|by| *by == conclusion.by);
+        let [approved, declined] = match place.and_then(|place| self.decisions.get(place)) {
+            Some(counters) => counters,
+            None => return,
+        };
+        match conclusion.verdict {
+            Ruling::Approved => approved.inc(),
+            Ruling::Declined => declined.inc(),
+        }
+        // What was never asked took no time.
+        match conclusion.by {
+            Decider::Programme | Decider::Timeout | Decider::Fault => {
+                let took = std::time::Duration::from_micros(conclusion.latency_us);
+                self.decision_seconds.observe(took.as_secs_f64());
+            }
+            Decider::Overload | Decider::Abandoned => {}
         }
     }
 
@@ -232,6 +288,7 @@ const fn step_place(kind: StepKind) -> usize {
         StepKind::Expiry => 4,
         StepKind::Refund => 5,
         StepKind::RefundReversal => 6,
+        StepKind::Concluded(_) => 7,
     }
 }
 
@@ -255,8 +312,23 @@ const fn decline_label(reason: DeclineReason) -> &'static str {
         | DeclineReason::AmountLimitExceeded
         | DeclineReason::CountLimitExceeded
         | DeclineReason::SingleUseSpent
+        | DeclineReason::DecisionDeclined
+        | DeclineReason::DecisionTimeout
         | DeclineReason::FeesExceedAmount => reason.word(),
     }
+}
+
+fn decisions(registry: &Registry) -> Vec<[IntCounter; 2]> {
+    let decision = |by: &Decider| {
+        [Ruling::Approved, Ruling::Declined].map(|verdict| {
+            let help = "What came of asking programmes before an approval";
+            let opts = Opts::new("cardwright_decisions_total", help)
+                .const_label("verdict", verdict.word())
+                .const_label("by", by.word());
+            counter(registry, opts)
+        })
+    };
+    Decider::ALL.iter().map(decision).collect()
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {

@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 10] = [
+const FORBIDDEN: [(&str, &[&str]); 11] = [
     (
         "domain",
         &[
@@ -56,6 +56,7 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
             "outside",
             "replay",
             "telemetry",
+            "tokens",
             "wire",
         ],
     ),
@@ -72,6 +73,7 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
             "outside",
             "replay",
             "telemetry",
+            "tokens",
             "wire",
         ],
     ),
@@ -87,6 +89,7 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
             "outside",
             "replay",
             "telemetry",
+            "tokens",
         ],
     ),
     (
@@ -102,6 +105,7 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
             "outside",
             "replay",
             "telemetry",
+            "tokens",
             "wire",
         ],
     ),
@@ -109,10 +113,43 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
         "vault",
         &[
             "access", "actors", "app", "cli", "clock", "http", "journal", "outbox", "outside",
-            "replay", "wire",
+            "replay", "tokens", "wire",
+        ],
+    ),
+    (
+        "tokens",
+        &[
+            "access",
+            "actors",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "http",
+            "journal",
+            "outbox",
+            "outside",
+            "replay",
+            "telemetry",
+            "wire",
         ],
     ),
     ("outbox", &["app", "cli", "config", "http"]),
+    (
+        "decisions",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "http",
+            "journal",
+            "outbox",
+            "replay",
+            "telemetry",
+        ],
+    ),
     (
         "actors",
         &[

@@ -247,6 +247,7 @@ fn the_first_rule_in_order_gives_the_reason() {
     };
     let usage = Usage {
         merchant: Some("shop-2".into()),
+        is_tentative: false,
         is_spent: true,
         tallies: vec![],
     };

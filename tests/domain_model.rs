@@ -8,7 +8,9 @@ mod play;
 
 use std::collections::BTreeMap;
 
-use cardwright::domain::{command::Command, hold::Authorization, ids::AuthorizationId};
+use cardwright::domain::{
+    command::Command, decision::Ruling, hold::Authorization, ids::AuthorizationId,
+};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use play::{Op, Play, Setting, op, setting};
@@ -57,6 +59,11 @@ fn leaves_no_trace(setting: Setting, ops: &[Op], cuts: &[u32]) {
     let all: Vec<_> = play.shell.recalled.keys().copied().collect();
     let mut cuts = cuts.iter().cycle();
     for id in all {
+        if play.shell.recalled[&id].decision.is_open() {
+            let verdict = [Ruling::Approved, Ruling::Declined][id.number as usize % 2];
+            let said = play.ask(id.actor, &play::conclude(id, verdict));
+            assert!(said.starts_with("decided"), "{said}");
+        }
         if play.shell.recalled[&id].is_open() {
             let said = play.ask(id.actor, &Command::Reverse(play::request(id, None)));
             assert!(said.starts_with("reversed"), "{said}");
@@ -117,7 +124,7 @@ fn the_random_sequences_meet_every_answer() {
     );
 }
 
-const EVERY_ANSWER: [&str; 44] = [
+const EVERY_ANSWER: [&str; 47] = [
     "opened",
     "changed",
     "deposited",
@@ -162,4 +169,7 @@ const EVERY_ANSWER: [&str; 44] = [
     "rejected negative",
     "rejected out of range",
     "rejected same money",
+    "decided approved",
+    "decided declined",
+    "rejected being decided",
 ];

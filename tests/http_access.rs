@@ -24,6 +24,17 @@ enum Foreign {
     Forbidden,
 }
 
+/// The scopes that play in a sandbox: either will do.
+const PLAYER: &str = "operator|programme";
+
+/// A certificate of a key on P-256, valid until 2126.
+const CERTIFICATE: &str = "MIIBbzCCARWgAwIBAgIURxVBoDB6bl/l1sRlN8tbbe9RytwwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBVDAgFw0yNj\
+    ExMjExNTExNTJaGA8yMTI2MTAyODE1MTE1MlowDDEKMAgGA1UEAwwBVDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA\
+    BKrVgQSA1y345hB05owyC9VzKmC3WIchWWzI2+LPsLt8CK+4WKEw4mcD0Oyv/tR2OzpAPUbAuZ9qlyHB3N/mdNujUz\
+    BRMB0GA1UdDgQWBBRsEv26AufSfgDH9xBE7Xbyq45nrjAfBgNVHSMEGDAWgBRsEv26AufSfgDH9xBE7Xbyq45nrjAP\
+    BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCICkzNYTyMMVjhli3ZbkPuv3fZJpx2HOuL2f0evXqgG+IAi\
+    EAtUGGogXX1Y6spEsjcZffbP1cMDnAPICasWpyFBJZ0Lc=";
+
 struct Route {
     method: &'static str,
     path: String,
@@ -40,6 +51,15 @@ struct Things {
     authorization: String,
     refund: String,
     key_id: String,
+    /// A device's token of the card below.
+    token: String,
+    /// A card with a file of its own.
+    filed: String,
+    /// A card whose creation has not ended.
+    held: String,
+    /// An authorization of that card, which is open.
+    open: String,
+    event: String,
 }
 
 fn things(client: &Client) -> Things {
@@ -55,8 +75,38 @@ fn things(client: &Client) -> Things {
         "/v1/api-keys",
         &json!({ "name": "secret-k", "scopes": ["ledger"] }),
     );
+    let filed = |creation: &str| {
+        let metadata = json!({ "sandbox_creation": creation });
+        let body = json!({ "holder_urn": server::HOLDER, "input": {}, "metadata": metadata });
+        let body = if creation.is_empty() {
+            json!({ "holder_urn": server::HOLDER, "input": {} })
+        } else {
+            body
+        };
+        let made = client.post("/api/mediums/card", &body).expect(201);
+        made["result"]["account"]["urn"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (filed, held) = (filed(""), filed("held"));
+    let path = format!("/api/accounts/{filed}");
+    let pin = json!({ "input": { "pin": "4929" } }).to_string();
+    client.send(("PATCH", &path), &[], pin).expect(200);
+    let device = json!({ "device_id": "secret-d", "wallet_account_id": "secret-w" });
+    let token = client.post(&format!("{path}/tokenize/google"), &device);
+    let token = token.expect(201)["result"]["token"]["id"].clone();
+    let open = client.authorize("secret-o", &card, "5.00").expect(200);
+    let events = client
+        .get(&format!("/v1/events?account_urn={card}"))
+        .expect(200);
     Things {
+        token: token.as_str().unwrap().to_owned(),
+        filed,
+        held,
+        open: open["id"].as_str().unwrap().to_owned(),
         card,
+        event: events["data"][0]["id"].as_str().unwrap().to_owned(),
         authorization: told["id"].as_str().unwrap().to_owned(),
         refund: refund["operation"]["id"].as_str().unwrap().to_owned(),
         key_id: key.expect(201)["key_id"].as_str().unwrap().to_owned(),
@@ -102,6 +152,7 @@ fn network_routes(known: &Things) -> Vec<Route> {
     let undo = format!("/v1/refunds/{refund}/reverse");
     let list = format!("/v1/authorizations?card={card}");
     let batch = json!([purchase("b", card, "0.01")]);
+    let pin = format!("/v1/cards/{}/pin/verify", known.filed);
     let mut batch = network("POST", "/v1/authorizations/batch", batch);
     // Each item is refused by itself.
     batch.foreign = Foreign::Own;
@@ -121,6 +172,7 @@ fn network_routes(known: &Things) -> Vec<Route> {
         network("POST", "/v1/authorizations/secret-a/capture", step("c2")),
         network("POST", &of("capture"), step("c")),
         network("POST", &undo, json!({ "transaction_id": "u" })),
+        network("POST", &pin, json!({ "pin": "4929" })),
         batch,
     ]
 }
@@ -141,6 +193,10 @@ fn operator_routes(known: &Things) -> Vec<Route> {
     let key = format!("/v1/api-keys/{key_id}");
     let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
     let metadata = "/v1/origins/sandbox/metadata";
+    let policy = "/v1/origins/sandbox/compliance-policy";
+    let secret = format!("{policy}/webhook-secret");
+    let verification = format!("/v1/identities/{}/verification", server::HOLDER);
+    let approved = json!({ "status": "approved" });
     let root = |method, body, status| Route {
         scope: "root",
         ..operator((method, "/v1/origins"), body, Forbidden, status)
@@ -167,6 +223,11 @@ fn operator_routes(known: &Things) -> Vec<Route> {
             NotFound,
             200,
         ),
+        operator(("GET", policy), none(), NotFound, 200),
+        operator(("PUT", policy), json!({ "levels": [] }), NotFound, 200),
+        operator(("POST", &secret), json!({}), NotFound, 200),
+        operator(("GET", &verification), none(), NotFound, 200),
+        operator(("PATCH", &verification), approved, NotFound, 200),
         root("GET", none(), 200),
         root("POST", json!({ "name": "globex" }), 201),
     ]
@@ -187,6 +248,22 @@ fn programme_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// For whoever has one of two scopes, and no holder. It stays off, so that nobody is asked.
+fn decision_routes() -> Vec<Route> {
+    let route = |method, path: &str, body| Route {
+        scope: "programme|operator",
+        ..operator((method, path), body, Foreign::Own, 200)
+    };
+    let path = "/v1/decision-endpoint";
+    let off = json!({ "url": "https://programme.example/decide", "enabled": false });
+    vec![
+        route("PUT", path, off),
+        route("GET", path, Value::Null),
+        route("POST", &format!("{path}/rotate-secret"), Value::Null),
+        route("DELETE", path, Value::Null),
+    ]
+}
+
 /// The routes of the SDK.
 fn api_routes(known: &Things) -> Vec<Route> {
     use Foreign::{Forbidden, NotFound, Own};
@@ -195,12 +272,20 @@ fn api_routes(known: &Things) -> Vec<Route> {
         scope: "programme",
         ..operator((method, path), body, foreign, status)
     };
+    let events = |path: &str, foreign| Route {
+        scope: "programme|operator",
+        ..operator(("GET", path), Value::Null, foreign, 200)
+    };
     let account = format!("/api/accounts/{}", known.card);
     let of = |part: &str| format!("{account}/{part}");
     let sum = format!("/api/accounts/balances?account_urns={}", known.card);
+    let several = sum.replace("balances", "transactions");
     let holder = format!("/api/identities/{}", server::HOLDER);
     let new = json!({ "holder_urn": server::HOLDER, "input": {} });
     let note = json!({ "metadata": { "note": "n" } });
+    let compliance = format!("/api/compliance/{}", server::HOLDER);
+    let tier = format!("{compliance}/tier-status");
+    let begin = json!({ "urn": server::HOLDER });
     let key = format!("/api/api-keys/{}", known.key_id);
     let rotate = format!("{key}/rotate");
     let keys = json!({ "name": "k", "scopes": ["operator"] });
@@ -220,11 +305,24 @@ fn api_routes(known: &Things) -> Vec<Route> {
         programme("PATCH", &account, note.clone(), NotFound, 200),
         programme("GET", &of("balance"), none(), NotFound, 200),
         programme("GET", &of("movements"), none(), NotFound, 200),
+        events("/v1/events", Own),
+        events(
+            "/v1/events?account_urn=X&limit=5"
+                .replace('X', &known.card)
+                .as_str(),
+            Own,
+        ),
+        events(&format!("/v1/events/{}", known.event), NotFound),
+        programme("GET", "/api/accounts/transactions", none(), Own, 200),
+        programme("GET", &several, none(), NotFound, 200),
         programme("PATCH", "/api/identities/me", note.clone(), Own, 200),
         programme("GET", "/api/identities/me/aliases", none(), Own, 200),
         programme("GET", &holder, none(), NotFound, 200),
         programme("PATCH", &holder, note, NotFound, 200),
         programme("GET", &format!("{holder}/aliases"), none(), NotFound, 200),
+        programme("POST", "/api/compliance", begin, NotFound, 200),
+        programme("GET", &compliance, none(), NotFound, 200),
+        programme("GET", &tier, none(), NotFound, 200),
         operator(("GET", "/api/api-keys"), none(), Own, 200),
         operator(("POST", "/api/api-keys"), keys, Own, 201),
         operator(("GET", &key), none(), NotFound, 200),
@@ -233,11 +331,73 @@ fn api_routes(known: &Things) -> Vec<Route> {
     ]
 }
 
+/// A card on a device.
+fn token_routes(known: &Things) -> Vec<Route> {
+    let route = |method, path: String, body, status| Route {
+        scope: "programme",
+        status,
+        ..network(method, &path, body)
+    };
+    let of = |part: &str| format!("/v1/cards/{}/{part}", known.filed);
+    let wallet = |name: &str| format!("/api/accounts/{}/tokenize/{name}", known.filed);
+    let google = json!({ "device_id": "d", "wallet_account_id": "w" });
+    let apple = json!({ "certificates": [CERTIFICATE], "nonce": "n", "nonce_signature": "s" });
+    let suspend = json!({ "status": "suspended" });
+    vec![
+        route("GET", of("tokens"), Value::Null, 200),
+        route(
+            "PATCH",
+            of(&format!("tokens/{}", known.token)),
+            suspend,
+            200,
+        ),
+        route("POST", wallet("google"), google, 201),
+        route("POST", wallet("apple"), apple, 201),
+    ]
+}
+
+/// What a sandbox plays: for the sandbox's own keys of two scopes.
+fn sandbox_routes(known: &Things) -> Vec<Route> {
+    let route = |method, path: &str, body, status| Route {
+        scope: PLAYER,
+        status,
+        ..network(method, path, body)
+    };
+    let Things { card, open, .. } = known;
+    let none = || json!({});
+    let step = |name: &str| format!("/v1/sandbox/authorizations/{open}/{name}");
+    let pay = || json!({ "card": card, "amount": "0.01" });
+    let some = || json!({ "amount": "0.01" });
+    let money = json!({ "card": card, "amount": "1" });
+    let undo = format!("/v1/sandbox/refunds/{}/reverse", known.refund);
+    let token = format!("/v1/sandbox/tokens/{}/activate", known.token);
+    let card = format!("/v1/sandbox/cards/{}/activate", known.held);
+    // Undone already by the network's route: the last word is that it is.
+    vec![
+        route("POST", "/v1/sandbox/authorizations", pay(), 200),
+        route("POST", "/v1/sandbox/clearings", pay(), 200),
+        route("POST", &step("increment"), some(), 200),
+        route("POST", &step("capture"), some(), 200),
+        route("POST", &step("refund"), some(), 200),
+        route("POST", &step("reverse"), some(), 200),
+        route("POST", &step("expire"), none(), 200),
+        route("POST", &undo, none(), 409),
+        route("POST", "/v1/sandbox/deposits", money, 201),
+        route("POST", &card, none(), 200),
+        route("POST", &token, none(), 200),
+        route("POST", "/v1/sandbox/rates", none(), 200),
+        route("GET", "/v1/sandbox/test-data", Value::Null, 200),
+    ]
+}
+
 fn routes(known: &Things) -> Vec<Route> {
     let mut routes = network_routes(known);
     routes.extend(api_routes(known));
     routes.extend(operator_routes(known));
     routes.extend(programme_routes(known));
+    routes.extend(token_routes(known));
+    routes.extend(sandbox_routes(known));
+    routes.extend(decision_routes());
     routes
 }
 
@@ -347,7 +507,7 @@ fn without_a_right_key_there_is_401_and_without_the_scope_403() {
         // Every scope but the right one.
         let others: Vec<_> = scopes
             .into_iter()
-            .filter(|scope| *scope != route.scope)
+            .filter(|scope| !route.scope.split('|').any(|right| right == *scope))
             .collect();
         let reply = ask(&client.with_key(Some(&key(&client, &others))), &route);
         assert_eq!(reply.code(403), "forbidden", "{what}");
@@ -397,8 +557,8 @@ fn a_holder_s_token_reaches_no_other_face_and_nothing_of_others() {
         let reply = ask(&eva, &route);
         let what = format!("{} {}", route.method, route.path);
         let expected = match (route.scope, route.foreign) {
-            ("programme", Foreign::NotFound) => 404,
-            ("programme", Foreign::Own) => 200,
+            ("programme" | "programme|operator", Foreign::NotFound) => 404,
+            ("programme" | "programme|operator", Foreign::Own) => 200,
             // Making things for another holder, and everything that is not of this face.
             _ => 403,
         };
@@ -432,12 +592,13 @@ fn a_token_of_a_key_may_what_the_key_may() {
         let what = format!("{} {}", route.method, route.path);
         let others: Vec<_> = ["network", "operator", "programme", "ledger", "root"]
             .into_iter()
-            .filter(|scope| *scope != route.scope)
+            .filter(|scope| !route.scope.split('|').any(|right| right == *scope))
             .collect();
         let refused = ask(&client.with_key(Some(&token(&others))), &route);
         assert_eq!(refused.code(403), "forbidden", "{what}");
         // Each route once: the second deletion of the one key finds nothing.
-        let reply = ask(&client.with_key(Some(&token(&[route.scope]))), &route);
+        let right = route.scope.split('|').next().unwrap();
+        let reply = ask(&client.with_key(Some(&token(&[right]))), &route);
         let is_gone = route.method == "DELETE" && route.path.starts_with("/v1/api-keys");
         let status = if is_gone { 404 } else { route.status };
         assert_eq!(reply.status, status, "{what}: {}", reply.text);
@@ -496,10 +657,15 @@ fn another_s_things_look_like_things_that_do_not_exist() {
         .expect(201);
     let foreign = client.with_key(acme["api_key"].as_str());
     let nothing = Things {
+        event: String::new(),
         card: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
         authorization: "auth_00000000000000000000".to_owned(),
         refund: "op_0000000000000".to_owned(),
         key_id: "key_0000000000000000".to_owned(),
+        token: "tok_00000000000000000000".to_owned(),
+        filed: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
+        held: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
+        open: "auth_00000000000000000000".to_owned(),
     };
     for (theirs, none) in routes(&known).iter().zip(&routes(&nothing)) {
         if theirs.foreign == Foreign::NotFound && !theirs.path.contains("secret-a") {

@@ -68,6 +68,12 @@ impl Journal for Shared {
     fn scan(&self, after: Lsn) -> Result<cardwright::journal::RecordIter, JournalError> {
         self.0.scan(after)
     }
+    fn follow(&self, after: Lsn) -> Result<cardwright::journal::RecordIter, JournalError> {
+        self.0.follow(after)
+    }
+    fn oldest(&self) -> Lsn {
+        self.0.oldest()
+    }
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {
         self.0.retire(lsn)
     }
@@ -277,6 +283,46 @@ fn appenders_agree_on_order(backend: &mut impl Backend) {
     assert_eq!(scan(&journal, Lsn::ZERO).expect("scans"), expected);
 }
 
+fn a_follower_goes_on_where_it_ended(backend: &mut impl Backend) {
+    let journal = backend.open();
+    let mut from_nothing = journal.follow(Lsn::ZERO).expect("follows");
+    assert!(from_nothing.next().is_none(), "there is nothing yet");
+    let mut expected = Vec::new();
+    let mut seen = Vec::new();
+    // Over many segments, asked at every stage: between records, behind many, twice for nothing.
+    for n in 0..200_u64 {
+        let payload = payload(n, usize::try_from(n * 13 % 1700).expect("small"));
+        let lsn = append_durably(&journal, &payload);
+        expected.push(Record { lsn, payload });
+        if n % 3 == 0 {
+            seen.extend(
+                from_nothing
+                    .by_ref()
+                    .map(|record| record.expect("readable")),
+            );
+            assert_eq!(seen, expected, "after {n}");
+            assert!(from_nothing.next().is_none());
+        }
+    }
+    let mut from_the_middle = journal.follow(expected[120].lsn).expect("follows");
+    let rest: Vec<_> = from_the_middle
+        .by_ref()
+        .map(|it| it.expect("readable"))
+        .collect();
+    assert_eq!(rest, expected[121..]);
+    assert!(journal.retire(expected[60].lsn).expect("retires") > 0);
+    let oldest = journal.oldest();
+    assert_eq!(
+        scan(&journal, oldest).expect("scans").last(),
+        expected.last()
+    );
+    assert!(journal.follow(oldest).expect("follows").next().is_some());
+    let payload = payload(9, 10);
+    let lsn = append_durably(&journal, &payload);
+    let next = from_the_middle.next().expect("there is more");
+    assert_eq!(next.expect("readable"), Record { lsn, payload });
+}
+
 macro_rules! conformance {
     ($($name:ident),*) => {$(
         mod $name {
@@ -296,5 +342,6 @@ conformance!(
     each_record_comes_back,
     retired_records_are_gone_or_whole,
     snapshots_come_back,
-    appenders_agree_on_order
+    appenders_agree_on_order,
+    a_follower_goes_on_where_it_ended
 );

@@ -90,6 +90,7 @@ fn engine_on(journal: MemoryJournal) -> Arc<Engine> {
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
         outgoing: dashmap::DashMap::new(),
+        asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
         numbers: AtomicU64::new(0),
         metrics,

@@ -138,11 +138,15 @@ fn an_authorization_is_one_line_in_the_collapsed_view() {
     ] {
         assert_eq!(metadata[name], value, "{name} in {metadata}");
     }
-    // Pages that lose lines to a filter are filled up, and end where the next begins.
+    pages_are_filled_up(&client, &path);
+}
+
+/// Pages that lose lines to a filter end where the next begins, and are short only at the end.
+fn pages_are_filled_up(client: &Client, path: &str) {
     let mut paged = Vec::new();
     let mut next = String::new();
     loop {
-        let here = page(&client, &format!("{path}&pocket=main&limit=1{next}"));
+        let here = page(client, &format!("{path}&pocket=main&limit=1{next}"));
         let data = here["data"].as_array().unwrap();
         assert!(data.len() == 1 || here["has_more"] == false, "{here}");
         paged.extend(data.iter().map(|line| text(&line["reference"])));
@@ -587,4 +591,25 @@ fn lists_are_filtered_ordered_and_paged() {
         assert_eq!(refused.json["extra_details"]["field"], field, "{query}");
         assert!(text(&refused.json["message"]).contains(field), "{query}");
     }
+}
+
+#[test]
+fn what_is_not_there_is_refused_in_the_face_s_words() {
+    let server = Server::start();
+    let client = server.client();
+    for (method, path, status, code) in [
+        ("GET", "/api/nothing", 404, "not_found"),
+        ("GET", "/api/accounts/x/y/z", 404, "not_found"),
+        ("DELETE", "/api/accounts", 405, "method_not_allowed"),
+        ("GET", "/api/mediums/card", 405, "method_not_allowed"),
+        ("GET", "/api/api-keys/exchange", 405, "method_not_allowed"),
+    ] {
+        let refused = client.send((method, path), &[], "");
+        assert_eq!(refused.status, status, "{method} {path}: {refused:?}");
+        assert_eq!(refused.json["code"], code, "{method} {path}");
+        assert_eq!(refused.json["req_id"], refused.headers["x-request-id"]);
+        let message = text(&refused.json["message"]);
+        assert!(status != 404 || message.contains("not found"), "{message}");
+    }
+    assert_eq!(client.get("/v1/nothing").code(404), "not_found");
 }

@@ -24,10 +24,10 @@ use crate::{
         account::Account,
         apply::settle_own_lsn,
         command::{Command, Context},
-        event::Event,
+        event::{Event, StepKind, Stepped},
         group::Group,
         hold::{Authorization, State},
-        ids::{ActorId, TransferId},
+        ids::{ActorId, AuthorizationId, TransferId},
         outcome::Rejection,
         policy::Terms,
         registry::{Registry, RegistryEvent},
@@ -65,6 +65,8 @@ pub struct Shared {
     pub expiry: ExpiryWheel,
     /// Transfers on their way, by who sent them.
     pub outgoing: DashMap<TransferId, ActorId>,
+    /// Authorizations of which the programme is to be asked, and since when that is known here.
+    pub asked: DashMap<AuthorizationId, Timestamp>,
     /// Transfers being delivered at this moment.
     pub delivering: DashSet<TransferId>,
     /// The last account number given.
@@ -83,9 +85,16 @@ impl Shared {
                     self.indexes.opened(actor, account);
                     self.want_lists(account);
                 }
-                Event::AccountChanged { account, .. } => self.want_lists(account),
+                Event::AccountChanged { account, .. } => {
+                    self.facts.faces.changed(account.no);
+                    self.want_lists(account);
+                }
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
+                    if authorization.decision.is_open() {
+                        self.asked
+                            .insert(authorization.id, authorization.created_at);
+                    }
                     if authorization.is_open() {
                         self.expiry
                             .schedule(actor, authorization.id, authorization.expires_at);
@@ -106,9 +115,22 @@ impl Shared {
                 | Event::Withdrawn(..)
                 | Event::TransferredWithin(..)
                 | Event::TransferReceived(..)
-                | Event::AuthorizationDeclined(_)
-                | Event::AuthorizationStepped(_) => {}
+                | Event::AuthorizationDeclined(_) => {}
+                Event::AuthorizationStepped(stepped) => self.follow_step(actor, stepped),
             }
+        }
+    }
+
+    fn follow_step(&self, actor: ActorId, stepped: &Stepped) {
+        if !matches!(stepped.kind, StepKind::Concluded(_)) {
+            return;
+        }
+        let authorization = &stepped.authorization;
+        self.asked.remove(&authorization.id);
+        // Its time may have run out while nobody had answered, and that was passed over.
+        if authorization.is_open() {
+            let ends = authorization.expires_at;
+            self.expiry.schedule(actor, authorization.id, ends);
         }
     }
 
@@ -518,6 +540,7 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::ReceiveTransfer(_)
         | Command::SettleTransfer(_)
         | Command::ReturnTransfer(_)
+        | Command::Conclude(..)
         | Command::Increment(_)
         | Command::Capture(_)
         | Command::Reverse(_)

@@ -9,7 +9,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
-use super::agenda::Agenda;
+use super::{agenda::Agenda, names::Faces};
 use crate::domain::{
     documents::Shelf, lists::Lists, policy::origin::OriginTerms, rates::RateTable,
 };
@@ -28,6 +28,8 @@ pub struct Facts {
     pub wanted: Agenda,
     /// Settings made while the house runs.
     pub documents: SharedDocuments,
+    /// Who accounts are.
+    pub faces: Faces,
     origins: DashMap<Box<str>, Arc<OriginCell>>,
 }
 

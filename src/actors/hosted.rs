@@ -361,6 +361,7 @@ impl Hosted {
             | Command::ReturnTransfer(_)
             | Command::Authorize(_)
             | Command::ForcePost(_)
+            | Command::Conclude(..)
             | Command::Expire(_)
             | Command::Absorb(_)
             | Command::Simulate(Simulation::OpenHeld(_) | Simulation::EndCreation { .. }) => {
@@ -470,6 +471,7 @@ fn claim(request: &Request, shared: &Shared) -> Result<(), Refusal> {
 fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
     match command {
         Command::ForcePost(_)
+        | Command::Conclude(..)
         | Command::Capture(_)
         | Command::Refund(_)
         | Command::ReverseRefund { .. } => next_transfer_ids(shared, TRANSFERS_MAX),

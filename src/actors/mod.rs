@@ -18,6 +18,7 @@ pub mod hosted;
 pub mod indexes;
 pub mod joining;
 pub mod keys;
+pub mod names;
 pub mod number_hash;
 pub mod registrar;
 pub mod snapshots;

@@ -17,6 +17,8 @@ use super::{
 };
 use crate::{
     domain::{
+        decision,
+        documents::Shelf,
         identity::{Identity, IdentityStatus},
         ids::ActorId,
         policy::{metadata::MetadataError, origin},
@@ -121,7 +123,7 @@ impl Registrar {
     pub fn new(registry: Registry, trail: Trail, shared: &Shared) -> Result<Self, OriginError> {
         let principals = DashMap::new();
         for origin in &registry.origins {
-            learn_origin(&origin.name, &origin.metadata, shared)?;
+            learn_origin(origin, &registry, shared)?;
         }
         shared.facts.rates.store(registry.rates.clone());
         shared.facts.lists.store(registry.lists.clone());
@@ -435,16 +437,17 @@ fn publish(registry: &Registry, events: &[RegistryEvent], shared: &Shared) {
                 shared.facts.rates.store(registry.rates.clone());
             }
             RegistryEvent::ListFetched { .. } => shared.facts.lists.store(registry.lists.clone()),
-            RegistryEvent::OriginMetadataChanged {
-                origin, metadata, ..
-            } => {
-                if let Err(error) = learn_origin(origin, metadata, shared) {
-                    tracing::error!(%error, "recorded metadata must be readable");
-                }
+            RegistryEvent::OriginMetadataChanged { origin, .. } => {
+                relearn_origin(origin, registry, shared);
             }
             RegistryEvent::DocumentSet {
                 shelf, name, text, ..
-            } => shared.facts.documents.set(*shelf, name, text.clone()),
+            } => {
+                shared.facts.documents.set(*shelf, name, text.clone());
+                if *shelf == Shelf::Decision {
+                    relearn_origin(name, registry, shared);
+                }
+            }
             RegistryEvent::OriginOpened(_)
             | RegistryEvent::KeyIssued(_)
             | RegistryEvent::KeyRevoked { .. }
@@ -465,15 +468,24 @@ fn used(live: &LiveKey, now: Timestamp) -> Option<Arc<Principal>> {
     Some(live.principal.clone())
 }
 
-fn learn_origin(origin: &str, metadata: &str, shared: &Shared) -> Result<(), OriginError> {
-    let (_, terms) =
-        origin::merge(metadata, &serde_json::Map::new(), &shared.terms).map_err(|source| {
-            OriginError {
-                origin: origin.to_owned(),
-                source,
-            }
-        })?;
-    shared.facts.origin(origin).store(Arc::new(terms));
+fn relearn_origin(name: &str, registry: &Registry, shared: &Shared) {
+    let known = registry.origin(name);
+    let learned = known.map(|origin| learn_origin(origin, registry, shared));
+    if let Some(Err(error)) = learned {
+        tracing::error!(%error, "recorded metadata must be readable");
+    }
+}
+
+/// What an origin says of its cards: its metadata, and whether it is asked before an approval.
+fn learn_origin(origin: &Origin, registry: &Registry, shared: &Shared) -> Result<(), OriginError> {
+    let merged = origin::merge(&origin.metadata, &serde_json::Map::new(), &shared.terms);
+    let (_, mut terms) = merged.map_err(|source| OriginError {
+        origin: origin.name.clone(),
+        source,
+    })?;
+    let endpoint = registry.documents.get(Shelf::Decision, &origin.name);
+    terms.asks = endpoint.and_then(|settings| decision::asks(settings));
+    shared.facts.origin(&origin.name).store(Arc::new(terms));
     Ok(())
 }
 

@@ -154,6 +154,7 @@ fn apply_approved(group: &mut Group, approved: &Approved, stamp: Stamp) {
         if effects.locks_merchant {
             let usage = usage_of(group, authorization.account);
             usage.merchant.clone_from(&approved.request.merchant.id);
+            usage.is_tentative = authorization.decision.is_open();
         }
         for counted in &authorization.counted {
             let counted = (counted, counted.value, true);
@@ -167,6 +168,7 @@ fn apply_stepped(group: &mut Group, stepped: &Stepped, stamp: Stamp) {
     move_money(group, &stepped.movement);
     if let Some(effects) = &stepped.effects {
         take_effect(group, stepped.account, effects);
+        settle_lock(group, stepped.account, effects);
     }
     let after = &stepped.authorization;
     if !after.counted.is_empty()
@@ -187,6 +189,17 @@ fn usage_of(group: &mut Group, no: AccountNo) -> &mut Usage {
 fn take_effect(group: &mut Group, account: AccountNo, effects: &Effects) {
     if effects.spends_card {
         usage_of(group, account).is_spent = true;
+    }
+}
+
+/// The lock to a merchant that hung on an answer stays, or goes.
+fn settle_lock(group: &mut Group, account: AccountNo, effects: &Effects) {
+    if effects.locks_merchant || effects.unlocks_merchant {
+        let usage = usage_of(group, account);
+        usage.is_tentative = false;
+        if effects.unlocks_merchant {
+            usage.merchant = None;
+        }
     }
 }
 

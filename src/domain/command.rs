@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     account::{Medium, Status, StatusReason},
     card::{CardChange, CardFile},
+    decision::Conclusion,
     group::Absorption,
     hold::{Authorization, TransactionType},
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
@@ -89,6 +90,8 @@ pub enum Command {
     Authorize(Arc<Authorize>),
     /// A clearing without an authorization.
     ForcePost(Arc<Authorize>),
+    /// What came of asking the programme.
+    Conclude(AuthorizationId, Box<Conclusion>),
     /// More is wanted for an authorization.
     Increment(StepRequest),
     /// The held money is taken.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     account::Account,
     command::{Authorize, ChangeAccount, MoveMoney, Transfer},
+    decision::Ruling,
     explanation::Explanation,
     funds::Balance,
     group::Absorption,
@@ -145,7 +146,8 @@ pub struct LedgerAfter {
     pub balances: Vec<(Asset, Balance)>,
 }
 
-/// An approval.
+/// An approval. One whose authorization's decision is open only holds the money: the programme is
+/// asked, and a [`StepKind::Concluded`] says whether it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     /// As asked.
@@ -192,6 +194,9 @@ pub enum StepKind {
     Refund,
     /// A refund was undone.
     RefundReversal,
+    /// The programme, or the fallback for it, said yes or no. Only now is the purchase approved: what
+    /// is told of it outside is told from this record, not from the approval that asked.
+    Concluded(Ruling),
 }
 
 impl StepKind {
@@ -205,6 +210,7 @@ impl StepKind {
             Self::Expiry => "expiry",
             Self::Refund => "refund",
             Self::RefundReversal => "refund_reversal",
+            Self::Concluded(_) => "decision",
         }
     }
 }
@@ -214,7 +220,7 @@ impl StepKind {
 pub struct Stepped {
     /// What it did.
     pub kind: StepKind,
-    /// The step's own id; empty for an expiry.
+    /// The step's own id; empty for an expiry and for the programme's answer.
     pub transaction_id: String,
     /// The card.
     pub account: AccountNo,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    decision::Decision,
     ids::{AccountNo, AuthorizationId, LedgerNo},
     merchant::Mcc,
     money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
@@ -209,7 +210,7 @@ pub enum State {
     Refunded,
     /// Some of what was captured was refunded.
     PartiallyRefunded,
-    /// Never held.
+    /// Never held, or let go because the programme said no.
     Declined,
 }
 
@@ -295,6 +296,8 @@ pub struct Authorization {
     pub counted: Vec<Counted>,
     /// Its refunds, in order.
     pub refunds: Vec<Refund>,
+    /// Whether the programme was asked, and what came of it.
+    pub decision: Decision,
     /// Where its first record stands in the log; 0 inside that record itself.
     pub first_lsn: u64,
     /// Where its last record stands in the log; inside a record, the one before.
@@ -404,15 +407,19 @@ impl Authorization {
         self.local_paid().minus_or_zero(self.local_refunded)
     }
 
-    /// Whether a hold is still there.
+    /// Whether something is still to come: a hold is there, or the programme's answer is awaited, on
+    /// which a purchase of nothing waits too.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.held().is_zero()
+        !self.held().is_zero() || self.decision.is_open()
     }
 
     /// Where it is in its life.
     #[must_use]
     pub fn state(&self) -> State {
+        if self.decision.decline_reason().is_some() {
+            return State::Declined;
+        }
         let captured = self.captured();
         let refunded = self.refunded();
         if !refunded.is_zero() {

@@ -16,6 +16,7 @@ pub mod compliance;
 pub mod country;
 pub mod decide;
 pub mod decimal;
+pub mod decision;
 pub mod documents;
 pub mod event;
 pub mod explanation;

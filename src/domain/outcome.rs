@@ -50,6 +50,10 @@ pub enum DeclineReason {
     SingleUseSpent,
     /// The fees would be more than the purchase.
     FeesExceedAmount,
+    /// The programme was asked and said no.
+    DecisionDeclined,
+    /// The programme was asked, gave no usable answer in time, and has it so that this is a no.
+    DecisionTimeout,
 }
 
 impl DeclineReason {
@@ -75,6 +79,8 @@ impl DeclineReason {
             Self::CountLimitExceeded => "count_limit_exceeded",
             Self::SingleUseSpent => "single_use_spent",
             Self::FeesExceedAmount => "fees_exceed_amount",
+            Self::DecisionDeclined => "decision_declined",
+            Self::DecisionTimeout => "decision_timeout",
         }
     }
 
@@ -100,12 +106,13 @@ impl DeclineReason {
             Self::CardStolen => "43",
             Self::CardDeleted => "14",
             Self::CardExpired => "54",
-            Self::SystemUnavailable => "91",
+            Self::DecisionDeclined => "05",
+            Self::SystemUnavailable | Self::DecisionTimeout => "91",
         }
     }
 
     /// Every reason; the position of each is its permanent number in the log.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::InsufficientFunds,
         Self::CardNotActive,
         Self::CardFrozen,
@@ -125,6 +132,8 @@ impl DeclineReason {
         Self::CountLimitExceeded,
         Self::SingleUseSpent,
         Self::FeesExceedAmount,
+        Self::DecisionDeclined,
+        Self::DecisionTimeout,
     ];
 }
 
@@ -264,6 +273,9 @@ pub enum Rejection {
     /// The card has as many tokens as it may have.
     #[error("a card has at most {0} tokens")]
     TooManyTokens(usize),
+    /// The programme is being asked: until it has answered, nothing can follow.
+    #[error("the authorization is being decided by its programme")]
+    BeingDecided,
     /// Source and destination are the same money.
     #[error("source and destination share one ledger account")]
     SameMoney,

@@ -37,7 +37,15 @@ pub fn require(request: &HttpRequest, app: &App, scope: Scope) -> Result<Arc<Pri
 ///
 /// 401 without a key or token of ours.
 pub fn anyone(request: &HttpRequest, app: &App) -> Result<Arc<Principal>, Problem> {
-    let value = request.headers().get(header::AUTHORIZATION);
+    behind(request.headers().get(header::AUTHORIZATION), app)
+}
+
+/// The one behind the value of an `Authorization` header.
+///
+/// # Errors
+///
+/// 401 without a key or token of ours.
+pub fn behind(value: Option<&header::HeaderValue>, app: &App) -> Result<Arc<Principal>, Problem> {
     let value = value
         .and_then(|value| value.to_str().ok())
         .ok_or_else(|| unauthorized("send your secret key as \"Authorization: Bearer sk_…\""))?;

@@ -44,10 +44,14 @@ pub struct App {
     pub tokens: Arc<dyn crate::tokens::TokenProvider>,
     /// Wrong PINs.
     pub pin_tries: network::pin::PinTries,
+    /// Asks programmes before a purchase is final.
+    pub decisions: Arc<crate::decisions::Decisions>,
     /// Secrets just made, for retries of the requests that made them.
     pub fresh_secrets: programme::keys::FreshSecrets,
     /// Adds up the books.
     pub trial_balance: Arc<TrialBalance>,
+    /// The log as events.
+    pub feed: Arc<crate::outbox::feed::Feed>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
     /// Whether the sandbox's conveniences are there.
@@ -162,16 +166,26 @@ async fn method_not_allowed(request: HttpRequest, app: Data<App>) -> HttpRespons
         "method_not_allowed",
         message,
     );
-    let id = request_id(&request, &app);
-    let mut response = if route.starts_with("/api/") {
-        programme::problem::respond(problem, &id)
-    } else {
-        problem.respond(&id)
-    };
+    let mut response = refuse(&request, &app, problem);
     if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+async fn no_route(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let message = "not found: there is no such route; /openapi.json lists them";
+    refuse(&request, &app, Problem::not_found("not_found", message))
+}
+
+/// An error in the form of the face that the path belongs to.
+fn refuse(request: &HttpRequest, app: &Data<App>, problem: Problem) -> HttpResponse {
+    let id = request_id(request, app);
+    if request.path().starts_with("/api/") {
+        programme::problem::respond(problem, &id)
+    } else {
+        problem.respond(&id)
+    }
 }
 
 /// Every route. The network face's come first: they are the hot path.
@@ -181,5 +195,6 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
         .configure(operator::routes)
         .configure(programme::routes)
         .configure(openapi::routes)
-        .route("/", actix_web::web::get().to(openapi::index));
+        .route("/", actix_web::web::get().to(openapi::index))
+        .default_service(web::to(no_route));
 }

@@ -202,14 +202,20 @@ impl From<Rejection> for Problem {
                 Self::impossible(first.map_or("metadata".to_owned(), |link| link.key), text)
             }
             Rejection::CannotJoin(_) => Self::impossible("metadata", text),
-            Rejection::CannotLink(_) => {
-                let mut problem = Self::conflict("ledger_account_in_use", text);
-                problem.field = Some("ledger_account_id".to_owned());
-                problem
-            }
+            Rejection::CannotLink(_) => Self {
+                field: Some("ledger_account_id".to_owned()),
+                ..Self::conflict("ledger_account_in_use", text)
+            },
             Rejection::TooManyAccounts(_) => Self::impossible("ledger_account_id", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::NotACard => Self::impossible("urn", text),
+            Rejection::BeingDecided => {
+                let text =
+                    format!("{text}: try again when that is answered, in two seconds at most");
+                let mut problem = Self::conflict("being_decided", text);
+                problem.retry_after_s = Some(2);
+                problem
+            }
             Rejection::NoCardFile => Self::conflict("no_card_data", text),
             Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
             Rejection::TokenNotFound => Self::not_found("token_not_found", text),

@@ -18,7 +18,7 @@ const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// By default a record is durable, and the watchers are told, before `append` returns, on the
 /// appender's own thread. One made by [`MemoryJournal::held`] waits for [`MemoryJournal::release`].
 pub struct MemoryJournal {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// Held while the durable position moves and is told, so that news come in order.
     telling: Mutex<()>,
     watchers: Mutex<Vec<Arc<dyn DurableWatcher>>>,
@@ -77,7 +77,7 @@ impl MemoryJournal {
 
     fn with(state: State, snapshots: MemorySnapshots, epoch: u64) -> Self {
         Self {
-            state: Mutex::new(state),
+            state: Arc::new(Mutex::new(state)),
             telling: Mutex::new(()),
             watchers: Mutex::new(Vec::new()),
             snapshots,
@@ -244,6 +244,29 @@ impl Journal for MemoryJournal {
             })
             .collect();
         Ok(Box::new(records.into_iter()))
+    }
+
+    fn follow(&self, after: Lsn) -> Result<RecordIter, JournalError> {
+        if after < self.oldest() {
+            return Err(JournalError::NotFound { lsn: after });
+        }
+        let (state, mut last) = (Arc::clone(&self.state), after);
+        let next = move || {
+            let state = state.lock();
+            let behind = (Bound::Excluded(last), Bound::Unbounded);
+            let (lsn, payload) = state.records.range(behind).next()?;
+            let record = (*lsn <= state.durable).then(|| Record {
+                lsn: *lsn,
+                payload: payload.clone(),
+            })?;
+            last = record.lsn;
+            Some(Ok(record))
+        };
+        Ok(Box::new(std::iter::from_fn(next)))
+    }
+
+    fn oldest(&self) -> Lsn {
+        self.state.lock().floor
     }
 
     /// Each record is a storage of its own here; the last durable one stays.

@@ -103,6 +103,17 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError::Corrupt`] where bytes are damaged, and ends there.
     fn scan(&self, after: Lsn) -> Result<RecordIter, JournalError>;
 
+    /// Like [`Journal::scan`], but its end is the end for now: asked again, it goes on with what has
+    /// become durable since, and finds its place without looking for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::scan`]. After an error it yields nothing more.
+    fn follow(&self, after: Lsn) -> Result<RecordIter, JournalError>;
+
+    /// The position after which every record is kept.
+    fn oldest(&self) -> Lsn;
+
     /// Lets go of storage whose records all stand at or below `lsn`.
     ///
     /// # Errors

@@ -3,3 +3,5 @@
 //! Nothing here stands on an authorization's path: it reads what is durable already.
 
 pub mod event;
+pub mod feed;
+pub mod names;

@@ -85,12 +85,7 @@ impl Client {
     /// A client with those limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let may_reach = if limits.allow_private {
-            |_| true
-        } else {
-            is_public
-        };
-        Self::reaching(limits, may_reach)
+        Self::reaching(limits, reachable(limits))
     }
 
     fn reaching(limits: Limits, may_reach: fn(IpAddr) -> bool) -> Self {
@@ -106,10 +101,7 @@ impl Client {
             // nothing of where the name leads today.
             .max_idle_connections(0)
             .build();
-        let resolver = Checked {
-            may_reach,
-            inner: DefaultResolver::default(),
-        };
+        let resolver = Checked::new(may_reach);
         Self {
             agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             limits,
@@ -148,25 +140,38 @@ impl Client {
         Ok(Fetched::Body { bytes, etag })
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's errors may grow; those unknown to us are told in its words"
-    )]
     fn explain(&self, error: Error) -> FetchError {
-        match error {
-            Error::Timeout(_) => FetchError::Slow,
-            Error::BodyExceedsLimit(_) => FetchError::TooLarge {
-                max: self.limits.body_bytes_max,
-            },
-            Error::BadUri(_) => FetchError::Url,
-            Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) => {
-                FetchError::Private
-            }
-            Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => FetchError::Slow,
-            Error::HostNotFound => FetchError::Transport("its host is not found".to_owned()),
-            Error::TooManyRedirects => FetchError::Transport("too many redirects".to_owned()),
-            other => FetchError::Transport(other.to_string().chars().take(200).collect()),
+        explain(error, self.limits.body_bytes_max)
+    }
+}
+
+/// The addresses that may be reached.
+pub(super) fn reachable(limits: Limits) -> fn(IpAddr) -> bool {
+    if limits.allow_private {
+        |_| true
+    } else {
+        is_public
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's errors may grow; those unknown to us are told in its words"
+)]
+pub(super) fn explain(error: Error, body_bytes_max: u64) -> FetchError {
+    match error {
+        Error::Timeout(_) => FetchError::Slow,
+        Error::BodyExceedsLimit(_) => FetchError::TooLarge {
+            max: body_bytes_max,
+        },
+        Error::BadUri(_) => FetchError::Url,
+        Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) => {
+            FetchError::Private
         }
+        Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => FetchError::Slow,
+        Error::HostNotFound => FetchError::Transport("its host is not found".to_owned()),
+        Error::TooManyRedirects => FetchError::Transport("too many redirects".to_owned()),
+        other => FetchError::Transport(other.to_string().chars().take(200).collect()),
     }
 }
 
@@ -192,9 +197,18 @@ struct NotPublic;
 /// Resolves names and keeps to the addresses that may be reached. Every connection, that of a redirect too, goes to an
 /// address that came through here, so no name can lead elsewhere between the check and the call.
 #[derive(Debug)]
-struct Checked {
+pub(super) struct Checked {
     may_reach: fn(IpAddr) -> bool,
     inner: DefaultResolver,
+}
+
+impl Checked {
+    pub(super) fn new(may_reach: fn(IpAddr) -> bool) -> Self {
+        Self {
+            may_reach,
+            inner: DefaultResolver::default(),
+        }
+    }
 }
 
 impl Resolver for Checked {

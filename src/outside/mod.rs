@@ -2,12 +2,14 @@
 //! categories. Fetched on threads of its own, recorded by the registrar, never waited for by a card.
 //!
 //! One client makes every call ([`client`]): it reaches no private address, follows few redirects,
-//! takes little at a time, and gives up in time.
+//! takes little at a time, and gives up in time. Programmes that are asked before an approval have one
+//! with the same check of addresses and shorter times ([`question`]).
 
 pub mod address;
 pub mod client;
 pub mod document;
 pub mod lists;
+pub mod question;
 pub mod rates;
 
 use std::time::Duration;

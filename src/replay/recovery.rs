@@ -387,6 +387,11 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
         shared
             .expiry
             .schedule(group.id, authorization.id, authorization.expires_at);
+        if authorization.decision.is_open() {
+            // Whoever asked may ask again from now on.
+            let now = shared.clock.now();
+            shared.asked.insert(authorization.id, now);
+        }
         shared.metrics.holds.inc();
         report.holds = report.holds.saturating_add(1);
     }

@@ -3,7 +3,7 @@
 use super::TokenError;
 use crate::{
     domain::card::Sealed,
-    vault::{Hold, Vault},
+    vault::{Hold, Vault, issue::token_aad},
 };
 
 /// The first digits of the embedded provider's numbers. A number that begins with a nine belongs to no
@@ -64,12 +64,6 @@ fn luhn_digit(number: &str) -> u8 {
         .sum();
     let rest = sum % 10;
     u8::try_from(10_u32.saturating_sub(rest) % 10).unwrap_or(0)
-}
-
-/// What a token's sealed number is bound to: it opens under this name only.
-#[must_use]
-pub fn token_aad(id: &str) -> String {
-    format!("token/{id}")
 }
 
 /// Seals a token's number for storage. The key is held until the token is recorded.

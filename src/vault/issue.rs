@@ -155,6 +155,12 @@ pub fn card_aad(account: AccountNo) -> String {
     format!("card/{}", account.0)
 }
 
+/// What a device token's number is sealed for.
+#[must_use]
+pub fn token_aad(token_id: &str) -> String {
+    format!("token/{token_id}")
+}
+
 /// Number and expiry as they are sealed: sixteen digits, `MMYYYY`.
 #[must_use]
 pub fn card_text(card: &CardData) -> Zeroizing<String> {

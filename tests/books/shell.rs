@@ -305,6 +305,7 @@ pub(crate) const fn word_of(kind: StepKind) -> &'static str {
         StepKind::Expiry => "expired",
         StepKind::Refund => "refunded",
         StepKind::RefundReversal => "refund_reversed",
+        StepKind::Concluded(_) => "decided",
     }
 }
 
@@ -329,6 +330,7 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::ReturnTransfer(_)
         | Command::Authorize(_)
         | Command::ForcePost(_)
+        | Command::Conclude(..)
         | Command::Absorb(_)
         | Command::Simulate(_) => None,
     }

@@ -51,55 +51,64 @@ fn without_a_policy_everything_works_at_once() {
     assert_eq!(told["status"], "approved");
 }
 
+/// What a gate keeps.
+fn all_gates() -> Value {
+    json!({
+        "create_card": 1, "create_virtual": 1, "transfer": 2, "batch_transfer": 2, "connect": 1,
+    })
+}
+
+const IDENTITY: &[&str] = &["identity"];
+const BOTH: &[&str] = &["identity", "income"];
+
 #[test]
 fn each_gate_wants_its_level_whoever_asks() {
     let server = Server::start();
     let client = server.client();
     let ana = register(&client, "ana");
-    let (from, to) = (
-        pocket(&client, &urn("ana"), 50_000_000),
-        pocket(&client, HOLDER, 0),
+    let set = gates(&client, all_gates());
+    assert_eq!(
+        (&set["policy_version"], &set["gates"]),
+        (&json!("1"), &all_gates())
     );
-    let all = json!({
-        "create_card": 1, "create_virtual": 1, "transfer": 2, "batch_transfer": 2, "connect": 1,
-    });
-    let set = gates(&client, all.clone());
-    assert_eq!((&set["policy_version"], &set["gates"]), (&json!("1"), &all));
     for caller in [&ana, &client] {
-        required(
-            &make(caller, "card", &urn("ana")),
-            (0, 1),
-            &["identity"],
-            &[],
-        );
-        required(
-            &make(caller, "card-gold", &urn("ana")),
-            (0, 1),
-            &["identity"],
-            &[],
-        );
-        required(
-            &make(caller, "virtual", &urn("ana")),
-            (0, 1),
-            &["identity"],
-            &[],
-        );
-        let sent = transfer(caller, (&from, &to), 1, "");
-        required(&sent, (0, 2), &["identity", "income"], &[]);
+        for medium in ["card", "card-gold", "virtual"] {
+            required(&make(caller, medium, &urn("ana")), (0, 1), IDENTITY, &[]);
+        }
     }
-    required(&connect(&client, "ana"), (0, 1), &["identity"], &[]);
+    required(&connect(&client, "ana"), (0, 1), IDENTITY, &[]);
+    // What was sent in is looked at.
+    let pending = json!({ "requirements": { "identity": "pending" } });
+    verify(&client, "ana", &pending);
+    required(&make(&ana, "card", &urn("ana")), (0, 1), IDENTITY, IDENTITY);
+    verify(&client, "ana", &json!({ "status": "approved" }));
+    make(&ana, "card", &urn("ana")).expect(201);
+    make(&ana, "virtual", &urn("ana")).expect(201);
+    connect(&client, "ana").expect(200);
+    // Rejected again: the gates close again.
+    verify(&client, "ana", &json!({ "status": "rejected" }));
+    required(&make(&ana, "card", &urn("ana")), (0, 1), IDENTITY, &[]);
+    required(&connect(&client, "ana"), (0, 1), IDENTITY, &[]);
+}
+
+#[test]
+fn money_leaves_at_the_level_that_it_needs() {
+    let server = Server::start();
+    let client = server.client();
+    let ana = register(&client, "ana");
+    let from = pocket(&client, &urn("ana"), 50_000_000);
+    let to = pocket(&client, HOLDER, 0);
+    gates(&client, all_gates());
+    let send = |caller| transfer(caller, (&from, &to), 1, "");
+    required(&send(&ana), (0, 2), BOTH, &[]);
+    required(&send(&client), (0, 2), BOTH, &[]);
     // A batch: the holder's as a whole, the programme's one by one.
     let operation = json!({
         "from_account_urn": from, "to_account_urn": to, "reference": "r", "amount": "1", "asset": DUSD,
     });
     let batch = json!({ "operations": [operation], "reference": "b" });
     let path = "/api/accounts/batch/transfer";
-    required(
-        &ana.post(path, &batch),
-        (0, 2),
-        &["identity", "income"],
-        &[],
-    );
+    required(&ana.post(path, &batch), (0, 2), BOTH, &[]);
     let told = client.post(path, &batch).expect(200);
     let one = &told["result"]["operations"][0];
     assert_eq!(
@@ -107,40 +116,44 @@ fn each_gate_wants_its_level_whoever_asks() {
         (&json!("failed"), &json!("E_VERIFICATION_REQUIRED"))
     );
     assert_eq!(one["extra_details"]["required_level"], 2);
-    // What was sent in is looked at.
     verify(
         &client,
         "ana",
         &json!({ "requirements": { "identity": "pending" } }),
     );
-    required(
-        &make(&ana, "card", &urn("ana")),
-        (0, 1),
-        &["identity"],
-        &["identity"],
-    );
-    let sent = transfer(&ana, (&from, &to), 1, "");
-    required(&sent, (0, 2), &["identity", "income"], &["identity"]);
+    required(&send(&ana), (0, 2), BOTH, IDENTITY);
     verify(&client, "ana", &json!({ "status": "approved" }));
-    make(&ana, "card", &urn("ana")).expect(201);
-    connect(&client, "ana").expect(200);
-    required(
-        &transfer(&ana, (&from, &to), 1, ""),
-        (1, 2),
-        &["income"],
-        &[],
-    );
+    required(&send(&ana), (1, 2), &["income"], &[]);
     verify(
         &client,
         "ana",
         &json!({ "requirements": { "income": "satisfied" } }),
     );
-    transfer(&ana, (&from, &to), 1, "").expect(200);
+    send(&ana).expect(200);
     ana.post(path, &batch).expect(200);
-    // Rejected again: the gates close again.
-    verify(&client, "ana", &json!({ "status": "rejected" }));
-    required(&make(&ana, "card", &urn("ana")), (0, 1), &["identity"], &[]);
     client.trial_balance();
+}
+
+#[test]
+fn a_card_goes_to_no_device_before_its_level() {
+    let server = Server::start();
+    let client = server.client();
+    let ana = register(&client, "ana");
+    let card = make(&ana, "card", &urn("ana")).expect(201);
+    let card = card["result"]["account"]["urn"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    gates(&client, json!({ "tokenize": 1 }));
+    let path = format!("/api/accounts/{card}/tokenize/google");
+    let body = json!({ "device_id": "device-1", "wallet_account_id": "wallet-1" }).to_string();
+    let ask = |key: &str| ana.send(("POST", &path), &[("idempotency-key", key)], &body);
+    required(&ask("a"), (0, 1), IDENTITY, &[]);
+    verify(&client, "ana", &json!({ "status": "approved" }));
+    let made = ask("a").expect(201);
+    verify(&client, "ana", &json!({ "status": "rejected" }));
+    assert_eq!(ask("a").expect(201), made, "a retry gets its answer");
+    required(&ask("b"), (0, 1), IDENTITY, &[]);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_policy_keeps_keys_that_steer_money_from_holders() {
     let server = Server::start();
     let client = server.client();
     let ana = register(&client, "ana");
-    let fees = json!([{ "fee_name": "interchange", "account_urn": "urn:x", "type": "percentage",
+    let fees = json!([{ "fee_name": "interchange", "account_urn": "urn:bloque:treasury:x", "type": "percentage",
                         "value": 0, "category": "interchange" }]);
     let metadata = json!({ "spending_fees": fees, "note": "n" });
     let create = |caller: &Client, metadata: &Value| {

@@ -151,7 +151,7 @@ fn a_new_secret_and_the_one_before_both_count_also_after_a_restart() {
     assert_eq!(server.terminate(), Some(0));
     for secret in [new, &given] {
         let bytes = STANDARD.decode(&secret[6..]).unwrap();
-        let text = secret[6..].as_bytes();
+        let text = &secret.as_bytes()[6..];
         for found in [bytes.as_slice(), text] {
             assert!(
                 !holds(server.data_dir(), found),

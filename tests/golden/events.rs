@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cardwright::domain::{
     account::{Status, StatusReason},
     command::{ChangeAccount, MoveMoney},
+    decision::{Conclusion, Decider, Decision, Ruling},
     documents::Shelf,
     event::{Approved, Declined, Event, Movement, OverCapture, StepKind, Stepped},
     explanation::Explanation,
@@ -14,7 +15,7 @@ use cardwright::domain::{
     lists::List,
     merchant::Mcc,
     outcome::DeclineReason,
-    policy::Policy,
+    policy::{Policy, controls::Effects},
     rates::{Quote, Unit},
     registry::{ApiKey, Origin, RegistryEvent, Scope, Scopes, SigningKey},
 };
@@ -26,6 +27,7 @@ use super::parts::{
 use crate::books::asset;
 
 /// The name of a golden file and the events in its record.
+#[expect(clippy::too_many_lines, reason = "one list of every event")]
 pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
     let boxed = || Box::new(transfer());
     let opened = |account| Event::AccountOpened(Box::new(account));
@@ -92,6 +94,14 @@ pub(super) fn of_groups() -> Vec<(&'static str, Vec<Event>)> {
         (
             "record-step-refund-reversal",
             vec![step(StepKind::RefundReversal)],
+        ),
+        ("record-authorization-asked", vec![asked()]),
+        (
+            "record-step-concluded",
+            vec![
+                concluded(Ruling::Approved, Decider::Programme),
+                concluded(Ruling::Declined, Decider::Abandoned),
+            ],
         ),
         ("record-of-nothing", Vec::new()),
     ]
@@ -401,6 +411,49 @@ fn declined_for_every_type() -> Vec<Event> {
         }))
     };
     (140..).zip(TransactionType::ALL).map(declined).collect()
+}
+
+fn asked() -> Event {
+    let mut authorization = authorization();
+    authorization.decision = Decision::Asked {
+        fallback: Ruling::Declined,
+        captures: true,
+    };
+    Event::AuthorizationApproved(Box::new(Approved {
+        request: Arc::new(bare_request()),
+        authorization: Arc::new(authorization),
+        movement: movement(),
+        effects: None,
+        explanation: Explanation::default(),
+    }))
+}
+
+fn concluded(verdict: Ruling, by: Decider) -> Event {
+    let mut authorization = authorization();
+    authorization.decision = Decision::Concluded(Box::new(Conclusion {
+        verdict,
+        by,
+        reason: Some("reason-158".into()),
+        latency_us: 159,
+    }));
+    let effects = Effects {
+        unlocks_merchant: verdict == Ruling::Declined,
+        ..Effects::default()
+    };
+    Event::AuthorizationStepped(Box::new(Stepped {
+        kind: StepKind::Concluded(verdict),
+        transaction_id: String::new(),
+        account: AccountNo(10),
+        local: amount(160),
+        amount: amount(161),
+        over: OverCapture::default(),
+        fees: Vec::new(),
+        surcharges: Vec::new(),
+        suspended: amount(162),
+        effects: Some(Box::new(effects)),
+        authorization: Arc::new(authorization),
+        movement: movement(),
+    }))
 }
 
 fn step(kind: StepKind) -> Event {

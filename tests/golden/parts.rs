@@ -4,6 +4,7 @@ use cardwright::domain::{
     account::{Account, Medium, Status, StatusReason},
     card::{CardChange, CardFile, DeviceToken, PinVerifier, Sealed, TokenStatus, Wallet},
     command::{Authorize, Purpose, Transfer},
+    decision::Decision,
     event::{LedgerAfter, Movement},
     funds::Balance,
     hold::{Authorization, FeeBasis, FeeCategory, FeeLine, Leg, Refund, TransactionType},
@@ -256,6 +257,7 @@ pub(super) fn authorization() -> Authorization {
         surcharges: Vec::new(),
         counted: Vec::new(),
         refunds: vec![refund(800, false), refund(0, true)],
+        decision: Decision::NotAsked,
         first_lsn: 99,
         last_lsn: 101,
     }

@@ -128,8 +128,8 @@ fn faces_change_and_states_have_their_order() {
         "ledger_account_id",
     );
     refused(
-        &server.patch(&card, &json!({ "input": { "pin": "1234" } })),
-        422,
+        &server.patch(&card, &json!({ "input": { "pin": "12" } })),
+        400,
         "input.pin",
     );
     let wrong = json!({ "metadata": { "fallback_asset": 5 } });

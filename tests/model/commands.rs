@@ -3,6 +3,7 @@
 use cardwright::domain::{
     account::{Status, StatusReason},
     command::{Authorize, StepRequest},
+    decision::Ruling,
     hold::TransactionType,
     ids::{ActorId, AuthorizationId, LedgerNo},
     money::Asset,
@@ -101,6 +102,8 @@ impl Model {
             fees: self.terms.fees.iter().map(fee).collect(),
             refunds: Vec::new(),
             has_expired: false,
+            asked: None,
+            is_refused: false,
             expires_at: self.now.plus_seconds(self.terms.hold_seconds),
             amount,
         }
@@ -127,7 +130,7 @@ impl Model {
             let debit = to_asset(&asked, currency, *asset)?;
             if self.available(&account, *asset) >= debit {
                 let hold = self.draw(&account, request, (*asset, asked, debit));
-                return self.approve(hold, request.capture, "approved");
+                return self.approve_or_ask(hold, request, "approved");
             }
         }
         for asset in usable.into_iter().filter(|_| request.allow_partial) {
@@ -135,10 +138,41 @@ impl Model {
             if local > BigInt::ZERO {
                 let debit = to_asset(&local, currency, asset)?;
                 let hold = self.draw(&account, request, (asset, local, debit));
-                return self.approve(hold, request.capture, "partially approved");
+                return self.approve_or_ask(hold, request, "partially approved");
             }
         }
         decline(self, "insufficient_funds 51")
+    }
+
+    /// A question about the balance is nobody's to refuse.
+    fn approve_or_ask(&mut self, mut hold: Hold, request: &Authorize, word: &str) -> Done {
+        if !self.terms.asks || request.kind == TransactionType::BalanceInquiry {
+            return self.approve(hold, request.capture, word);
+        }
+        hold.asked = Some(request.capture);
+        self.approve(hold, false, word)
+    }
+
+    pub(super) fn conclude(&mut self, id: AuthorizationId, verdict: Ruling) -> Done {
+        let open = self.holds.get(&id).filter(|hold| hold.is_open());
+        let mut hold = open.cloned().ok_or("no authorization")?;
+        let captures = hold.asked.take().ok_or("state")?;
+        let mut plan = Vec::new();
+        if verdict == Ruling::Declined {
+            let rest = hold.local_held();
+            let part = until(&hold, &rest)?;
+            hold.local_released += rest;
+            hold.released += &part;
+            hold.is_refused = true;
+            let (held, spendable) = (Place::Held(hold.ledger), Place::Spendable(hold.ledger));
+            plan.push((held, spendable, part));
+        } else if captures {
+            take(&mut hold, &mut plan)?;
+        }
+        self.carry_out(hold.group, hold.asset, &plan)?;
+        let said = format!("decided {} {}", verdict.word(), hold.amount);
+        self.holds.insert(id, hold);
+        Ok(said)
     }
 
     fn approve(&mut self, mut hold: Hold, capture: bool, word: &str) -> Done {
@@ -181,10 +215,12 @@ impl Model {
     }
 
     fn find(&self, step: &StepRequest) -> Result<Hold, &'static str> {
-        self.holds
-            .get(&step.authorization)
-            .cloned()
-            .ok_or("no authorization")
+        let known = self.holds.get(&step.authorization).cloned();
+        let hold = known.ok_or("no authorization")?;
+        if hold.asked.is_some() {
+            return Err("being decided");
+        }
+        Ok(hold)
     }
 
     pub(super) fn increment(&mut self, group: ActorId, step: &StepRequest) -> Done {
@@ -291,7 +327,7 @@ impl Model {
     pub(super) fn expire(&mut self, id: AuthorizationId) -> Done {
         let open = self.holds.get(&id).filter(|hold| hold.is_open());
         let mut hold = open.cloned().ok_or("no authorization")?;
-        if self.now < hold.expires_at {
+        if self.now < hold.expires_at || hold.asked.is_some() {
             return Err("state");
         }
         hold.has_expired = true;

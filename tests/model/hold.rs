@@ -50,6 +50,9 @@ pub(crate) struct Hold {
     pub(crate) fees: Vec<Fee>,
     pub(crate) refunds: Vec<Refund>,
     pub(crate) has_expired: bool,
+    /// Being asked about; whether it is to be captured with a yes.
+    pub(crate) asked: Option<bool>,
+    pub(crate) is_refused: bool,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -71,11 +74,14 @@ impl Hold {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.held() != BigInt::ZERO
+        self.held() != BigInt::ZERO || self.asked.is_some()
     }
 
     pub(crate) fn state(&self) -> &'static str {
         let (nothing, paid) = (BigInt::ZERO, self.paid());
+        if self.is_refused {
+            return "declined";
+        }
         match (self.refunded == nothing, paid == nothing, self.is_open()) {
             (false, _, false) if self.refunded == paid => "refunded",
             (false, _, _) => "partially_refunded",

@@ -52,6 +52,8 @@ pub(crate) struct Agreed {
     pub(crate) fees: Vec<(String, Fraction)>,
     pub(crate) over_capture: Fraction,
     pub(crate) hold_seconds: i64,
+    /// Whether the programme is asked before an approval is final.
+    pub(crate) asks: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +121,7 @@ impl Model {
             Command::ReturnTransfer(id) => self.give_back(group, *id),
             Command::Authorize(request) => self.authorize(group, request),
             Command::ForcePost(request) => self.force_post(group, request),
+            Command::Conclude(id, ended) => self.conclude(*id, ended.verdict),
             Command::Increment(step) => self.increment(group, step),
             Command::Capture(step) => self.capture(group, step),
             Command::Reverse(step) => self.reverse(step),

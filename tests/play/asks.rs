@@ -8,6 +8,7 @@ use cardwright::domain::{
         Authorize, ChangeAccount, Command, MoveMoney, Purpose, SendTransfer, StepAmount,
         StepRequest, Transfer,
     },
+    decision::Ruling,
     hold::TransactionType,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
     merchant::{Merchant, TransactionMedium},
@@ -48,6 +49,7 @@ impl Play {
             201..=210 => self.expire(op),
             211..=220 => self.unrefund(op),
             221..=232 => self.later(op),
+            233..=244 => self.conclude(op),
             _ => self.authorize(op, false),
         }
     }
@@ -256,6 +258,22 @@ impl Play {
             _ => Command::Refund(step(of(paid))),
         };
         self.ask(id.actor, &command);
+    }
+
+    fn conclude(&mut self, op: &Op) {
+        let is_asked = |id: &AuthorizationId| self.shell.recalled[id].decision.is_open();
+        let asked: Vec<_> = self
+            .shell
+            .recalled
+            .keys()
+            .copied()
+            .filter(is_asked)
+            .collect();
+        let place = usize::from(op.a) % asked.len().max(1);
+        let id = asked.get(place).copied().filter(|_| op.b % 8 != 7);
+        let id = id.unwrap_or_else(|| self.which(op.b));
+        let verdict = [Ruling::Approved, Ruling::Declined][usize::from(op.flags % 2)];
+        self.ask(id.actor, &super::conclude(id, verdict));
     }
 
     fn expire(&mut self, op: &Op) {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use cardwright::domain::{
     account::{Medium, Status},
     command::{Command, MoveMoney, OpenAccount, StepAmount, StepRequest, Transfer},
+    decision::{Conclusion, Decider, Ruling},
     hold::Authorization,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo},
     money::{Amount, Asset, Decimal},
@@ -28,6 +29,8 @@ use crate::{
 pub(crate) struct Setting {
     pub(crate) fees: usize,
     pub(crate) over: usize,
+    /// Whether the programme is asked before an approval is final.
+    pub(crate) asks: bool,
 }
 
 /// Treasury, fraction: none, one, several (two to one treasury), nearly everything.
@@ -47,7 +50,8 @@ const OVER: [(&str, Fraction); 3] = [("0", (0, 1)), ("0.1", (1, 10)), ("0.25", (
 const HOLD_SECONDS: i64 = 3 * 86_400;
 
 pub(crate) fn setting() -> impl Strategy<Value = Setting> {
-    (0..FEES.len(), 0..OVER.len()).prop_map(|(fees, over)| Setting { fees, over })
+    let asks = prop::bool::weighted(0.3);
+    (0..FEES.len(), 0..OVER.len(), asks).prop_map(|(fees, over, asks)| Setting { fees, over, asks })
 }
 
 /// How much.
@@ -136,9 +140,12 @@ impl Play {
                 .collect(),
             over_capture: over_fraction,
             hold_seconds: HOLD_SECONDS,
+            asks: setting.asks,
         });
+        let mut shell = Shell::new(terms);
+        shell.origin.asks = setting.asks.then_some(Ruling::Declined);
         let mut play = Self {
-            shell: Shell::new(terms),
+            shell,
             answers: Vec::new(),
             model,
             accounts: Vec::new(),
@@ -307,6 +314,17 @@ impl Play {
             currency: None,
         })
     }
+}
+
+/// What came of asking a programme.
+pub(crate) fn conclude(id: AuthorizationId, verdict: Ruling) -> Command {
+    let ended = Conclusion {
+        verdict,
+        by: Decider::Programme,
+        reason: Some("as it says".to_owned()),
+        latency_us: 1_234,
+    };
+    Command::Conclude(id, Box::new(ended))
 }
 
 pub(crate) fn request(authorization: AuthorizationId, local: Option<StepAmount>) -> StepRequest {

@@ -68,6 +68,7 @@ fn stepped(step: &Stepped) -> String {
             format!("refunded {amount} suspended {}", refund.in_suspense[0])
         }
         StepKind::RefundReversal => format!("refund reversed {amount}"),
+        StepKind::Concluded(verdict) => format!("decided {} {amount}", verdict.word()),
     }
 }
 
@@ -101,6 +102,7 @@ const fn word(rejection: &Rejection) -> &'static str {
         Rejection::Metadata(_) => "metadata",
         Rejection::Apart { .. } | Rejection::Link(_) => "link",
         Rejection::CannotJoin(_) => "cannot join",
+        Rejection::BeingDecided => "being decided",
         Rejection::CannotLink(_) => "cannot link",
         Rejection::TooManyAccounts(_) => "too many accounts",
         Rejection::NotACard

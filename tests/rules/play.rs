@@ -334,7 +334,7 @@ impl Play {
         matches!(op.verb % 32, 29 | 31)
     }
 
-    fn request(&self, op: &Op) -> Arc<Authorize> {
+    pub(crate) fn request(&self, op: &Op) -> Arc<Authorize> {
         let currency = currency(CURRENCIES[usize::from(op.b) % CURRENCIES.len()]);
         let minor = match op.size {
             Size::Nothing => 100,
@@ -599,7 +599,8 @@ fn check_settlement(events: &[Event], known: &Authorization, step: Option<&Stepp
             StepKind::Increment
             | StepKind::IncrementDeclined(_)
             | StepKind::Reversal
-            | StepKind::Expiry => 0,
+            | StepKind::Expiry
+            | StepKind::Concluded(_) => 0,
         };
         assert_eq!(
             settled, expected,
@@ -704,6 +705,7 @@ fn stepped(step: &Stepped) -> String {
         StepKind::Expiry => format!("expired {amount}"),
         StepKind::Refund => format!("refunded {amount}"),
         StepKind::RefundReversal => format!("refund reversed {amount}"),
+        StepKind::Concluded(verdict) => format!("decided {} {amount}", verdict.word()),
     }
 }
 

@@ -57,6 +57,7 @@ impl Model {
             | Command::PatchAccount(_)
             | Command::LinkAccount(_)
             | Command::SendTransfer(_)
+            | Command::Conclude(..)
             | Command::Absorb(_)
             | Command::Simulate(_) => {
                 unreachable!("not played")

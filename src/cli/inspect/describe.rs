@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{
+        card::CardChange,
         command::Transfer,
+        decision::{Decision, Ruling},
         documents::Shelf,
         event::{Approved, Declined, Event, Movement, StepKind, Stepped},
         funds::Balance,
@@ -218,13 +220,17 @@ fn group_event(lsn: Lsn, event: &Event) -> Description {
         ),
         Event::AccountChanged { change, account } => plain(
             "account_changed",
-            format!("{} is {}", account.id(), account.status.word()),
+            match change.card.as_deref() {
+                Some(card) => format!("{}: {}", account.id(), card_change(card)),
+                None => format!("{} is {}", account.id(), account.status.word()),
+            },
             json!({
                 "account_urn": account.urn(), "status": account.status.word(),
                 "status_reason": account.status_reason.map(|reason| reason.word()),
                 "changed_status": change.status.is_some(),
                 "changed_metadata": change.metadata.is_some(),
                 "changed_webhook": change.webhook_url.is_some(),
+                "changed_card": change.card.as_deref().map(card_change),
             }),
         ),
         Event::Deposited(moved, _) | Event::Withdrawn(moved, _) => Description {
@@ -335,6 +341,12 @@ fn decline(declined: &Declined) -> Description {
     }
 }
 
+/// Who concluded: the programme, or why its fallback did.
+fn decided_by(authorization: &Authorization) -> Option<&'static str> {
+    let conclusion = authorization.decision.conclusion()?;
+    Some(conclusion.by.word())
+}
+
 fn step(lsn: Lsn, stepped: &Stepped) -> Description {
     let authorization = &stepped.authorization;
     let (kind, reason) = match stepped.kind {
@@ -345,6 +357,8 @@ fn step(lsn: Lsn, stepped: &Stepped) -> Description {
         StepKind::Expiry => ("authorization_expired", None),
         StepKind::Refund => ("authorization_refunded", None),
         StepKind::RefundReversal => ("refund_reversed", None),
+        StepKind::Concluded(Ruling::Approved) => ("decision_approved", decided_by(authorization)),
+        StepKind::Concluded(Ruling::Declined) => ("decision_declined", decided_by(authorization)),
     };
     let local = LocalAmount {
         minor: stepped.local,
@@ -401,9 +415,27 @@ pub(super) fn authorization_view(authorization: &Authorization) -> Value {
         "refunded_amount": authorization.refunded().to_string(),
         "partial": authorization.is_partial,
         "forced": authorization.is_forced,
+        "decision": decision_view(&authorization.decision),
         "created_at": authorization.created_at.to_string(),
         "expires_at": authorization.expires_at.to_string(),
     })
+}
+
+/// Whether the programme was asked and what came of it; null if it was not.
+fn decision_view(decision: &Decision) -> Value {
+    match decision {
+        Decision::NotAsked => Value::Null,
+        Decision::Asked { fallback, captures } => json!({
+            "asked": true, "verdict": null, "fallback": fallback.word(), "captures": captures,
+        }),
+        Decision::Concluded(conclusion) => json!({
+            "asked": true,
+            "verdict": conclusion.verdict.word(),
+            "by": conclusion.by.word(),
+            "reason": conclusion.reason,
+            "latency_us": conclusion.latency_us,
+        }),
+    }
 }
 
 /// A balance as JSON, in the API's words.
@@ -463,4 +495,15 @@ fn balances_after(movement: &Movement) -> Value {
         json!({ "ledger_account_id": after.ledger.to_string(), "balance": balances })
     };
     movement.after.iter().map(view).collect()
+}
+
+/// What was changed of what only a card has; nothing of it is shown.
+fn card_change(change: &CardChange) -> String {
+    match change {
+        CardChange::Reseal { .. } => "data sealed anew".to_owned(),
+        CardChange::SetPin(_) => "PIN set".to_owned(),
+        CardChange::AddToken(token) => format!("{} token {}", token.wallet.word(), token.id),
+        CardChange::SetTokenStatus { id, status } => format!("token {id} is {}", status.word()),
+        CardChange::ResealTokens(tokens) => format!("{} tokens sealed anew", tokens.len()),
+    }
 }

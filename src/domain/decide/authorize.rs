@@ -7,6 +7,7 @@ use crate::domain::{
     account::{Account, Medium, Status, StatusReason},
     card::TokenStatus,
     command::{Authorize, Context},
+    decision::Decision,
     event::{Approved, Declined, Event},
     explanation::Explanation,
     group::Group,
@@ -150,6 +151,8 @@ impl Purchase<'_> {
         let (candidates, usd) = search.into_tried();
         let (request, context) = (self.request, self.context);
         let mut authorization = draw_up(self.group, request, route, context)?;
+        authorization.decision = asked(request, context);
+        let is_asked = authorization.decision.is_open();
         let mut draft = Draft::new(self.group);
         draft.touch(self.account.ledger)?;
         hold(&authorization, &mut draft)?;
@@ -163,11 +166,11 @@ impl Purchase<'_> {
         }
         let effects = usage::of_approval(
             (self.group, self.account),
-            request,
+            (request, is_asked),
             &authorization.counted,
             context,
         );
-        let sent = if request.capture {
+        let sent = if request.capture && !is_asked {
             capture::take_all(&mut authorization, &mut draft, self.group, context)?
         } else {
             Vec::new()
@@ -184,6 +187,18 @@ impl Purchase<'_> {
             },
         }));
         Ok(step::with(approved, sent))
+    }
+}
+
+/// Whether the programme has a word in it. A question about the balance moves nothing and shows
+/// nothing that the card's holder may not see.
+fn asked(request: &Authorize, context: &Context<'_>) -> Decision {
+    match context.origin.asks {
+        Some(fallback) if request.kind != TransactionType::BalanceInquiry => Decision::Asked {
+            fallback,
+            captures: request.capture,
+        },
+        Some(_) | None => Decision::NotAsked,
     }
 }
 
@@ -230,6 +245,7 @@ pub(super) fn draw_up(
         surcharges: route.surcharges,
         counted: Vec::new(),
         refunds: Vec::new(),
+        decision: Decision::NotAsked,
         first_lsn: 0,
         last_lsn: 0,
     })

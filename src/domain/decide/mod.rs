@@ -5,6 +5,7 @@ mod accounts;
 mod authorize;
 mod capture;
 mod card_file;
+mod conclude;
 mod draft;
 mod earners;
 mod force_post;
@@ -50,6 +51,9 @@ pub fn decide(
         Command::ReturnTransfer(id) => transfer::give_back(group, *id)?,
         Command::Authorize(request) => return authorize::decide(group, request, context),
         Command::ForcePost(request) => return force_post::decide(group, request, context),
+        Command::Conclude(id, conclusion) => {
+            return conclude::decide(group, *id, conclusion, context);
+        }
         Command::Increment(step) => increment::decide(group, step, context)?,
         Command::Capture(step) => return capture::decide(group, step, context),
         Command::Reverse(step) => reverse::decide(group, step, context)?,

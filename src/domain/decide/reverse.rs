@@ -47,7 +47,8 @@ pub(super) fn expire(
         .get(&id)
         .ok_or(Rejection::AuthorizationNotFound)?
         .current();
-    if authorization.expires_at > context.now {
+    // One of which the programme is being asked is ended by what comes of that.
+    if authorization.expires_at > context.now || authorization.decision.is_open() {
         return Err(Rejection::StateForbids {
             state: authorization.state(),
             step: "expire",

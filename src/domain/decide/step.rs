@@ -10,13 +10,17 @@ use crate::domain::{
     outcome::Rejection,
 };
 
-/// The authorization: from the state while it holds money, else as fetched from the log.
+/// The authorization: from the state while it holds money, else as fetched from the log. Refused while
+/// its programme is being asked: a network knows no approval yet that anything could follow.
 pub(super) fn find(
     group: &Group,
     id: AuthorizationId,
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {
     if let Some(open) = group.open.get(&id) {
+        if open.authorization.decision.is_open() {
+            return Err(Rejection::BeingDecided);
+        }
         return Ok(open.current());
     }
     let place = group

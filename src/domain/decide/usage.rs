@@ -4,7 +4,7 @@ use crate::domain::{
     account::Account,
     command::{Authorize, Context},
     group::Group,
-    hold::{Authorization, Counted, Leg},
+    hold::{Authorization, Counted, Leg, OpenAuthorization},
     ids::AccountNo,
     money::{Amount, LocalAmount, MoneyError, sum},
     outcome::DeclineReason,
@@ -88,19 +88,21 @@ fn count(
 /// The effects of an approval that counts for `counted`; none for most.
 pub(super) fn of_approval(
     (group, account): (&Group, &Account),
-    request: &Authorize,
+    (request, is_asked): (&Authorize, bool),
     counted: &[Counted],
     context: &Context<'_>,
 ) -> Option<Box<Effects>> {
     let layers = layers(account, context);
+    // A purchase that is approved for good makes a lock that hung on an answer one for good.
     let is_fresh = account
         .usage
         .as_ref()
-        .is_none_or(|usage| usage.merchant.is_none());
+        .is_none_or(|usage| usage.merchant.is_none() || usage.is_tentative && !is_asked);
     let locks_merchant = is_fresh
         && request.merchant.id.is_some()
         && layers.iter().any(|controls| controls.is_merchant_locked);
-    let spends_card = request.capture && layers.iter().any(|controls| controls.is_single_use);
+    let spends_card =
+        request.capture && !is_asked && layers.iter().any(|controls| controls.is_single_use);
     if counted.is_empty() && !locks_merchant && !spends_card {
         return None;
     }
@@ -108,8 +110,40 @@ pub(super) fn of_approval(
         calendar: Some(context.calendar).filter(|_| !counted.is_empty()),
         rolling_seconds: rolling_seconds(group, account, counted, context),
         locks_merchant,
+        unlocks_merchant: false,
         spends_card,
     }))
+}
+
+/// The effects of the programme's answer: a card that was locked to the merchant until the answer is so
+/// for good, or no longer, unless another purchase of its own is being asked about; and a single-use
+/// card that it captures from is used up.
+pub(super) fn of_conclusion(
+    group: &Group,
+    authorization: &Authorization,
+    (is_approved, captures): (bool, bool),
+    context: &Context<'_>,
+) -> Option<Box<Effects>> {
+    let account = group.account(authorization.account)?;
+    let usage = account.usage.as_ref();
+    let is_tentative = usage.is_some_and(|usage| usage.is_tentative);
+    let is_another = |open: &OpenAuthorization| {
+        let other = &open.authorization;
+        let is_own = other.account == authorization.account && other.id != authorization.id;
+        is_own && other.decision.is_open()
+    };
+    let locks_merchant = is_approved && is_tentative;
+    let unlocks_merchant = !is_approved && is_tentative && !group.open.values().any(is_another);
+    let captured = captures.then(|| of_capture(group, account.no, context));
+    let spends_card = captured.flatten().is_some();
+    (locks_merchant || unlocks_merchant || spends_card).then(|| {
+        Box::new(Effects {
+            locks_merchant,
+            unlocks_merchant,
+            spends_card,
+            ..Effects::default()
+        })
+    })
 }
 
 /// How far back the longest rolling window of all counted accounts looks.
@@ -139,8 +173,7 @@ pub(super) fn of_increment(
         Box::new(Effects {
             calendar: Some(context.calendar),
             rolling_seconds: rolling_seconds(group, account, counted, context),
-            locks_merchant: false,
-            spends_card: false,
+            ..Effects::default()
         })
     })
 }

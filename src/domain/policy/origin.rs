@@ -9,6 +9,7 @@ use super::{
     fees::FeeTerm,
     metadata::{MetadataError, merged, object_text},
 };
+use crate::domain::decision::Ruling;
 
 /// The middle layer: over the house's terms, under the card's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,12 +18,16 @@ pub struct OriginTerms {
     pub fees: Vec<FeeTerm>,
     /// `controls`, held against each card by itself.
     pub controls: Controls,
+    /// What is said when the programme says nothing, if it is asked before an approval. It comes from
+    /// the decision endpoint's settings, not from the metadata.
+    pub asks: Option<Ruling>,
 }
 
 /// None at all.
 pub static NONE: OriginTerms = OriginTerms {
     fees: Vec::new(),
     controls: Controls::NONE,
+    asks: None,
 };
 
 /// Sets the keys of `changes` in the metadata kept as `known`, removes those whose value is null,

@@ -20,6 +20,7 @@ use crate::{
     actors::{Answer, Request, Target, Ticket, keys::key_of, registrar::Principal},
     domain::{
         command::Command,
+        event::Event,
         ids::{AccountNo, DeviceTokenId},
         registry::Scope,
     },
@@ -117,7 +118,10 @@ pub fn explained(answer: &Answer, first: &Answer) -> Result<serde_json::Value, P
     let missing = || Problem::not_found("authorization_not_found", "authorization not found");
     let rendered = view::render(answer).ok_or_else(missing)?;
     let mut body: serde_json::Value = serde_json::from_slice(&rendered).map_err(|_| missing())?;
-    if let (Some(object), Some(explanation)) = (body.as_object_mut(), explain::explain(first)) {
+    if let (Some(object), Some(mut explanation)) = (body.as_object_mut(), explain::explain(first)) {
+        if let (Some(asked), Some(inner)) = (object.get("decision"), explanation.as_object_mut()) {
+            inner.insert("decision".into(), asked.clone());
+        }
         object.insert("explanation".into(), explanation);
     }
     Ok(body)
@@ -127,6 +131,10 @@ async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose)
     let begun = Instant::now();
     let answered = match prepare(request, body, app, purpose) {
         Ok(ticket) => app.engine.send(ticket).await.map_err(card_problem),
+        Err(problem) => Err(problem),
+    };
+    let answered = match answered {
+        Ok(answer) => settled(app, answer).await,
         Err(problem) => Err(problem),
     };
     app.engine
@@ -139,6 +147,26 @@ async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose)
         Ok(answer) => show(&answer, &id),
         Err(problem) => refuse(&problem, app, &id),
     }
+}
+
+/// The final answer: at once, or when the purchase's programme has answered.
+///
+/// # Errors
+///
+/// [`Problem`] if the programme's answer cannot be recorded now.
+pub async fn settled(app: &App, answer: Answer) -> Result<Answer, Problem> {
+    if !is_asked(&answer) {
+        return Ok(answer);
+    }
+    // Rare, and large: it is not to make every request's future larger.
+    let settled = Box::pin(app.decisions.settle(answer)).await;
+    settled.map_err(card_problem)
+}
+
+/// Whether the purchase is final only when its programme has answered.
+pub fn is_asked(answer: &Answer) -> bool {
+    let mut approvals = answer.events.iter().filter_map(Event::approved);
+    approvals.any(|approved| approved.authorization.decision.is_open())
 }
 
 /// An error's answer; load is counted.

@@ -17,12 +17,12 @@ use super::{
         problem::Problem,
         request_id,
     },
-    authorize::{card_problem, engine_request, refuse},
+    authorize::{card_problem, engine_request, is_asked, refuse},
     request::{AuthorizationRequest, Purpose},
     view,
 };
 use crate::{
-    actors::{Answer, Request, registrar::Principal},
+    actors::{Answer, EngineError, Request, registrar::Principal},
     domain::registry::Scope,
 };
 
@@ -155,7 +155,8 @@ async fn decide(items: &[&[u8]], app: &App, principal: &Principal) -> Vec<Result
             Err(problem) => results.push(Some(problem)),
         }
     }
-    let mut answers = app.engine.execute_batch(requests).await.into_iter();
+    let answers = app.engine.execute_batch(requests).await;
+    let mut answers = settle(answers, app).await.into_iter();
     let missing = || Err(Problem::busy("the item was not decided: try again"));
     results
         .into_iter()
@@ -166,6 +167,41 @@ async fn decide(items: &[&[u8]], app: &App, principal: &Principal) -> Vec<Result
                 .map_or_else(missing, |answer| answer.map_err(card_problem)),
         })
         .collect()
+}
+
+/// Waits for the programmes that are asked, of so many items at a time. The money of all of them is held
+/// by then.
+async fn settle(
+    answers: Vec<Result<Answer, EngineError>>,
+    app: &App,
+) -> Vec<Result<Answer, EngineError>> {
+    let is_waiting = |answer: &Result<Answer, EngineError>| answer.as_ref().is_ok_and(is_asked);
+    if !answers.iter().any(is_waiting) {
+        return answers;
+    }
+    let turns = Arc::new(Semaphore::new(app.decisions.batch_at_once()));
+    let mut waiting = Vec::with_capacity(answers.len());
+    for answer in answers {
+        waiting.push(match answer {
+            Ok(first) if is_asked(&first) => {
+                let (decisions, turns) = (app.decisions.clone(), turns.clone());
+                Err(actix_rt::spawn(async move {
+                    // It is never closed.
+                    let _turn = turns.acquire_owned().await;
+                    decisions.settle(first).await
+                }))
+            }
+            known => Ok(known),
+        });
+    }
+    let mut settled = Vec::with_capacity(waiting.len());
+    for one in waiting {
+        settled.push(match one {
+            Ok(known) => known,
+            Err(task) => task.await.unwrap_or(Err(EngineError::Unavailable)),
+        });
+    }
+    settled
 }
 
 fn show(results: &[Result<Answer, Problem>], form: Form, id: &str) -> HttpResponse {

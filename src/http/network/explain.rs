@@ -128,6 +128,8 @@ fn failed_check(reason: DeclineReason, refused: Option<&Refused>) -> Option<&'st
         | DeclineReason::AmountLimitExceeded
         | DeclineReason::CountLimitExceeded
         | DeclineReason::SingleUseSpent
+        | DeclineReason::DecisionDeclined
+        | DeclineReason::DecisionTimeout
         | DeclineReason::SystemUnavailable => None,
     }
 }

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod find;
 pub mod money;
 pub mod pin;
+pub mod question;
 pub mod request;
 pub mod steps;
 pub mod view;

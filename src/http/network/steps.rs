@@ -20,6 +20,7 @@ use crate::{
     domain::{
         command::{Command, StepRequest},
         ids::{AuthorizationId, RecordId},
+        outcome::Rejection,
         registry::Scope,
     },
     wire::{self, KeyLife},
@@ -139,9 +140,18 @@ pub async fn step_on(
         return Err(Problem::malformed("final", "final is for captures only"));
     }
     let authorization = find(app, principal, authorization).await?;
-    let class = (step, header_key);
-    let request = engine_request(parsed, authorization, class, principal, command)?;
-    app.engine.execute(request).await.map_err(hide_foreign)
+    let again = || {
+        let class = (step, header_key);
+        engine_request(parsed, authorization, class, principal, command)
+    };
+    match app.engine.execute(again()?).await {
+        // A reversal that the network sends because it waited too long, most likely: it gets the truth.
+        Err(EngineError::Rejected(Rejection::BeingDecided)) => {
+            Box::pin(app.decisions.finish(authorization)).await?;
+            app.engine.execute(again()?).await.map_err(hide_foreign)
+        }
+        other => other.map_err(hide_foreign),
+    }
 }
 
 async fn undo(

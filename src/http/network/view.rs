@@ -12,10 +12,11 @@ use super::{
 use crate::{
     actors::Answer,
     domain::{
+        decision::{Conclusion, Decision},
         event::{Declined, Event, Movement, StepKind, Stepped},
         funds::Balance,
-        hold::{Authorization, FeeLine, State},
-        ids::{AccountNo, RecordId},
+        hold::{Authorization, FeeLine, State, TransactionType},
+        ids::{AccountNo, AuthorizationId, RecordId},
         money::{Amount, Asset, Decimal, LocalAmount},
         outcome::DeclineReason,
         time::Timestamp,
@@ -97,19 +98,38 @@ pub fn render_into(answer: &Answer, out: &mut Vec<u8>) -> bool {
     };
     let mut object = Object::begin(out);
     if let Some(approved) = event.approved() {
-        authorization(&mut object, &approved.authorization, answer);
-        balances(&mut object, &approved.movement);
-        times(&mut object, &approved.authorization);
+        let about = (&*approved.authorization, &approved.movement);
+        standing(&mut object, about, None, answer);
     } else if let Some(stepped) = event.stepped() {
-        authorization(&mut object, &stepped.authorization, answer);
-        balances(&mut object, &stepped.movement);
-        object.object(key!("operation"), |inner| operation(inner, stepped, answer));
-        times(&mut object, &stepped.authorization);
+        let about = (&*stepped.authorization, &stepped.movement);
+        // The programme's answer is what the purchase itself is answered with: no step that was asked.
+        let asked = Some(stepped).filter(|_| !matches!(stepped.kind, StepKind::Concluded(_)));
+        standing(&mut object, about, asked, answer);
     } else if let Some(declined) = event.declined() {
         decline(&mut object, declined, answer);
     }
     object.end();
     true
+}
+
+/// An authorization as it stands, and the step that brought it there, if one was asked.
+fn standing(
+    object: &mut Object<'_>,
+    (about, movement): (&Authorization, &Movement),
+    step: Option<&Stepped>,
+    answer: &Answer,
+) {
+    if let Some(reason) = about.decision.decline_reason() {
+        undone(object, (about, reason), movement, answer);
+        return;
+    }
+    authorization(object, about, answer);
+    balances(object, movement);
+    if let Some(step) = step {
+        object.object(key!("operation"), |inner| operation(inner, step, answer));
+    }
+    decision(object, &about.decision);
+    times(object, about);
 }
 
 fn urn(answer: &Answer, no: AccountNo) -> &str {
@@ -210,25 +230,110 @@ fn balances(object: &mut Object<'_>, movement: &Movement) {
     });
 }
 
+/// What any declined purchase says of itself.
+struct Refused<'a> {
+    id: AuthorizationId,
+    transaction_id: &'a str,
+    account: AccountNo,
+    kind: TransactionType,
+    local: LocalAmount,
+    reason: DeclineReason,
+    required_usd: Option<Decimal>,
+}
+
 fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
     let request = &declined.request;
-    object.plain(key!("id"), &declined.id.text());
-    object.text(key!("transaction_id"), &request.transaction_id);
-    object.plain(key!("card"), urn(answer, request.account));
-    object.plain(key!("transaction_type"), request.kind.word());
+    let is_short = declined.reason == DeclineReason::InsufficientFunds;
+    let required_usd = request.required_usd().or(declined.explanation.usd);
+    let refused = Refused {
+        id: declined.id,
+        transaction_id: &request.transaction_id,
+        account: request.account,
+        kind: request.kind,
+        local: request.local,
+        reason: declined.reason,
+        required_usd: required_usd.filter(|_| is_short),
+    };
+    not_approved(object, &refused, answer);
+    balances(object, &declined.movement);
+    if let Some(refused) = &declined.explanation.refused {
+        object.json(
+            key!("decline_details"),
+            &explain::details(refused, answer).to_string(),
+        );
+    }
+    object.null(key!("expires_at"));
+    object.plain(key!("created_at"), answer.time.text().as_str());
+}
+
+/// A purchase that the rules approved and the programme did not: declined, like any other.
+fn undone(
+    object: &mut Object<'_>,
+    (about, reason): (&Authorization, DeclineReason),
+    movement: &Movement,
+    answer: &Answer,
+) {
+    let refused = Refused {
+        id: about.id,
+        transaction_id: &about.transaction_id,
+        account: about.account,
+        kind: about.kind,
+        local: LocalAmount {
+            minor: about.requested,
+            currency: about.currency,
+        },
+        reason,
+        required_usd: None,
+    };
+    not_approved(object, &refused, answer);
+    balances(object, movement);
+    decision(object, &about.decision);
+    object.null(key!("expires_at"));
+    object.plain(key!("created_at"), about.created_at.text().as_str());
+}
+
+/// Whether the programme was asked, and what it said; nothing for a purchase that it was not asked of.
+fn decision(object: &mut Object<'_>, decision: &Decision) {
+    if *decision == Decision::NotAsked {
+        return;
+    }
+    let known = decision.conclusion();
+    object.object(key!("decision"), |object| {
+        object.boolean(key!("asked"), true);
+        object.plain_or_null(key!("verdict"), known.map(|known| known.verdict.word()));
+        object.plain_or_null(key!("by"), known.map(|known| known.by.word()));
+        match known.and_then(|known| known.reason.as_deref()) {
+            Some(reason) => object.text(key!("reason"), reason),
+            None => object.null(key!("reason")),
+        }
+        match known.map(latency_ms) {
+            Some(latency) => object.json(key!("latency_ms"), &latency),
+            None => object.null(key!("latency_ms")),
+        }
+    });
+}
+
+fn latency_ms(conclusion: &Conclusion) -> String {
+    let (whole, rest) = (conclusion.latency_us / 1_000, conclusion.latency_us % 1_000);
+    format!("{whole}.{rest:03}")
+}
+
+fn not_approved(object: &mut Object<'_>, refused: &Refused<'_>, answer: &Answer) {
+    object.plain(key!("id"), &refused.id.text());
+    object.text(key!("transaction_id"), refused.transaction_id);
+    object.plain(key!("card"), urn(answer, refused.account));
+    object.plain(key!("transaction_type"), refused.kind.word());
     object.plain(key!("status"), "declined");
     object.plain(key!("state"), State::Declined.word());
-    object.plain(key!("decline_reason"), declined.reason.word());
-    object.plain(key!("response_code"), declined.reason.response_code());
+    object.plain(key!("decline_reason"), refused.reason.word());
+    object.plain(key!("response_code"), refused.reason.response_code());
     object.null(key!("asset"));
     object.null(key!("amount"));
-    object.plain(key!("local_amount"), &local_text(request.local));
+    object.plain(key!("local_amount"), &local_text(refused.local));
     object.null(key!("approved_local_amount"));
-    object.plain(key!("local_currency"), request.local.currency.code());
+    object.plain(key!("local_currency"), refused.local.currency.code());
     object.null(key!("exchange_rate"));
-    if declined.reason == DeclineReason::InsufficientFunds
-        && let Some(required) = request.required_usd().or(declined.explanation.usd)
-    {
+    if let Some(required) = refused.required_usd {
         object.plain(key!("required_usd"), &decimal_text(required));
     }
     object.objects(key!("legs"), std::iter::empty::<()>(), |_, ()| {});
@@ -242,15 +347,6 @@ fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
         object.int(name, 0);
     }
     object.boolean(key!("forced"), false);
-    balances(object, &declined.movement);
-    if let Some(refused) = &declined.explanation.refused {
-        object.json(
-            key!("decline_details"),
-            &explain::details(refused, answer).to_string(),
-        );
-    }
-    object.null(key!("expires_at"));
-    object.plain(key!("created_at"), answer.time.text().as_str());
 }
 
 fn breakdown<'a>(
@@ -279,7 +375,8 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
         | StepKind::Reversal
         | StepKind::Expiry
         | StepKind::Refund
-        | StepKind::RefundReversal => None,
+        | StepKind::RefundReversal
+        | StepKind::Concluded(_) => None,
     };
     let currency = stepped.authorization.currency;
     object.plain(key!("id"), &RecordId(answer.lsn).text("op_"));

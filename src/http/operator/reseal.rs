@@ -23,7 +23,6 @@ use crate::{
         outcome::Rejection,
         registry::{Registry, RegistryEvent},
     },
-    tokens::number::token_aad,
     vault::{Vault, VaultError, file::DERIVATION, issue::card_aad, text::keys_in},
     wire,
 };

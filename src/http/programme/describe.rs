@@ -13,6 +13,7 @@ use super::{
 };
 use crate::domain::{
     command::{Authorize, MoveMoney, Purpose, Transfer},
+    decision::Ruling,
     event::{Approved, Event, StepKind, Stepped},
     hold::{Authorization, FeeLine, State},
     merchant::Merchant,
@@ -142,6 +143,8 @@ impl Draft<'_> {
             // refund takes it back.
             (StepKind::Capture, Direction::In) if is_main => "cashback",
             (StepKind::Refund, Direction::Out) if is_main => "cashback_reversal",
+            (StepKind::Concluded(Ruling::Approved), Direction::In) if is_main => "cashback",
+            (StepKind::Concluded(Ruling::Approved), _) => "capture",
             (kind, _) => kind.word(),
         };
         let local = LocalAmount {
@@ -361,8 +364,13 @@ fn transferred(kind: &'static str, transfer: &Transfer, is_back: bool) -> Found 
 fn step_type(stepped: &Stepped) -> String {
     let kind = stepped.authorization.kind.word();
     match stepped.kind {
-        StepKind::Increment | StepKind::IncrementDeclined(_) | StepKind::Capture => kind.to_owned(),
-        StepKind::Reversal | StepKind::Expiry => format!("REVERSAL_{kind}"),
+        StepKind::Increment
+        | StepKind::IncrementDeclined(_)
+        | StepKind::Capture
+        | StepKind::Concluded(Ruling::Approved) => kind.to_owned(),
+        StepKind::Reversal | StepKind::Expiry | StepKind::Concluded(Ruling::Declined) => {
+            format!("REVERSAL_{kind}")
+        }
         StepKind::Refund => "REFUND".to_owned(),
         StepKind::RefundReversal => "REVERSAL_REFUND".to_owned(),
     }

@@ -19,7 +19,7 @@ use super::{
         problem::Problem,
         resource,
     },
-    create,
+    compliance, create,
     list::look,
     problem::{ErrorView, no_account},
     request::{self, Reply, Write, account_target, answer, caller, record_id, require_own},
@@ -30,6 +30,7 @@ use crate::{
         account::{Account, Medium},
         card::{CardChange, DeviceToken, TokenStatus, Wallet},
         command::{ChangeAccount, Command},
+        compliance::Gate,
         event::Event,
         ids::{AccountNo, DeviceTokenId},
         outcome::Rejection,
@@ -46,8 +47,8 @@ pub struct Paths;
 /// Adds this file's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/api/accounts/{urn}/tokenize/apple").route(web::post().to(apple)))
-        .service(web::resource("/api/accounts/{urn}/tokenize/google").route(web::post().to(google)))
+        .service(resource("/api/accounts/{urn}/tokenize/apple").route(web::post().to(apple)))
+        .service(resource("/api/accounts/{urn}/tokenize/google").route(web::post().to(google)))
         .service(resource("/v1/cards/{urn}/tokens").route(web::get().to(list)))
         .service(resource("/v1/cards/{urn}/tokens/{id}").route(web::patch().to(patch)));
 }
@@ -162,7 +163,8 @@ pub struct TokenPatch {
             ephemeral_public_key; `result.token`", body = Value),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme, or a verification is required \
+            first", body = ErrorView),
         (status = 404, description = "no such account", body = ErrorView),
         (status = 409, description = "account_not_active, too_many_tokens, no_card_data; or the \
             idempotency key was used otherwise", body = ErrorView),
@@ -197,7 +199,8 @@ pub async fn apple(
         (status = 201, description = "`result.tokenization.opc`; `result.token`", body = Value),
         (status = 400, description = "the field is named", body = ErrorView),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
-        (status = 403, description = "the key has not the scope programme", body = ErrorView),
+        (status = 403, description = "the key has not the scope programme, or a verification is required \
+            first", body = ErrorView),
         (status = 404, description = "no such account", body = ErrorView),
         (status = 409, description = "account_not_active, too_many_tokens, no_card_data; or the \
             idempotency key was used otherwise", body = ErrorView),
@@ -377,6 +380,11 @@ async fn tokenize<T>(
 ) -> Result<Reply, Problem> {
     let (target, no) = account_target(None, name)?;
     require_own(app, &write.caller, name, None).await?;
+    if !write.is_known(app) {
+        let seen = look(app, target.clone(), no, &write.caller).await?;
+        let holder = seen.ok_or_else(|| no_account(None))?.account.holder_urn;
+        compliance::require(app, &write.caller, &holder, Gate::Tokenize)?;
+    }
     let asked = Arc::new(asked);
     let (token, _key) = draw(app, no, (wallet, asked.clone())).await?;
     let command = change(no, CardChange::AddToken(token));

@@ -25,6 +25,29 @@ pub(super) struct LogIter {
     end: u64,
 }
 
+/// A [`LogIter`] that goes on from its end when more has become durable.
+pub(super) struct Following<F> {
+    log: LogIter,
+    durable_end: F,
+    has_failed: bool,
+}
+
+impl<F: Fn() -> u64> Iterator for Following<F> {
+    type Item = Result<Record, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_failed {
+            return None;
+        }
+        let mut next = self.log.advance();
+        if matches!(next, Ok(None)) && self.log.extend((self.durable_end)()) {
+            next = self.log.advance();
+        }
+        self.has_failed = next.is_err();
+        next.transpose()
+    }
+}
+
 impl LogIter {
     /// Records after `after` that stand before position `end`.
     pub(super) fn new(catalog: Arc<Catalog>, after: Lsn, end: u64) -> Result<Self, JournalError> {
@@ -42,6 +65,31 @@ impl LogIter {
             after,
             end,
         })
+    }
+
+    /// Makes it go on from its end each time it is asked again.
+    pub(super) fn following<F: Fn() -> u64>(self, durable_end: F) -> Following<F> {
+        Following {
+            log: self,
+            durable_end,
+            has_failed: false,
+        }
+    }
+
+    /// Moves the end on; `false` if it is where it was. What lay behind the old end is read anew.
+    fn extend(&mut self, end: u64) -> bool {
+        if end <= self.end {
+            return false;
+        }
+        self.end = end;
+        if let Some((_, scan)) = &mut self.current {
+            scan.refresh();
+        }
+        if self.current.is_none() && self.next_segment.is_none() {
+            let known = self.catalog.containing(self.after.get());
+            self.next_segment = known.or_else(|| self.catalog.first());
+        }
+        true
     }
 
     fn advance(&mut self) -> Result<Option<Record>, JournalError> {

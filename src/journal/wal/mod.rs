@@ -171,6 +171,16 @@ impl Journal for WalJournal {
         Ok(Box::new(LogIter::new(catalog, after, end)?))
     }
 
+    fn follow(&self, after: Lsn) -> Result<RecordIter, JournalError> {
+        let core = Arc::clone(&self.core);
+        let log = LogIter::new(Arc::clone(&core.catalog), after, core.durable_end())?;
+        Ok(Box::new(log.following(move || core.durable_end())))
+    }
+
+    fn oldest(&self) -> Lsn {
+        self.core.catalog.floor()
+    }
+
     fn retire(&self, lsn: Lsn) -> Result<usize, JournalError> {
         self.core.catalog.retire(lsn, self.options.keep_archive)
     }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     domain::{
         command::Authorize,
+        decision::Ruling,
         event::{Approved, Declined, Event, StepKind, Stepped},
         hold::{Authorization, FeeLine},
         ids::RecordId,
@@ -47,8 +48,8 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
 
 /// Whether a purchase is held and nobody has said yes yet: then it is no `purchase` so far. Whoever
 /// says yes later tells it by [`tell_purchase`].
-const fn is_held_back(_authorization: &Authorization) -> bool {
-    false
+const fn is_held_back(authorization: &Authorization) -> bool {
+    authorization.decision.is_open()
 }
 
 fn tell_approved(maker: &mut Maker<'_>, approved: &Approved) {
@@ -59,7 +60,11 @@ fn tell_approved(maker: &mut Maker<'_>, approved: &Approved) {
     if !authorization.is_forced {
         tell_purchase(maker, authorization, request);
     }
-    // Captured in the same record, at once or without an authorization.
+    tell_captured(maker, authorization, request);
+}
+
+/// What was captured in the record that approved: at once, or without an authorization.
+fn tell_captured(maker: &mut Maker<'_>, authorization: &Authorization, request: &Authorize) {
     if authorization.captured().is_zero() {
         return;
     }
@@ -227,6 +232,40 @@ fn tell_stepped(maker: &mut Maker<'_>, stepped: &Stepped) {
             let undone = change(DEBIT_ADJUSTMENT, "refund_reversed", "REVERSAL_REFUND");
             tell_adjustment(maker, stepped, &undone, first.as_deref());
         }
+        StepKind::Concluded(ruling) => {
+            if let Some(first) = first.as_deref() {
+                tell_concluded(maker, authorization, (ruling, first));
+            }
+        }
+    }
+}
+
+/// What the programme, or the fallback for it, said: only now is there a purchase to tell of, or none.
+fn tell_concluded(
+    maker: &mut Maker<'_>,
+    authorization: &Authorization,
+    (ruling, request): (Ruling, &Authorize),
+) {
+    if ruling == Ruling::Approved {
+        tell_purchase(maker, authorization, request);
+        tell_captured(maker, authorization, request);
+        return;
+    }
+    let declined = authorization.decision.decline_reason();
+    let declined = declined.unwrap_or(DeclineReason::DecisionDeclined);
+    let own = authorization.decision.conclusion();
+    let own = own.and_then(|conclusion| conclusion.reason.as_deref());
+    let whose = (&*authorization.transaction_id, request.local);
+    let rejected = rejection(declined, whose, None);
+    let payload = CardPayload {
+        authorization_id: authorization.id.text(),
+        reason: own.or(rejected.reason),
+        merchant: merchant(&request.merchant),
+        medium: medium(&request.medium),
+        ..rejected
+    };
+    if let Some(about) = maker.subject(request.account) {
+        push(maker, about, payload);
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) struct CardPayload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) currency: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<&'static str>,
+    pub(super) reason: Option<&'a str>,
     pub(super) created_at: String,
 }
 

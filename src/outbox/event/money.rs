@@ -136,7 +136,7 @@ impl<'a> Earned<'a> {
         }
         let stepped = event.stepped()?;
         let word = match stepped.kind {
-            StepKind::Capture | StepKind::RefundReversal => "fee.received",
+            StepKind::Capture | StepKind::RefundReversal | StepKind::Concluded(_) => "fee.received",
             StepKind::Refund => "fee.returned",
             StepKind::Increment
             | StepKind::IncrementDeclined(_)

@@ -33,6 +33,8 @@ pub const fn rejected(reason: DeclineReason) -> &'static str {
         DeclineReason::CountLimitExceeded => "rejected_count_limit",
         DeclineReason::SingleUseSpent => "rejected_single_use",
         DeclineReason::FeesExceedAmount => "rejected_fees_exceed_amount",
+        DeclineReason::DecisionDeclined => "rejected_by_programme",
+        DeclineReason::DecisionTimeout => "rejected_decision_timeout",
     }
 }
 
@@ -59,6 +61,8 @@ pub const fn reason(reason: DeclineReason) -> &'static str {
         DeclineReason::CountLimitExceeded => "Count limit exceeded",
         DeclineReason::SingleUseSpent => "Single-use card was used before",
         DeclineReason::FeesExceedAmount => "Fees would be more than the purchase",
+        DeclineReason::DecisionDeclined => "Declined by the programme",
+        DeclineReason::DecisionTimeout => "The programme gave no answer in time",
     }
 }
 

@@ -56,6 +56,14 @@ impl PlainActor {
             }
             touched.push((leg.ledger, asset, 0));
         }
+        // A purchase of nothing of which the programme is being asked holds nothing and is open.
+        if !is_open
+            && authorization.decision.is_open()
+            && let Some(leg) = authorization.legs.first()
+        {
+            holds.insert((actor, number, usize::MAX), (leg.ledger, asset, 0));
+            is_open = true;
+        }
         self.open = (self.open)
             .saturating_add(usize::from(is_open))
             .saturating_sub(usize::from(was_open));

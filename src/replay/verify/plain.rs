@@ -418,7 +418,8 @@ fn may_overdraw(event: &Event) -> bool {
         StepKind::Increment
         | StepKind::IncrementDeclined(_)
         | StepKind::Reversal
-        | StepKind::Expiry => false,
+        | StepKind::Expiry
+        | StepKind::Concluded(_) => false,
     });
     let is_recall = matches!(
         event,

@@ -1,8 +1,9 @@
 //! Authorizations and what was asked for them.
 
-use super::{Version, stored};
+use super::{Version, stored, stored_kinds};
 use crate::domain::{
     command::{Authorize, StepAmount, StepRequest},
+    decision::{Conclusion, Decision},
     hold::{
         Authorization, Counted, FeeCategory, FeeLine, Leg, OpenAuthorization, Refund, Surcharge,
     },
@@ -31,7 +32,19 @@ stored! {
         id, account, transaction_id, kind, currency, requested, local, local_captured,
         local_released, local_excess, local_refunded, asset, rate, legs, fees, is_partial,
         is_forced, has_expired, expires_at, created_at, refunds, first_lsn, last_lsn,
-    } + since 2 { mcc = None, exact_rate = None, surcharges = Vec::new(), counted = Vec::new() }
+    } + since 2 {
+        mcc = None, exact_rate = None, surcharges = Vec::new(), counted = Vec::new(),
+        decision = Decision::NotAsked,
+    }
+    Conclusion { verdict, by, reason, latency_us }
+}
+
+stored_kinds! {
+    Decision {
+        0 => NotAsked {},
+        1 => Asked { fallback: fallback, captures: captures },
+        2 => Concluded { 0: conclusion },
+    }
 }
 
 impl bincode::Encode for TransactionMedium {

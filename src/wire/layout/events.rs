@@ -36,7 +36,7 @@ stored! {
     Conversion { mid, spread, at, source }
     Source { account, available, taken, passed_over }
     Refused { scope, control, limit, left, currency }
-    Effects { calendar, rolling_seconds, locks_merchant, spends_card }
+    Effects { calendar, rolling_seconds, locks_merchant, unlocks_merchant, spends_card }
     Calendar { day, week, month, year, weekday, minute }
     OverCapture { tolerated, adjusted }
     Stepped {
@@ -65,6 +65,7 @@ stored_kinds! {
     StepKind {
         0 => Increment {}, 1 => IncrementDeclined { 0: reason }, 2 => Capture {}, 3 => Reversal {},
         4 => Expiry {}, 5 => Refund {}, 6 => RefundReversal {},
+        7 => Concluded { 0: verdict },
     }
     Event {
         0 => AccountOpened { 0: account },

@@ -13,6 +13,7 @@ use crate::{
         account::{Status, StatusReason},
         card::{PinVerifier, TokenStatus, Wallet},
         command::Purpose,
+        decision::{Decider, Ruling},
         documents::Shelf,
         explanation::{PassedOver, Verdict},
         hold::{FeeBasis, FeeCategory, TransactionType},
@@ -56,6 +57,8 @@ stored! {
 }
 
 stored_words! {
+    Ruling { 0 => Approved, 1 => Declined }
+    Decider { 0 => Programme, 1 => Timeout, 2 => Fault, 3 => Overload, 4 => Abandoned }
     IdentityKind { 0 => Individual, 1 => Business, 2 => Dao, 3 => Proxy, 4 => Other }
     IdentityStatus { 0 => Active, 1 => Disabled }
     KeyLife { 0 => Permanent, 1 => Expiring }
@@ -91,7 +94,8 @@ stored_words! {
         8 => CreditNotSupported, 9 => SystemUnavailable, 10 => MccNotAllowed,
         11 => MerchantNotAllowed, 12 => CountryNotAllowed, 13 => ChannelNotAllowed,
         14 => TimeNotAllowed, 15 => AmountLimitExceeded, 16 => CountLimitExceeded,
-        17 => SingleUseSpent, 18 => FeesExceedAmount,
+        17 => SingleUseSpent, 18 => FeesExceedAmount, 19 => DecisionDeclined,
+        20 => DecisionTimeout,
     }
 }
 

@@ -43,7 +43,7 @@ stored! {
     MccRange { from, to }
     Hours { days, from, until }
     Limit { window, amount, count }
-    Usage { merchant, is_spent, tallies }
+    Usage { merchant, is_tentative, is_spent, tallies }
     Tally { currency, windows, recent }
     Counter { since, amount, count }
     Recent { authorization, at, amount, purchases }

@@ -189,6 +189,9 @@ impl Calendar {
 pub struct Usage {
     /// The merchant that a merchant-locked card stays with.
     pub merchant: Option<String>,
+    /// Whether it stays with it only if a purchase there, of which the programme is being asked, is
+    /// approved.
+    pub is_tentative: bool,
     /// Whether a single-use card was used.
     pub is_spent: bool,
     /// By currency; one without a currency where only purchases are counted.
@@ -237,8 +240,11 @@ pub struct Effects {
     pub calendar: Option<Calendar>,
     /// How far back each counted account's rolling windows look, in seconds.
     pub rolling_seconds: u32,
-    /// Whether the card is locked to the merchant of this purchase from now on.
+    /// Whether the card is locked to the merchant of this purchase from now on; for good, unless the
+    /// programme is being asked.
     pub locks_merchant: bool,
+    /// Whether the card is no longer locked, because the programme said no to the purchase that did it.
+    pub unlocks_merchant: bool,
     /// Whether the card is used up.
     pub spends_card: bool,
 }

@@ -182,6 +182,7 @@ pub fn parse_origin(
     Ok(OriginTerms {
         fees: fees::read(&metadata)?,
         controls: controls::read(&metadata, terms)?,
+        asks: None,
     })
 }
 

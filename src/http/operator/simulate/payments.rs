@@ -340,7 +340,8 @@ async fn purchase(
     let mut parsed: AuthorizationRequest<'_> = body::parse(&filled)?;
     let header_key = body::idempotency_key(request)?;
     let request = authorize::engine_request(&mut parsed, &principal, header_key, purpose)?;
-    app.engine.execute(request).await.map_err(card_problem)
+    let answer = app.engine.execute(request).await.map_err(card_problem)?;
+    authorize::settled(app, answer).await
 }
 
 async fn expire(

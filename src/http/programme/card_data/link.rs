@@ -58,7 +58,8 @@ pub fn is_shown(account: &Account) -> bool {
 }
 
 /// What stands before our paths. Without the setting it is what the caller itself called us.
-fn base(request: &HttpRequest, public_url: &str) -> String {
+#[must_use]
+pub fn base(request: &HttpRequest, public_url: &str) -> String {
     if !public_url.is_empty() {
         return public_url.trim_end_matches('/').to_owned();
     }

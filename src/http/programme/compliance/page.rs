@@ -11,11 +11,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
-    super::super::{
-        App,
-        body::{self, Body},
-        problem::Problem,
-        request_id,
+    super::{
+        super::{
+            App,
+            body::{self, Body},
+            problem::Problem,
+            request_id,
+        },
+        card_data::link::base,
     },
     set::{self, VerificationPatch},
     store,
@@ -41,10 +44,9 @@ impl Link {
     pub(super) fn new(request: &HttpRequest, app: &App, urn: &str) -> Self {
         let until = app.engine.shared.clock.now().plus_seconds(LIFETIME_S);
         let token = sign(&app.vault.key_for(PURPOSE), urn, until.seconds());
-        let connection = request.connection_info();
-        let (scheme, host) = (connection.scheme(), connection.host());
+        let base = base(request, &app.cards.public_url);
         Self {
-            url: format!("{scheme}://{host}/verification/{token}"),
+            url: format!("{base}/verification/{token}"),
             token,
         }
     }

@@ -153,5 +153,9 @@ fn limits(level: &Level, spent: &Spent, spans: &[Span]) -> Value {
             "reset_at": span.ends_at.to_string(),
         }));
     }
-    json!({ "windows": windows, "max_per_transaction_usd_minor_units": each })
+    let mut view = json!({ "windows": windows });
+    if let (Some(each), Some(object)) = (each, view.as_object_mut()) {
+        object.insert("max_per_transaction_usd_minor_units".into(), json!(each));
+    }
+    view
 }
