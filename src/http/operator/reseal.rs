@@ -23,7 +23,12 @@ use crate::{
         outcome::Rejection,
         registry::{Registry, RegistryEvent},
     },
-    vault::{Vault, VaultError, file::DERIVATION, issue::card_aad, text::keys_in},
+    vault::{
+        Vault, VaultError,
+        file::DERIVATION,
+        issue::{card_aad, token_aad},
+        text::keys_in,
+    },
     wire,
 };
 
