@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 11] = [
+const FORBIDDEN: [(&str, &[&str]); 12] = [
     (
         "domain",
         &[
