@@ -34,7 +34,7 @@ use crate::{
         supervisor::{Care, Supervisor},
     },
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
@@ -46,7 +46,14 @@ use crate::{
         DurableWatcher, Journal, Lsn,
         wal::{Clock as FileClock, CommitObserver, OsStorage, WalJournal, WalOptions},
     },
-    outbox::feed::Feed,
+    outbox::{
+        self, Outbox,
+        feed::Feed,
+        notices::{
+            self,
+            sender::{self, NoticeSender, Token},
+        },
+    },
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
     telemetry::Metrics,
@@ -66,6 +73,9 @@ pub enum ServeError {
     /// The log cannot be used.
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
+    /// The outbox's log cannot be used.
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::OpenError),
     /// The engine could not do what the start needs.
     #[error(transparent)]
     Engine(#[from] crate::actors::EngineError),
@@ -119,6 +129,17 @@ impl VaultKeys {
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
+}
+
+/// Secrets that the environment gives.
+#[derive(Default)]
+pub struct Given {
+    /// The first key.
+    pub root_key: Option<RootKey>,
+    /// The keys that card data is sealed under.
+    pub vault_keys: Option<VaultKeys>,
+    /// The bearer token of the WhatsApp Cloud API.
+    pub whatsapp: Option<Token>,
 }
 
 /// The sandbox, as it was asked for.
@@ -231,11 +252,12 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
 pub async fn serve(
     config: Config,
     sandbox: Option<SandboxOptions>,
-    (root_key, vault_keys): (Option<RootKey>, Option<VaultKeys>),
+    given: Given,
 ) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
-    let vault = Arc::new(secrets::open_vault(&engine, &config, vault_keys.as_ref()).await?);
-    if let Some(key) = root_key {
+    let vault = secrets::open_vault(&engine, &config, given.vault_keys.as_ref());
+    let vault = Arc::new(vault.await?);
+    if let Some(key) = given.root_key {
         open_root(&engine, &key).await?;
     }
     let sandbox = match sandbox {
@@ -243,6 +265,7 @@ pub async fn serve(
         None => None,
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
+    let outbox = open_outbox(&engine, &vault, &config)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -256,6 +279,7 @@ pub async fn serve(
         trial_balance: Arc::new(TrialBalance::default()),
         feed: Feed::new(&engine, config.events.waiting_max),
         snapshots: snapshots.clone(),
+        outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
         batch_items_max: config.server.batch_items_max,
         instance: random_u32(),
@@ -285,14 +309,35 @@ pub async fn serve(
     start_fetching(&engine, &config);
     secrets::finish_rotation(&app);
     app.decisions.start_sweep();
+    start_notices(&engine, &config, given.whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
     announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
+    let stopped = actix_rt::task::spawn_blocking(move || outbox.stop()).await;
+    if let Err(error) = stopped {
+        tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
+    }
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+/// Delivers webhooks from now on.
+fn open_outbox(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> Result<Arc<Outbox>, ServeError> {
+    let parts = outbox::Parts {
+        engine: engine.clone(),
+        vault: vault.clone(),
+        client: Client::direct(config.webhook_limits()),
+        events: Box::new(outbox::event::events_of),
+    };
+    let dir = config.data.dir.join("outbox");
+    Ok(Outbox::open(&dir, config.outbox(), parts)?)
 }
 
 fn care(config: &Config) -> Care {
@@ -331,6 +376,30 @@ fn start_fetching(engine: &Arc<Engine>, config: &Config) {
         outside::rates::poll(engine, &client, rates.url.clone(), every);
     }
     outside::lists::start(engine, &client, Duration::from_secs(config.lists.refresh_s));
+}
+
+/// Tells cardholders of their purchases from now on.
+fn start_notices(
+    engine: &Arc<Engine>,
+    config: &Config,
+    token: Option<Token>,
+) -> Result<(), ServeError> {
+    let settings = &config.notices;
+    let sender: Box<dyn NoticeSender> = match (settings.to.as_str(), token) {
+        ("off", _) => return Ok(()),
+        ("log", _) => Box::new(sender::LogSender),
+        ("whatsapp", Some(token)) => {
+            let number = &settings.phone_number_id;
+            let place = (&*settings.base_url, &*settings.api_version, &**number);
+            let template = (&*settings.template, &*settings.language);
+            Box::new(sender::WhatsApp::new(place, template, &token))
+        }
+        ("whatsapp", None) => return Err(config::no_whatsapp_token().into()),
+        _ => Box::new(sender::FileSender(config.data.dir.join("notices.log"))),
+    };
+    let position = config.data.dir.join("notices.position");
+    notices::start(engine, sender, (position, settings.attempts_max));
+    Ok(())
 }
 
 fn start_http(

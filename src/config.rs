@@ -1,7 +1,10 @@
 //! The settings: defaults, then a file, then the environment, then flags; then validated, each
 //! refused by name.
 
+mod cards;
+mod decisions;
 mod events;
+mod webhooks;
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +14,7 @@ use std::{
 use serde::Deserialize;
 use toml::{Table, Value};
 
-mod decisions;
+pub use events::no_whatsapp_token;
 
 use crate::clock::Zone;
 use crate::domain::{
@@ -23,8 +26,6 @@ use crate::domain::{
     },
 };
 use crate::outside::client::{self, Limits};
-
-mod cards;
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,7 @@ pub struct Config {
     pub outgoing: Outgoing,
     pub events: Events,
     pub notices: Notices,
+    pub webhooks: Webhooks,
     pub log: Log,
 }
 
@@ -161,6 +163,20 @@ section! {
         template: String,
         language: String,
         attempts_max: u32,
+    }
+    Webhooks {
+        delays_s: Vec<u64>,
+        give_up_s: u64,
+        connect_ms: u64,
+        timeout_ms: u64,
+        senders: usize,
+        per_endpoint: usize,
+        probe_s_max: u64,
+        secret_overlap_s: i64,
+        lane_max: usize,
+        waiting_max: usize,
+        parked_max: usize,
+        attempts_max: usize,
     }
     Log { level: String, format: String }
 }
@@ -265,6 +281,7 @@ impl Config {
         self.check_access()?;
         self.check_cards()?;
         self.check_events()?;
+        self.check_webhooks()?;
         if self.keys.retention_hours < 24 {
             let was = self.keys.retention_hours;
             return Err(wrong(

@@ -6,6 +6,7 @@ use cardwright::{
     app::{self, SandboxOptions, ServeError},
     cli,
     config::Config,
+    outbox::notices::sender::Token,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     Keys(cli::keys::KeysArgs),
     /// Make cards, money and a few purchases in a sandbox.
     Seed(cli::seed::SeedArgs),
+    /// Show events as they come: receive webhooks, or follow a server's log.
+    Listen(cli::listen::ListenArgs),
 }
 
 #[derive(Args)]
@@ -71,6 +74,14 @@ struct ServeArgs {
         hide = true
     )]
     vault_key: Option<String>,
+    /// The bearer token of the WhatsApp Cloud API, for notices to cardholders.
+    #[arg(
+        long,
+        env = "CARDWRIGHT_WHATSAPP_TOKEN",
+        hide_env_values = true,
+        hide = true
+    )]
+    whatsapp_token: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +93,7 @@ fn main() -> ExitCode {
         Command::Snapshot(args) => cli::snapshot::run(&args),
         Command::Keys(args) => cli::keys::run(&args),
         Command::Seed(args) => cli::seed::run(&args),
+        Command::Listen(args) => cli::listen::run(&args),
     }
 }
 
@@ -106,12 +118,22 @@ fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let vault_keys = args.vault_key.map(app::VaultKeys::new);
+    let whatsapp = match args.whatsapp_token.map(Token::new).transpose() {
+        Ok(token) => token,
+        Err(what) => {
+            eprintln!("cardwright: CARDWRIGHT_WHATSAPP_TOKEN {what}");
+            return ExitCode::from(2);
+        }
+    };
+    let given = app::Given {
+        root_key,
+        vault_keys: args.vault_key.map(app::VaultKeys::new),
+        whatsapp,
+    };
     let sandbox = args.sandbox.then_some(SandboxOptions {
         key: args.sandbox_key,
     });
-    let served =
-        actix_rt::System::new().block_on(app::serve(config, sandbox, (root_key, vault_keys)));
+    let served = actix_rt::System::new().block_on(app::serve(config, sandbox, given));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -121,6 +143,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 ServeError::Config(_) | ServeError::Vault(_) => ExitCode::from(2),
                 ServeError::Recovery(_)
                 | ServeError::Journal(_)
+                | ServeError::Outbox(_)
                 | ServeError::Engine(_)
                 | ServeError::Listen { .. }
                 | ServeError::Io { .. } => ExitCode::FAILURE,

@@ -51,6 +51,57 @@ pub struct Metrics {
     pub rates: Fetches,
     /// Lists of merchant categories, fetched.
     pub lists: Fetches,
+    /// Webhooks sent and waiting.
+    pub webhooks: Webhooks,
+}
+
+/// Webhooks sent and waiting.
+#[derive(Clone)]
+pub struct Webhooks {
+    /// Arrived.
+    pub delivered: IntCounter,
+    /// Attempts that failed.
+    pub failed: IntCounter,
+    /// Given up.
+    pub parked_total: IntCounter,
+    /// Events that wait in memory.
+    pub pending: IntGauge,
+    /// Events given up and not sent again since.
+    pub parked: IntGauge,
+    /// How old the oldest event is that waits, in seconds.
+    pub oldest_s: IntGauge,
+    /// One attempt, in seconds.
+    pub latency: Histogram,
+}
+
+impl Webhooks {
+    fn of(registry: &Registry) -> Self {
+        let result = |result: &str| {
+            let opts = Opts::new(
+                "cardwright_webhooks_total",
+                "Webhooks, by what came of them",
+            )
+            .const_label("result", result);
+            counter(registry, opts)
+        };
+        let name = "cardwright_webhooks_oldest_pending_seconds";
+        Self {
+            delivered: result("delivered"),
+            failed: result("failed"),
+            parked_total: result("parked"),
+            pending: gauge(registry, "cardwright_webhooks_pending", "Events that wait"),
+            parked: gauge(registry, "cardwright_webhooks_parked", "Events given up"),
+            oldest_s: gauge(registry, name, "Age of the oldest event that waits"),
+            latency: histogram(
+                registry,
+                "cardwright_webhook_attempt_seconds",
+                "One attempt to deliver a webhook",
+                &[
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+                ],
+            ),
+        }
+    }
 }
 
 /// What came of asking outside.
@@ -171,6 +222,7 @@ impl Metrics {
             keys: gauge(&registry, "cardwright_idempotency_keys", "Keys remembered"),
             rates: Fetches::of(&registry, "rates"),
             lists: Fetches::of(&registry, "lists"),
+            webhooks: Webhooks::of(&registry),
             registry,
         }
     }

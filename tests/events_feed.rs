@@ -290,6 +290,11 @@ struct Stream {
 
 impl Stream {
     fn open(server: &Server, query: &str, last: Option<&str>) -> Self {
+        Self::with_key(server, KEY, query, last)
+    }
+
+    /// The answer has begun when this returns, so its first page is being read.
+    fn with_key(server: &Server, key: &str, query: &str, last: Option<&str>) -> Self {
         let mut socket = TcpStream::connect(server.address()).unwrap();
         socket
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -297,7 +302,7 @@ impl Stream {
         let last_id = last.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         write!(
             socket,
-            "GET /v1/events?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\
+            "GET /v1/events?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
              Accept: text/event-stream\r\n{last_id}\r\n"
         )
         .unwrap();
@@ -321,7 +326,9 @@ impl Stream {
     /// The next event; nothing once the stream has ended.
     fn next(&mut self) -> Option<Value> {
         let mut id = String::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
+            assert!(Instant::now() < deadline, "no event came");
             let line = self.line()?;
             if let Some(text) = line.strip_prefix("id: ") {
                 id = text.to_owned();
@@ -407,21 +414,8 @@ fn a_key_that_ends_ends_its_stream() {
     let card = client.card(1_000_000);
     let wanted = json!({ "name": "k", "scopes": ["programme"] });
     let made = client.post("/v1/api-keys", &wanted).expect(201);
-    let mut socket = TcpStream::connect(server.address()).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
     let key = text(&made["secret_key"]);
-    write!(
-        socket,
-        "GET /v1/events?cursor=now HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\
-         Accept: text/event-stream\r\n\r\n"
-    )
-    .unwrap();
-    let mut stream = Stream {
-        lines: BufReader::new(socket),
-        last: String::new(),
-    };
+    let mut stream = Stream::with_key(&server, &key, "cursor=now", None);
     client.authorize("ctx-1", &card, "0.01").expect(200);
     assert_eq!(stream.next().unwrap()["event"], "purchase");
     let path = format!("/v1/api-keys/{}", text(&made["key_id"]));

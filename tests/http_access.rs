@@ -51,6 +51,7 @@ struct Things {
     authorization: String,
     refund: String,
     key_id: String,
+    endpoint: String,
     /// A device's token of the card below.
     token: String,
     /// A card with a file of its own.
@@ -75,6 +76,8 @@ fn things(client: &Client) -> Things {
         "/v1/api-keys",
         &json!({ "name": "secret-k", "scopes": ["ledger"] }),
     );
+    let endpoint = json!({ "url": "http://127.0.0.1:9/hook", "enabled": false });
+    let endpoint = client.post("/v1/webhook-endpoints", &endpoint).expect(201);
     let filed = |creation: &str| {
         let metadata = json!({ "sandbox_creation": creation });
         let body = json!({ "holder_urn": server::HOLDER, "input": {}, "metadata": metadata });
@@ -107,6 +110,7 @@ fn things(client: &Client) -> Things {
         open: open["id"].as_str().unwrap().to_owned(),
         card,
         event: events["data"][0]["id"].as_str().unwrap().to_owned(),
+        endpoint: endpoint["id"].as_str().unwrap().to_owned(),
         authorization: told["id"].as_str().unwrap().to_owned(),
         refund: refund["operation"]["id"].as_str().unwrap().to_owned(),
         key_id: key.expect(201)["key_id"].as_str().unwrap().to_owned(),
@@ -264,6 +268,35 @@ fn decision_routes() -> Vec<Route> {
     ]
 }
 
+/// For whoever has one of two scopes, and no holder.
+fn webhook_routes(known: &Things) -> Vec<Route> {
+    use Foreign::{NotFound, Own};
+    let none = || Value::Null;
+    let route = |method, path: &str, body, foreign, status| Route {
+        scope: "programme|operator",
+        ..operator((method, path), body, foreign, status)
+    };
+    let one = format!("/v1/webhook-endpoints/{}", known.endpoint);
+    let of = |part: &str| format!("{one}/{part}");
+    let new = json!({ "url": "https://hooks.example/x", "enabled": false });
+    let delivery = "/v1/webhook-deliveries/whd_0/replay";
+    let parked = json!({ "only_parked": true });
+    vec![
+        route("POST", "/v1/webhook-endpoints", new, Own, 201),
+        route("GET", "/v1/webhook-endpoints", none(), Own, 200),
+        route("GET", &one, none(), NotFound, 200),
+        route("PATCH", &one, json!({ "description": "d" }), NotFound, 200),
+        route("POST", &of("test"), none(), NotFound, 200),
+        route("POST", &of("rotate-secret"), json!({}), NotFound, 200),
+        route("POST", &of("replay"), parked, NotFound, 202),
+        route("GET", "/v1/webhook-secret", none(), Own, 200),
+        route("POST", "/v1/webhook-secret/rotate", json!({}), Own, 200),
+        route("GET", "/v1/webhook-deliveries", none(), Own, 200),
+        route("POST", delivery, none(), NotFound, 404),
+        route("DELETE", &one, none(), NotFound, 200),
+    ]
+}
+
 /// The routes of the SDK.
 fn api_routes(known: &Things) -> Vec<Route> {
     use Foreign::{Forbidden, NotFound, Own};
@@ -395,6 +428,7 @@ fn routes(known: &Things) -> Vec<Route> {
     routes.extend(api_routes(known));
     routes.extend(operator_routes(known));
     routes.extend(programme_routes(known));
+    routes.extend(webhook_routes(known));
     routes.extend(token_routes(known));
     routes.extend(sandbox_routes(known));
     routes.extend(decision_routes());
@@ -662,6 +696,7 @@ fn another_s_things_look_like_things_that_do_not_exist() {
         authorization: "auth_00000000000000000000".to_owned(),
         refund: "op_0000000000000".to_owned(),
         key_id: "key_0000000000000000".to_owned(),
+        endpoint: "whe_000000000000000000000000".to_owned(),
         token: "tok_00000000000000000000".to_owned(),
         filed: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),
         held: "did:bloque:account:card:usr-0000000000000:crd-0000000000000".to_owned(),

@@ -435,6 +435,29 @@ fn a_google_wallet_opens_its_payment_card() {
 }
 
 #[test]
+fn a_retry_is_answered_also_when_the_vault_s_key_has_gone_since() {
+    let mut server = Server::start();
+    let client = server.client();
+    let urn = card(&client);
+    let path = format!("/api/accounts/{urn}/tokenize/google");
+    let send = |client: &Client| {
+        let body = google("device-abc").to_string();
+        client.send(("POST", &path), &[("idempotency-key", "google-1")], body)
+    };
+    let first = send(&client);
+    client.post("/v1/vault/keys", &Value::Null).expect(202);
+    server::wait_until("the rotation ends", || {
+        let told = client.get("/v1/vault/keys").expect(200);
+        told["running"] == false && told["finished"] == true
+    });
+    let gone = client.send(("DELETE", "/v1/vault/keys/1"), &[], "");
+    assert_eq!(gone.status, 200, "{}", gone.text);
+    assert_eq!(send(&client).text, first.text);
+    server.restart();
+    assert_eq!(send(&server.client()).text, first.text);
+}
+
+#[test]
 fn tokens_are_used_suspended_and_end_with_their_card() {
     let server = Server::start();
     let client = server.client();

@@ -85,9 +85,12 @@ impl Shared {
                     self.indexes.opened(actor, account);
                     self.want_lists(account);
                 }
-                Event::AccountChanged { account, .. } => {
+                Event::AccountChanged { change, account } => {
                     self.facts.faces.changed(account.no);
                     self.want_lists(account);
+                    if change.webhook_url.is_some() {
+                        self.indexes.hook(actor, account);
+                    }
                 }
                 Event::AuthorizationApproved(approved) => {
                     let authorization = &approved.authorization;
@@ -131,6 +134,29 @@ impl Shared {
         if authorization.is_open() {
             let ends = authorization.expires_at;
             self.expiry.schedule(actor, authorization.id, ends);
+        }
+    }
+
+    /// Says what must be known before `events` are recorded.
+    pub(super) fn foresee(&self, events: &[Event]) {
+        let asks = |event: &Event| match event {
+            Event::AccountOpened(account) | Event::AccountChanged { account, .. } => {
+                account.webhook_url.is_some()
+            }
+            Event::Deposited(..)
+            | Event::Withdrawn(..)
+            | Event::TransferredWithin(..)
+            | Event::TransferSent(..)
+            | Event::TransferReceived(..)
+            | Event::TransferSettled(_)
+            | Event::TransferReturned(..)
+            | Event::AuthorizationApproved(_)
+            | Event::AuthorizationDeclined(_)
+            | Event::AuthorizationStepped(_)
+            | Event::Absorbed(_) => false,
+        };
+        if events.iter().any(asks) {
+            self.indexes.expect_webhooks();
         }
     }
 

@@ -103,6 +103,13 @@ impl<T> Undurable<T> {
         is_durable.then_some(self.value)
     }
 
+    /// The value, if it is on disk by now: for those who do not live on an arbiter's thread.
+    #[must_use]
+    pub fn if_durable(self, durability: &Durability) -> Option<T> {
+        let is_durable = durability.durable() >= self.lsn;
+        self.open(is_durable)
+    }
+
     /// Waits for the disk.
     ///
     /// # Errors
@@ -240,6 +247,7 @@ impl Hosted {
             }
         };
         // Below this line nothing may refuse.
+        shared.foresee(&events);
         let entry = Entry {
             time,
             actor: self.group.id,

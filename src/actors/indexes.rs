@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use dashmap::{DashMap, Entry, mapref::multiple::RefMulti};
@@ -27,6 +30,12 @@ pub struct Indexes {
     by_holder: DashMap<Box<str>, Vec<AccountNo>>,
     /// By origin, in the order of making.
     by_origin: DashMap<Box<str>, Vec<AccountNo>>,
+    /// Where the events of those accounts go that name an address: mostly few do.
+    webhooks: DashMap<AccountNo, Arc<str>, NumberHash>,
+    /// Actors of which some account names an address, or did.
+    hooked: DashMap<ActorId, (), NumberHash>,
+    /// Whether anyone ever asked for events: until then nobody reads the log for them.
+    expects_webhooks: AtomicBool,
     /// The fingerprints of all cards' numbers, and whether a card is recorded with it.
     numbers: DashMap<[u8; 16], bool>,
     /// Under which keys of the vault recovery found card data, and how often.
@@ -55,8 +64,58 @@ impl Indexes {
         home
     }
 
+    /// Someone asks for events. To be said before that is recorded, so that nothing behind it in the
+    /// log is passed over.
+    pub fn expect_webhooks(&self) {
+        if !self.expects_webhooks() {
+            self.expects_webhooks.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether anyone ever asked for events.
+    #[must_use]
+    pub fn expects_webhooks(&self) -> bool {
+        self.expects_webhooks.load(Ordering::SeqCst)
+    }
+
+    /// Notes where the events of an account of `actor` go from now on.
+    pub fn hook(&self, actor: ActorId, account: &Account) {
+        match &account.webhook_url {
+            Some(url) => {
+                self.expect_webhooks();
+                self.webhooks.insert(account.no, url.as_str().into());
+                self.hooked.insert(actor, ());
+            }
+            None => {
+                self.webhooks.remove(&account.no);
+            }
+        }
+    }
+
+    /// Where the events of an account go, if it names an address.
+    #[must_use]
+    pub fn webhook_of(&self, account: AccountNo) -> Option<Arc<str>> {
+        self.webhooks.get(&account).map(|url| url.clone())
+    }
+
+    /// Whether an account of that actor names an address, or did.
+    #[must_use]
+    pub fn is_hooked(&self, actor: ActorId) -> bool {
+        self.hooked.contains_key(&actor)
+    }
+
+    /// Whether the account is of that origin.
+    #[must_use]
+    pub fn is_of(&self, account: AccountNo, origin: &str) -> bool {
+        let accounts = self.by_origin.get(origin);
+        accounts.is_some_and(|accounts| accounts.binary_search(&account).is_ok())
+    }
+
     /// Notes that the group of `actor` came into that of `home`.
     pub fn joined(&self, actor: ActorId, home: ActorId) {
+        if self.is_hooked(actor) {
+            self.hooked.insert(home, ());
+        }
         if self.joined.insert(actor, home).is_none() {
             self.joined_count.fetch_add(1, Ordering::Release);
         }
@@ -83,6 +142,9 @@ impl Indexes {
         }
         push(&self.by_holder, &account.holder_urn, account.no);
         push(&self.by_origin, account.origin(), account.no);
+        if account.webhook_url.is_some() {
+            self.hook(actor, account);
+        }
         self.issued(account);
     }
 
@@ -134,6 +196,9 @@ impl Indexes {
             .entry(account.origin().into())
             .or_default()
             .push(account.no);
+        if account.webhook_url.is_some() {
+            self.hook(actor, account);
+        }
         self.issued(account);
         for key in account.card.iter().flat_map(|file| file.keys()) {
             let mut count = self.sealed.entry(key).or_default();

@@ -17,7 +17,10 @@ use super::{
     engine::{Engine, EngineError},
 };
 use crate::{
-    domain::{account::Account, ids::AccountNo},
+    domain::{
+        account::{Account, Medium},
+        ids::AccountNo,
+    },
     wire,
 };
 
@@ -30,6 +33,10 @@ pub struct Face {
     pub holder_urn: String,
     /// Where its events go.
     pub webhook_url: Option<String>,
+    /// Whether its holder is told of purchases: yes, unless its metadata says no.
+    pub tells_holder: bool,
+    /// The last four digits of its number; empty if it has none.
+    pub last_four: String,
 }
 
 /// How many faces one generation keeps; some hundred bytes each.
@@ -125,7 +132,19 @@ fn of(account: &Account) -> Face {
         urn: account.urn(),
         holder_urn: account.holder_urn.clone(),
         webhook_url: account.webhook_url.clone(),
+        tells_holder: tells_holder(&account.metadata),
+        last_four: match &account.medium {
+            Medium::Card { last_four, .. } => last_four.iter().copied().map(char::from).collect(),
+            Medium::Virtual => String::new(),
+        },
     }
+}
+
+/// Source: Bloque docs, WhatsApp Notifications.
+fn tells_holder(metadata: &str) -> bool {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap_or_default();
+    let said = metadata.get("whatsapp_notification");
+    said.and_then(serde_json::Value::as_bool).unwrap_or(true)
 }
 
 #[cfg(test)]
@@ -137,6 +156,8 @@ mod tests {
             urn: text.into(),
             holder_urn: String::new(),
             webhook_url: None,
+            tells_holder: true,
+            last_four: String::new(),
         })
     }
 

@@ -124,6 +124,14 @@ impl Answer {
         )))
     }
 
+    /// The body, if it is a yes; nothing if it is to be asked for again.
+    pub(super) fn successful_or_busy(self) -> Result<Option<Value>, CliError> {
+        if self.status == 503 {
+            return Ok(None);
+        }
+        self.successful().map(|answer| Some(answer.body))
+    }
+
     /// A text in the body.
     pub(super) fn text(&self, pointer: &str) -> Result<&str, CliError> {
         let text = self.body.pointer(pointer).and_then(Value::as_str);

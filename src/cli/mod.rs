@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod inspect;
 pub mod keys;
+pub mod listen;
 pub mod seed;
 pub mod snapshot;
 pub mod verify;

@@ -42,3 +42,10 @@ impl Config {
         Ok(())
     }
 }
+
+/// The provider is named, and there is nothing to call it with.
+#[must_use]
+pub fn no_whatsapp_token() -> ConfigError {
+    let what = "whatsapp needs the provider's token in CARDWRIGHT_WHATSAPP_TOKEN";
+    wrong("notices.to", what)
+}

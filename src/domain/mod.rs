@@ -28,6 +28,7 @@ pub mod ids;
 pub mod lists;
 pub mod merchant;
 pub mod money;
+pub mod outbox;
 pub mod outcome;
 pub mod policy;
 pub mod posting;

@@ -54,6 +54,8 @@ pub struct App {
     pub feed: Arc<crate::outbox::feed::Feed>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
+    /// Delivers webhooks.
+    pub outbox: Arc<crate::outbox::Outbox>,
     /// Whether the sandbox's conveniences are there.
     pub is_sandbox: bool,
     /// The most items of a batch.

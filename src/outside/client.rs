@@ -1,4 +1,4 @@
-//! The one client for what is outside: a GET with limits on where, how long and how much.
+//! The one client for what is outside: a GET or a POST with limits on where, how long and how much.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -74,6 +74,15 @@ pub enum FetchError {
     Transport(String),
 }
 
+/// What a server answered to something that was sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// For how many seconds it wants to be left alone, if it says so.
+    pub retry_after_s: Option<u64>,
+}
+
 /// Fetches over HTTP.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -85,14 +94,21 @@ impl Client {
     /// A client with those limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self::reaching(limits, reachable(limits))
+        Self::reaching(limits, (reachable(limits), REDIRECTS_MAX))
     }
 
-    fn reaching(limits: Limits, may_reach: fn(IpAddr) -> bool) -> Self {
+    /// A client that is sent on to no other address: what is sent is for its receiver alone.
+    #[must_use]
+    pub fn direct(limits: Limits) -> Self {
+        Self::reaching(limits, (reachable(limits), 0))
+    }
+
+    fn reaching(limits: Limits, (may_reach, redirects): (fn(IpAddr) -> bool, u32)) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(limits.connect))
             .timeout_global(Some(limits.total))
-            .max_redirects(REDIRECTS_MAX)
+            .max_redirects(redirects)
+            .max_redirects_will_error(redirects > 0)
             .http_status_as_error(false)
             // A proxy would resolve names itself, past the check of what they lead to.
             .proxy(None)
@@ -138,6 +154,36 @@ impl Client {
             .limit(self.limits.body_bytes_max.saturating_add(1));
         let bytes = body.read_to_vec().map_err(|error| self.explain(error))?;
         Ok(Fetched::Body { bytes, etag })
+    }
+
+    /// Sends `body`, which is JSON, to `url`. Of the answer only its head is read. Blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] if no answer came, whatever it says.
+    pub fn post(
+        &self,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Result<Answered, FetchError> {
+        if !is_url(url) {
+            return Err(FetchError::Url);
+        }
+        let mut request = self
+            .agent
+            .post(url)
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send(body).map_err(|error| self.explain(error))?;
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok());
+        Ok(Answered {
+            status: response.status().as_u16(),
+            retry_after_s: retry_after.and_then(|text| text.trim().parse().ok()),
+        })
     }
 
     fn explain(&self, error: Error) -> FetchError {
@@ -271,7 +317,7 @@ mod tests {
             body_bytes_max: 100,
             allow_private: false,
         };
-        let client = Client::reaching(limits, |address| address == OPEN);
+        let client = Client::reaching(limits, (|address| address == OPEN, REDIRECTS_MAX));
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let to = |host: &str| {

@@ -14,6 +14,7 @@ use crate::domain::{
     event::Event,
     group::{Absorption, Group},
     ids::ActorId,
+    outbox::{OutboxItem, OutboxRecord},
     registry::{Registry, RegistryEvent},
     time::Timestamp,
     trail::{Links, Trail},
@@ -209,6 +210,37 @@ pub fn decode_item(bytes: &[u8]) -> Result<Item, WireError> {
             what: format!("unknown kind {other}"),
         }),
     }
+}
+
+/// Writes a record of the outbox's own log into `out`, which is emptied first.
+pub fn encode_outbox_record(record: &OutboxRecord, out: &mut Vec<u8>) {
+    codec::encode(record, out);
+}
+
+/// Reads a record of the outbox's own log.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_outbox_record(bytes: &[u8]) -> Result<OutboxRecord, WireError> {
+    codec::decode(bytes, "outbox record")
+}
+
+/// Writes an item of the outbox's snapshot.
+#[must_use]
+pub fn encode_outbox_item(item: &OutboxItem) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    codec::encode(item, &mut out);
+    out
+}
+
+/// Reads an item of the outbox's snapshot.
+///
+/// # Errors
+///
+/// [`WireError`] for other bytes.
+pub fn decode_outbox_item(bytes: &[u8]) -> Result<OutboxItem, WireError> {
+    codec::decode(bytes, "outbox item")
 }
 
 /// Whether a snapshot's item is a group.

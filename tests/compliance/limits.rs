@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     HOLDER, Reply, counted, current, deposit, pocket, policy, register,
-    server::{DUSD, Server},
+    server::{DUSD, Server, wait_until},
     tier, transfer, urn, verify,
 };
 
@@ -218,23 +218,40 @@ fn what_was_counted_outlives_a_kill_and_a_stop() {
 }
 
 #[test]
-fn an_asset_without_a_rate_is_refused_and_one_with_a_rate_is_valued() {
-    let server = Server::start();
+fn an_asset_without_a_fresh_rate_is_refused_and_one_with_a_rate_is_valued() {
+    let server = Server::with(&[("CARDWRIGHT_RATES__AGE_MAX_S", "3")]);
     let client = server.client();
-    policy(&client, &limited("1000", "1000"));
+    policy(&client, &limited("1000000", "1000000"));
     let ana = register(&client, "ana");
     let (from, to) = (pocket(&client, &urn("ana"), 0), pocket(&client, HOLDER, 0));
-    deposit(&client, &from, ("COPM/2", 10_000_000));
-    let body = json!({ "destination_account_urn": to, "amount": "2000000", "asset": "COPM/2" });
-    let send = || ana.post(&format!("/api/accounts/{from}/transfer"), &body);
-    let refused = send();
+    deposit(&client, &from, ("COPM/2", 1_000_000_000));
+    let send = |amount: &str| {
+        let body = json!({ "destination_account_urn": to, "amount": amount, "asset": "COPM/2" });
+        ana.post(&format!("/api/accounts/{from}/transfer"), &body)
+    };
+    let rate = || {
+        let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
+        client
+            .send(("PUT", "/v1/rates"), &[], rates.to_string())
+            .expect(200);
+    };
+    // The operator's rate takes the place of the sandbox's own, which does not become too old.
+    rate();
+    let mut refused = None;
+    wait_until("the rate is too old", || {
+        let told = send("1");
+        let is_old = told.status == 409;
+        refused = is_old.then_some(told);
+        is_old
+    });
+    let refused = refused.unwrap();
     assert_eq!(refused.code(409), "rate_unavailable");
     assert_eq!(refused.json["extra_details"]["field"], "asset");
-    let rates = json!({ "rates": [{ "base": "USD", "quote": "COP", "rate": "4000" }] });
-    client
-        .send(("PUT", "/v1/rates"), &[], rates.to_string())
-        .expect(200);
-    send().expect(200);
-    // 20,000 pesos at 4,000 are five dollars.
-    assert_eq!(counted(&ana, &urn("ana"), "day"), "500");
+    let cents = || counted(&ana, &urn("ana"), "day").parse::<u64>().unwrap();
+    // Each hundredth of a peso before counted as a cent, so a few were spent.
+    let before = cents();
+    rate();
+    send("200000").expect(200);
+    // 2,000 pesos at 4,000 are half a dollar.
+    assert_eq!(cents() - before, 50);
 }

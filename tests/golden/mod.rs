@@ -2,15 +2,21 @@
 //! could not be another field's.
 
 mod events;
+mod outbox;
 mod parts;
 mod state;
 
 use std::sync::Arc;
 
-use cardwright::domain::{event::Event, trail::Links};
+use cardwright::domain::{
+    event::Event,
+    outbox::{OutboxItem, OutboxRecord},
+    trail::Links,
+};
 use cardwright::wire::{
-    Body, Entry, Item, Key, KeyLife, decode_entry, decode_item, encode_entry, encode_group,
-    encode_joined, encode_keys, encode_registry,
+    Body, Entry, Item, Key, KeyLife, decode_entry, decode_item, decode_outbox_item,
+    decode_outbox_record, encode_entry, encode_group, encode_joined, encode_keys,
+    encode_outbox_item, encode_outbox_record, encode_registry,
 };
 
 use parts::{actor, time};
@@ -20,6 +26,8 @@ use parts::{actor, time};
 pub(crate) enum Stored {
     Record(Box<Entry>),
     Item(Box<Item>),
+    OutboxRecord(Box<OutboxRecord>),
+    OutboxItem(Box<OutboxItem>),
 }
 
 impl Stored {
@@ -36,6 +44,12 @@ impl Stored {
                 Item::Keys(keys) => encode_keys(keys),
                 Item::Joined(joined) => encode_joined(joined),
             },
+            Self::OutboxRecord(record) => {
+                let mut out = Vec::new();
+                encode_outbox_record(record, &mut out);
+                out
+            }
+            Self::OutboxItem(item) => encode_outbox_item(item),
         }
     }
 
@@ -47,6 +61,12 @@ impl Stored {
                 .map_err(|error| error.to_string()),
             Self::Item(_) => decode_item(bytes)
                 .map(|item| Self::Item(Box::new(item)))
+                .map_err(|error| error.to_string()),
+            Self::OutboxRecord(_) => decode_outbox_record(bytes)
+                .map(|record| Self::OutboxRecord(Box::new(record)))
+                .map_err(|error| error.to_string()),
+            Self::OutboxItem(_) => decode_outbox_item(bytes)
+                .map(|item| Self::OutboxItem(Box::new(item)))
                 .map_err(|error| error.to_string()),
         }
     }
@@ -68,6 +88,10 @@ pub(crate) fn all() -> Vec<(&'static str, Stored)> {
     all.push(("snapshot-joined", item(state::joined())));
     let absorbed = Event::Absorbed(Arc::new(state::absorption()));
     all.push(("record-absorbed", record(Body::Group(vec![absorbed]))));
+    let stored = |(name, record)| (name, Stored::OutboxRecord(Box::new(record)));
+    all.extend(outbox::records().into_iter().map(stored));
+    let stored = |(name, item)| (name, Stored::OutboxItem(Box::new(item)));
+    all.extend(outbox::items().into_iter().map(stored));
     all
 }
 

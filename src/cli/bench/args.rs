@@ -54,6 +54,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", conflicts_with = "mix", value_parser = at_least_one(10_000))]
     pub batch: Option<usize>,
 
+    /// Measure in the same run the same load while the cards' webhooks go to N dead addresses, half of
+    /// which refuse connections and half of which never answer, and the ratio; only with the own server
+    #[arg(long, value_name = "N", conflicts_with = "url", value_parser = at_least_one(250))]
+    pub dead_endpoints: Option<usize>,
+
     /// Rounds of baseline and load in turn; the median ratio is reported
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one(100))]
     pub repeat: usize,

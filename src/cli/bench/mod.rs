@@ -120,10 +120,11 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
         report.phases.push(sample);
     }
     for (round, phase) in plan::rounds(args, report.echo_bytes) {
-        report
-            .phases
-            .push(drive(&mut driver, &target, round, &phase)?);
+        let measured = drive(&mut driver, &target, round, &phase)?;
+        report.phases.push(measured);
     }
+    let phases = among_the_dead(args, (&mut driver, &target), stop)?;
+    report.phases.extend(phases);
     if args.memory && target.pid().is_some() {
         let after_load_bytes = resident();
         report.memory = Some(Memory {
@@ -134,6 +135,22 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
     }
     report.conclude(args);
     Ok(report)
+}
+
+/// The same load again, now with webhooks that lead nowhere, if that is asked for.
+fn among_the_dead(
+    args: &BenchArgs,
+    (driver, target): (&mut Driver, &Target),
+    stop: &AtomicBool,
+) -> Result<Vec<PhaseReport>, BenchError> {
+    let Some(count) = args.dead_endpoints else {
+        return Ok(Vec::new());
+    };
+    let _silent = setup::point_at_the_dead(target, &driver.cards, count, stop)?;
+    let phase = plan::with_the_dead(args, count);
+    (0..args.repeat)
+        .map(|round| drive(driver, target, round, &phase))
+        .collect()
 }
 
 /// Drives one phase and adds what it cost in processor time.

@@ -59,7 +59,7 @@ pub(super) fn rounds(args: &BenchArgs, echo_bytes: Option<usize>) -> Vec<(usize,
 
 /// Seconds under load of the whole run, at most.
 pub(super) fn load_s(args: &BenchArgs) -> u64 {
-    const PHASES_IN_A_ROUND_MAX: u64 = 4;
+    const PHASES_IN_A_ROUND_MAX: u64 = 5;
     let rounds = args.repeat as u64;
     (args.duration + args.warmup)
         .saturating_mul(PHASES_IN_A_ROUND_MAX)
@@ -72,12 +72,25 @@ pub(super) fn main_name(args: &BenchArgs) -> String {
     named(main_work(args), args.hot)
 }
 
+/// The main phase again, while webhooks lead to dead addresses.
+pub(super) fn with_the_dead(args: &BenchArgs, count: usize) -> Phase {
+    let name = dead_name(args, count);
+    phase(args, name, (main_work(args), args.hot))
+}
+
+fn dead_name(args: &BenchArgs, count: usize) -> String {
+    format!("{}, {count} dead endpoints", main_name(args))
+}
+
 /// Pairs of phases to compare, the first over the second, given the phases measured.
 pub(super) fn comparisons(args: &BenchArgs) -> Vec<(String, String)> {
     let main = main_name(args);
     let mut pairs = Vec::new();
     if main_work(args) == Work::Rules {
         pairs.push((main.clone(), named(Work::Authorize, 0)));
+    }
+    if let Some(count) = args.dead_endpoints {
+        pairs.push((dead_name(args, count), main.clone()));
     }
     if !args.baseline {
         return pairs;

@@ -1,5 +1,6 @@
 //! Creates and funds the cards of a run through the API.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -119,6 +120,44 @@ pub(super) fn create_ruled_cards(
     }
     bar.finish_and_clear();
     Ok(cards)
+}
+
+/// Points the webhooks of every card at one of `count` dead addresses of this machine: half refuse, half
+/// never answer while what is returned lives.
+pub(super) fn point_at_the_dead(
+    target: &Target,
+    cards: &Cards,
+    count: usize,
+    stop: &AtomicBool,
+) -> Result<TcpListener, BenchError> {
+    let listen =
+        || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|it| Ok((it.local_addr()?, it)));
+    let failed = |source| BenchError::Resolve {
+        host: "0.0.0.0:0".to_owned(),
+        source,
+    };
+    // Connections are made until its queue is full, then not even that: nobody takes them.
+    let (silent, listener) = listen().map_err(failed)?;
+    let (refusing, _) = listen().map_err(failed)?;
+    let api = Api::new(target, 0);
+    let bar = progress::bar(cards.len(), "cards with dead webhooks");
+    for number in 0..cards.len() {
+        check(stop)?;
+        let dead = number % count;
+        let port = if dead.is_multiple_of(2) {
+            silent
+        } else {
+            refusing
+        }
+        .port();
+        let body = json!({ "webhook_url": format!("http://127.0.1.{}:{port}/hook", dead + 1) });
+        let urn = String::from_utf8_lossy(cards.urn(number)).into_owned();
+        let path = format!("/api/accounts/{urn}");
+        api.send("PATCH", &path, &body)?.successful()?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(listener)
 }
 
 struct Api<'a> {
@@ -293,6 +332,7 @@ impl<'a> Api<'a> {
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Answer, BenchError> {
         let call = match method {
             "PUT" => self.agent.put(self.url(path)),
+            "PATCH" => self.agent.patch(self.url(path)),
             _ => self.agent.post(self.url(path)),
         };
         let call = call.header("authorization", &self.bearer());

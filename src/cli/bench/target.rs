@@ -141,6 +141,11 @@ impl OwnServer {
                 "CARDWRIGHT_SANDBOX_KEY",
                 format!("sk_sandbox_{:016x}{:016x}", entropy(), entropy()),
             )
+            // Dead endpoints are on this machine.
+            .env(
+                "CARDWRIGHT_OUTGOING__ALLOW_PRIVATE",
+                args.dead_endpoints.is_some().to_string(),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -30,6 +30,7 @@ use crate::{
         registry::{ApiKey, Registry, RegistryEvent, Scope, Scopes},
         time::Timestamp,
     },
+    outbox::secrets,
 };
 
 /// The most bytes of a key's metadata, as JSON.
@@ -110,7 +111,8 @@ pub struct NewKey {
 pub struct WebhookSecret {
     /// A key of that origin, with the scope programme or operator.
     api_key: String,
-    /// 16 to 256 bytes.
+    /// 16 to 256 bytes: `whsec_` and base64 of 24 to 64 bytes as Standard Webhooks has it; any other
+    /// text signs as its bytes.
     webhook_secret: String,
 }
 
@@ -459,14 +461,20 @@ pub async fn webhook_secret(
             return Err(Problem::malformed("webhook_secret", message));
         }
         let keyed = keyed(&request, &bytes, &caller.origin)?;
-        let change = |_: &Registry, now: Timestamp| {
-            Ok(vec![RegistryEvent::WebhookSecretSet {
-                origin: path.clone(),
-                secret: secret.clone(),
-                at: now,
-            }])
+        let overlap_s = app.outbox.secret_overlap_s();
+        // The key of the vault is held until what it sealed is recorded.
+        let hold = app.vault.hold();
+        let change = |registry: &Registry, now: Timestamp| {
+            let names = (path.as_str(), secret.as_str());
+            let sealed = secrets::set(&app.vault, registry, names, (now, overlap_s), true);
+            let event = sealed.map_err(|error| {
+                tracing::error!(%error, "a webhook secret cannot be sealed");
+                Problem::busy("the secret cannot be sealed now: try again")
+            })?;
+            Ok(vec![event])
         };
         let recorded = app.engine.change_registry::<Problem>(keyed, change).await?;
+        drop(hold);
         let view = json!({ "origin_name": *path, "key": caller.key_id, "updated": true });
         Ok(Reply::new(StatusCode::OK, &view)?.replayed(recorded.is_replay))
     };

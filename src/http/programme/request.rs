@@ -330,20 +330,29 @@ pub fn account_target(field: Option<&str>, name: &str) -> Result<(Target, Accoun
 ///
 /// 400.
 pub fn webhook_url(text: &str) -> Result<(), Problem> {
-    let wrong = |message: String| Err(Problem::malformed("webhook_url", message));
+    outgoing_url("webhook_url", text)
+}
+
+/// The same under another field's name.
+///
+/// # Errors
+///
+/// 400 with the field.
+pub fn outgoing_url(field: &str, text: &str) -> Result<(), Problem> {
+    let wrong = |message: String| Err(Problem::malformed(field, message));
     if text.len() > URL_BYTES_MAX {
-        return wrong(format!(
-            "webhook_url must have at most {URL_BYTES_MAX} bytes"
-        ));
+        return wrong(format!("{field} must have at most {URL_BYTES_MAX} bytes"));
     }
     let is_sound = text.parse::<Uri>().is_ok_and(|uri| {
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        is_http && uri.host().is_some_and(|host| !host.is_empty())
+        let has_user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
+        is_http && !has_user && uri.host().is_some_and(|host| !host.is_empty())
     });
     if is_sound {
         return Ok(());
     }
-    wrong("webhook_url must be a URL such as https://example.com/webhooks".to_owned())
+    let what = "must be a URL such as https://example.com/webhooks, without a user or password";
+    wrong(format!("{field} {what}"))
 }
 
 /// Reads an amount above zero of an asset that the house knows.
@@ -405,6 +414,7 @@ mod tests {
             "ftp://a.example",
             "https://",
             "http:// x",
+            "https://me:secret@a.example/x",
         ] {
             assert!(webhook_url(wrong).is_err(), "{wrong}");
         }

@@ -25,10 +25,10 @@ use super::{
     request::{self, Reply, Write, account_target, answer, caller, record_id, require_own},
 };
 use crate::{
-    actors::{Answer, EngineError, Request},
+    actors::{Answer, EngineError, Request, Target},
     domain::{
         account::{Account, Medium},
-        card::{CardChange, DeviceToken, TokenStatus, Wallet},
+        card::{CardChange, DeviceToken, Sealed, TokenStatus, Wallet},
         command::{ChangeAccount, Command},
         compliance::Gate,
         event::Event,
@@ -392,7 +392,10 @@ async fn tokenize<T>(
         .engine
         .execute(write.engine_request(target, command))
         .await?;
-    let (token, account) = made_in(&answer)?;
+    let (mut token, account) = made_in(&answer)?;
+    if answer.is_replay {
+        token.sealed = sealed_now(app, no, &token).await?;
+    }
     let payload = payload(app, (&token, &account), asked).await?;
     let view = json!({
         "result": { "tokenization": shown(&payload), "token": TokenView::new(&token, &account) },
@@ -441,6 +444,17 @@ fn made_in(answer: &Answer) -> Result<(DeviceToken, Account), Problem> {
         Some((token.clone(), Account::clone(account)))
     });
     made.ok_or_else(|| EngineError::KeyConflict.into())
+}
+
+/// A token's number as it is sealed now: the key that the record was written under may be gone.
+async fn sealed_now(app: &App, no: AccountNo, token: &DeviceToken) -> Result<Sealed, Problem> {
+    let (target, id) = (Target::Account { no, urn: None }, token.id.clone());
+    let known = app.engine.read(target, None, move |hosted| {
+        let file = hosted.group.account(no)?.card.as_ref()?;
+        let known = file.tokens.iter().find(|known| known.id == id)?;
+        Some(known.sealed.clone())
+    });
+    Ok(known.await?.unwrap_or_else(|| token.sealed.clone()))
 }
 
 async fn payload(

@@ -441,6 +441,18 @@ pub fn sum(journal: &dyn Journal, last: u64, ledger: LedgerNo) -> Result<Sum, Hi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        domain::{
+            command::MoveMoney,
+            event::Movement,
+            ids::AccountNo,
+            money::Amount,
+            posting::{House, Place, Posting},
+            trail::Trail,
+        },
+        journal::memory::MemoryJournal,
+        wire,
+    };
 
     #[test]
     fn a_token_reads_back() {
@@ -448,5 +460,133 @@ mod tests {
         assert_eq!(moment(&token(at)).ok(), Some(at));
         assert!(moment("nxt_").is_err());
         assert!(moment("x").is_err());
+    }
+
+    const OWN: LedgerNo = LedgerNo(1);
+
+    fn deposit(reference: &str) -> Event {
+        let (asset, amount) = (
+            "DUSD/6".parse().expect("an asset"),
+            Amount::from_minor(1).expect("not negative"),
+        );
+        let posting = Posting {
+            source: Place::House(House::World),
+            destination: Place::Spendable(OWN),
+            asset,
+            amount,
+        };
+        let moved = MoveMoney {
+            account: AccountNo(1),
+            asset,
+            amount,
+            reference: reference.to_owned(),
+            metadata: "{}".to_owned(),
+        };
+        let movement = Movement {
+            postings: vec![posting],
+            after: Vec::new(),
+        };
+        Event::Deposited(moved, movement)
+    }
+
+    /// One deposit for each `(actor, time)`; the reference says both.
+    fn log(records: &[(u64, i64)]) -> (MemoryJournal, Scope) {
+        let journal = MemoryJournal::new();
+        let mut trails: BTreeMap<u64, Trail> = BTreeMap::new();
+        for (actor, time) in records {
+            let trail = trails.entry(*actor).or_default();
+            let entry = Entry {
+                time: Timestamp::from_micros(*time),
+                actor: ActorId(*actor),
+                sequence: trail.count() + 1,
+                links: trail.next_links(),
+                keys: Vec::new(),
+                fingerprint: 0,
+                body: Body::Group(vec![deposit(&format!("{actor}-{time}"))]),
+            };
+            let mut bytes = Vec::new();
+            wire::encode_entry(&entry, &mut bytes);
+            let place = journal.reserve().expect("room");
+            trail.push(journal.append(place, &bytes).get());
+        }
+        let mut scope = Scope::default();
+        let subject = Subject {
+            ledger: OWN,
+            urn: "did:x".to_owned(),
+            cards: BTreeMap::new(),
+        };
+        let last = |(actor, trail): (&u64, &Trail)| (ActorId(*actor), trail.last());
+        scope.add(subject, &trails.iter().map(last).collect::<Vec<_>>());
+        (journal, scope)
+    }
+
+    fn filter(reference: Option<&str>, limit: usize) -> Filter {
+        Filter {
+            asset: None,
+            reference: reference.map(str::to_owned),
+            direction: None,
+            before: None,
+            after: None,
+            pocket: None,
+            is_collapsed: false,
+            limit,
+            next: None,
+        }
+    }
+
+    #[test]
+    fn a_page_reads_no_more_than_it_may_and_the_next_goes_on() {
+        let records: Vec<_> = (1..=3_000).map(|time| (1, time)).collect();
+        let (journal, scope) = log(&records);
+        let filter = filter(Some("1-7"), 10);
+        let (mut from, mut pages, mut found) = (None, 0, Vec::new());
+        loop {
+            let walked = walk(&journal, &scope, &filter, from, (10, 100)).expect("readable");
+            assert!(walked.reads <= 200, "{} reads", walked.reads);
+            found.extend(walked.found.into_iter().map(|it| it.view.reference));
+            pages += 1;
+            assert!(walked.next.is_none() || walked.next < from || from.is_none());
+            from = walked.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, ["1-7"]);
+        assert!(pages <= 100, "{pages} pages");
+    }
+
+    #[test]
+    fn a_page_never_ends_inside_a_moment() {
+        // Three actors whose records have the same moments.
+        let records: Vec<_> = (1..=20_i64)
+            .flat_map(|time| (1..=3_u64).map(move |actor| (actor, time)))
+            .collect();
+        let (journal, scope) = log(&records);
+        for limit in 1..=7 {
+            let filter = filter(None, limit);
+            let (mut from, mut seen) = (None, Vec::new());
+            loop {
+                let walked =
+                    walk(&journal, &scope, &filter, from, (limit, 1_000)).expect("readable");
+                let page = walked.found.iter().map(|it| it.view.created_at.clone());
+                let page: Vec<String> = page.collect();
+                assert_eq!(page.len() % 3, 0, "limit {limit}");
+                assert!(page.len() < limit + 3, "limit {limit}");
+                seen.extend(page);
+                // By the last one's time, as a caller without the token does it.
+                let last = seen
+                    .last()
+                    .expect("some")
+                    .parse::<Timestamp>()
+                    .expect("a time");
+                assert!(walked.next.is_none_or(|next| next <= last));
+                if walked.next.is_none() {
+                    break;
+                }
+                from = Some(last);
+            }
+            assert_eq!(seen.len(), 60, "limit {limit}");
+            assert!(seen.is_sorted_by(|newer, older| newer >= older));
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod authorization;
 mod events;
+mod outbox;
 mod plain;
 mod state;
 
