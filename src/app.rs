@@ -39,7 +39,6 @@ use crate::{
     http::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
-        programme::card_data::CardSettings,
     },
     journal::{
         DurableWatcher, Journal, Lsn,
@@ -275,7 +274,7 @@ pub async fn serve(
         decisions: open_decisions(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
-        cards: card_settings(&config)?,
+        cards: secrets::card_settings(&config)?,
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         feed: Feed::new(&engine, config.events.waiting_max),
@@ -308,7 +307,7 @@ pub async fn serve(
     }
     start::spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
     start_fetching(&engine, &config);
-    finish_rotation(&app);
+    secrets::finish_rotation(&app);
     app.decisions.start_sweep();
     start_notices(&engine, &config, given.whatsapp)?;
     app.is_ready.store(true, Ordering::Relaxed);
@@ -325,22 +324,6 @@ pub async fn serve(
     Ok(())
 }
 
-/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
-fn finish_rotation(app: &Data<http::App>) {
-    if !app.resealer.is_finished() && app.resealer.begin() {
-        tracing::info!(
-            key = app.vault.active(),
-            "a rotation of the vault's keys goes on"
-        );
-    }
-}
-
-fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {
-    Ok(CardSettings {
-        bin: config.bin()?,
-        details_link_s: config.cards.details_link_s,
-        public_url: config.server.public_url.clone(),
-    })
 }
 
 fn care(config: &Config) -> Care {

@@ -1,6 +1,9 @@
-//! Opens at the start what is secret: the vault, and what tokens are signed with.
+//! Opens at the start what is secret: the vault, and what tokens are signed with; and goes on with a
+//! rotation of the vault's keys.
 
 use std::{path::PathBuf, sync::Arc};
+
+use actix_web::web::Data;
 
 use super::{ServeError, VaultKeys};
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
         documents::Shelf,
         registry::{Registry, RegistryEvent, SigningKey},
     },
+    http::{self, programme::card_data::CardSettings},
     vault::{
         Vault,
         file::{self, DERIVATION, KeyPlace},
@@ -88,4 +92,27 @@ pub(super) async fn open_access(
         _ => Arc::new(FileSender::new(PathBuf::from(&settings.codes_file))),
     };
     Ok(Access::new(&key, settings.token_s, rules, sender))
+}
+
+/// A rotation that a crash interrupted, or that keys from the environment began, goes on by itself.
+pub(super) fn finish_rotation(app: &Data<http::App>) {
+    if app.resealer.is_finished() {
+        return;
+    }
+    if let Some(claim) = app.resealer.claim() {
+        tracing::info!(
+            key = app.vault.active(),
+            "a rotation of the vault's keys goes on"
+        );
+        claim.begin();
+    }
+}
+
+/// What the settings say of cards.
+pub(super) fn card_settings(config: &Config) -> Result<CardSettings, ServeError> {
+    Ok(CardSettings {
+        bin: config.bin()?,
+        details_link_s: config.cards.details_link_s,
+        public_url: config.server.public_url.clone(),
+    })
 }

@@ -111,8 +111,7 @@ impl KeyRing {
     #[must_use]
     pub(super) fn text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(1 << 12));
-        let others = self.keys.values().filter(|key| key.id != self.active.id);
-        for key in others.chain([&self.active]) {
+        for key in self.others().chain([&self.active]) {
             let bytes = Zeroizing::new(STANDARD.encode(key.bytes.as_slice()));
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{}:{}", key.id, bytes.as_str());
@@ -147,6 +146,12 @@ impl KeyRing {
     /// The one that data is sealed under now.
     pub(super) const fn active(&self) -> &Arc<DataKey> {
         &self.active
+    }
+
+    /// All but the active one.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Arc<DataKey>> {
+        let active = self.active.id;
+        self.keys.values().filter(move |key| key.id != active)
     }
 
     /// The numbers of the keys, in order.

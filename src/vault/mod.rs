@@ -297,6 +297,14 @@ impl Vault {
         Ok(())
     }
 
+    /// Whether nobody holds another key than the active one: nothing sealed under it is still to come.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let keys = self.keys.read();
+        let mut others = keys.others();
+        others.all(|key| Arc::strong_count(key) == 1)
+    }
+
     /// Refuses unless the key is there, not active, and nobody holds it.
     ///
     /// # Errors

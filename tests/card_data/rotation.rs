@@ -40,6 +40,25 @@ fn says(output: &Output, code: i32, text: &str) {
     assert!(said.contains(text), "{text}: {said}");
 }
 
+/// Makes cards and buys with others until it is told to stop.
+fn load(
+    client: &Client,
+    (number, first): (usize, &[String]),
+    stop: &AtomicBool,
+    (made, bought): (&Mutex<Vec<String>>, &AtomicUsize),
+) {
+    let mut count = 0_usize;
+    while !stop.load(Ordering::Relaxed) {
+        let urn = urn(&new_card(client, "under load"));
+        made.lock().unwrap().push(urn);
+        let card = &first[count % first.len()];
+        let told = client.authorize(&format!("load-{number}-{count}"), card, "1.00");
+        assert_eq!(told.expect(200)["status"], "approved");
+        bought.fetch_add(1, Ordering::Relaxed);
+        count += 1;
+    }
+}
+
 #[test]
 fn keys_rotate_under_load_and_the_old_one_can_go() {
     let mut server = Server::start();
@@ -60,21 +79,7 @@ fn keys_rotate_under_load_and_the_old_one_can_go() {
         for number in 0..2 {
             let (client, stop, made) = (server.client(), &stop, &made);
             let (first, bought) = (&first, &bought);
-            scope.spawn(move || {
-                let mut count = 0_usize;
-                while !stop.load(Ordering::Relaxed) {
-                    let urn = urn(&new_card(&client, "under load"));
-                    made.lock().unwrap().push(urn);
-                    let card = &first[count % first.len()];
-                    let id = format!("load-{number}-{count}");
-                    assert_eq!(
-                        client.authorize(&id, card, "1.00").expect(200)["status"],
-                        "approved"
-                    );
-                    bought.fetch_add(1, Ordering::Relaxed);
-                    count += 1;
-                }
-            });
+            scope.spawn(move || load(&client, (number, first), stop, (made, bought)));
         }
         let made_before = || made.lock().unwrap().len();
         server::wait_until("the load runs", || made_before() > 4);

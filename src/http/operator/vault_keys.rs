@@ -69,19 +69,14 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
 pub async fn rotate(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let begun = async {
         access::require(&request, &app, Scope::Operator)?;
-        let running = || Problem::conflict("rotation_running", "a rotation is under way already");
-        if app.resealer.is_running() {
-            return Err(running());
-        }
+        let claim = app.resealer.claim().ok_or_else(running)?;
         let is_new = app.resealer.is_finished();
         if is_new {
             let vault = app.vault.clone();
             blocking(move || vault.rotate()).await?;
             tracing::info!(key = app.vault.active(), "the vault has a new key");
         }
-        if !app.resealer.begin() {
-            return Err(running());
-        }
+        claim.begin();
         let body = json!({ "key_id": app.vault.active(), "is_new": is_new });
         Ok((StatusCode::ACCEPTED, body))
     };
@@ -110,10 +105,7 @@ pub async fn retire(request: HttpRequest, path: Path<String>, app: Data<App>) ->
                 format!("there is no key {:?}", path.as_str()),
             )
         })?;
-        if app.resealer.is_running() {
-            let message = "a rotation is under way: wait for its end";
-            return Err(Problem::conflict("rotation_running", message));
-        }
+        let claim = app.resealer.claim().ok_or_else(running)?;
         // Before the count: whoever sealed under it has recorded that by now.
         app.vault.check_idle(id).map_err(refused)?;
         let mut survey = app.resealer.survey().await?;
@@ -129,6 +121,7 @@ pub async fn retire(request: HttpRequest, path: Path<String>, app: Data<App>) ->
         blocking(move || vault.retire(id)).await?;
         tracing::info!(key = id, "a key of the vault was retired");
         survey.counts.remove(&id);
+        drop(claim);
         Ok((StatusCode::OK, told(&app, Some(&survey))))
     };
     answer(&request, &app, gone.await)
@@ -181,6 +174,13 @@ async fn blocking<T: Send + 'static>(
     let done = actix_rt::task::spawn_blocking(work).await;
     let done = done.map_err(|_| Problem::busy("the work was given up: try again"))?;
     done.map_err(refused)
+}
+
+fn running() -> Problem {
+    Problem::conflict(
+        "rotation_running",
+        "a rotation is under way: wait for its end",
+    )
 }
 
 fn refused(error: VaultError) -> Problem {

@@ -79,6 +79,7 @@ async fn shown(app: &App, account: &Account, left_s: i64) -> HttpResponse {
             );
         }
     };
+    tracing::info!(card = account.no.card_id(), "card details were shown");
     let cvv = app.vault.cvv(&card);
     let shown = Shown {
         name: text_in(&account.metadata, "name"),
