@@ -324,8 +324,6 @@ pub async fn serve(
     Ok(())
 }
 
-}
-
 fn care(config: &Config) -> Care {
     Care {
         expiry_every: Duration::from_millis(config.holds.expiry_every_ms),
