@@ -713,6 +713,12 @@ mod transitions {
                     assert_eq!(decided, refused, "{from:?} -> {to:?}");
                     continue;
                 }
+                // Whoever makes an account says when it is made, nobody else.
+                if from == Status::CreationInProgress {
+                    let refused = Err(Rejection::AccountNotOpen { status: from });
+                    assert_eq!(decided, refused, "{from:?} -> {to:?}");
+                    continue;
+                }
                 let events = decided.unwrap();
                 let [Event::AccountChanged { account, .. }] = events.as_slice() else {
                     panic!("{from:?} -> {to:?} is one change: {events:?}");

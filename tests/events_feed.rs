@@ -263,7 +263,8 @@ fn each_sees_its_own() {
     );
     let body = json!({ "holder_urn": "did:bloque:sandbox:eva", "input": {} });
     client.post("/api/mediums/virtual", &body).expect(201);
-    assert_eq!(names(&feed(&eva, "")), ["account.created"]);
+    let made = ["account.created", "account.status_changed"];
+    assert_eq!(names(&feed(&eva, "")), made);
     let own = feed(&demo, "");
     assert_eq!(
         names(&own),

@@ -591,6 +591,8 @@ fn accounts_their_tokens_and_their_money() {
         created_at: at,
         updated_at: at,
     };
+    let told = desk.change(|change| change.status = Some(Status::Active));
+    assert_eq!(events(told), ["card.status_changed"]);
     for (id, expected) in [
         ("tok_1", &["token.created"][..]),
         ("tok_2", &["token.status_changed", "token.created"]),

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     Outbox,
-    event::OutEvent,
+    event::{OutEvent, words},
     names::Lookup,
     targets::{Endpoint, Endpoints},
 };
@@ -427,8 +427,11 @@ impl<'a> Laying<'a> {
 
     fn give(&mut self, event: &OutEvent) {
         let account = event.account.as_ref().map(|(no, _)| *no);
+        // What an account names is for the card's transactions; the rest is for endpoints.
+        let is_asked = self.only.is_none() && words::is_of_card(&event.event);
+        let account = account.filter(|_| is_asked);
         let url = account.and_then(|no| self.outbox.engine.shared.indexes.webhook_of(no));
-        if let Some(url) = url.filter(|_| self.only.is_none()) {
+        if let Some(url) = url {
             self.add(event, &url);
         }
         let own = self.endpoints.get(&event.origin);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     DOLLAR, ask_at,
     endpoint::{Endpoint, Says, no, yes},
-    server::{Server, wait_until},
+    server::{Client, Server, wait_until},
     with,
 };
 
@@ -129,6 +129,20 @@ fn without_a_retry_the_fallback_decides() {
     }
 }
 
+/// Every authorization of a card, page by page.
+fn all_of(client: &Client, card: &str) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/authorizations?card={card}&limit=500{cursor}");
+        let listed = client.get(&path).expect(200);
+        all.extend_from_slice(listed["data"].as_array().unwrap());
+        match listed["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 fn kills_at_any_moment_leave_one_answer_and_no_money_lost() {
@@ -187,23 +201,16 @@ fn kills_at_any_moment_leave_one_answer_and_no_money_lost() {
     );
     let client = server.client();
     wait_until("every question has its end", || {
-        cards.iter().all(|card| {
-            let listed = client
-                .get(&format!("/v1/authorizations?card={card}&limit=500"))
-                .expect(200);
-            let all = listed["data"].as_array().unwrap();
-            all.iter().all(|one| {
-                one.get("decision")
-                    .is_none_or(|it| it["verdict"] != Value::Null)
-            })
-        })
+        let is_ended = |one: &Value| {
+            one.get("decision")
+                .is_none_or(|it| it["verdict"] != Value::Null)
+        };
+        cards
+            .iter()
+            .all(|card| all_of(&client, card).iter().all(is_ended))
     });
     for (n, card) in cards.iter().enumerate() {
-        let listed = client
-            .get(&format!("/v1/authorizations?card={card}&limit=500"))
-            .expect(200);
-        let all = listed["data"].as_array().unwrap();
-        let held: i128 = all
+        let held: i128 = all_of(&client, card)
             .iter()
             .map(|one| {
                 one["held_amount"]

@@ -2,9 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::server::{ASSET, HOLDER, ROOT, Reply, Server, text, urn};
+
+/// The answer without the link to the card's page, which is signed anew each time.
+fn same(reply: &Reply) -> Value {
+    let mut body = reply.body.clone();
+    if let Some(link) = body.pointer_mut("/result/account/details/card_url_details") {
+        assert!(link.is_string());
+        *link = Value::Null;
+    }
+    body
+}
 
 #[test]
 fn a_key_gives_one_answer_also_after_a_kill() {
@@ -49,7 +59,7 @@ fn a_key_gives_one_answer_also_after_a_kill() {
         for (n, first) in first.iter().enumerate() {
             let again = call(server, n);
             assert!(again.is_replay, "{again:?}");
-            assert_eq!((again.status, &again.body), (first.status, &first.body));
+            assert_eq!((again.status, same(&again)), (first.status, same(first)));
         }
         assert_eq!(server.current(&from), "700");
         assert_eq!(server.current(&to), "300");

@@ -90,12 +90,12 @@ pub(super) fn change(
     let mut account = known.clone();
     if let Some(to) = change.status {
         let from = account.status;
+        if !from.next().contains(&to) {
+            return Err(Rejection::IllegalTransition { from, to });
+        }
         if from == Status::CreationInProgress {
             // Whoever makes the account says when it is made, nobody else.
             return Err(Rejection::AccountNotOpen { status: from });
-        }
-        if !from.next().contains(&to) {
-            return Err(Rejection::IllegalTransition { from, to });
         }
         account.status = to;
         account.status_reason = change.status_reason;

@@ -297,7 +297,9 @@ fn tell_rest(maker: &mut Maker<'_>, stepped: &Stepped, first: Option<&Authorize>
         from_hold(from) && matches!(to, Place::Spendable(_)) && from.ledger() == to.ledger()
     });
     let authorization = &stepped.authorization;
-    if !goes_back || authorization.is_open() {
+    // What is less than the asset's smallest unit goes back without a posting.
+    let may_go_back = goes_back || !authorization.local_released.is_zero();
+    if !may_go_back || authorization.is_open() {
         return;
     }
     // What was let go before this step stands in the record before it.
@@ -306,11 +308,11 @@ fn tell_rest(maker: &mut Maker<'_>, stepped: &Stepped, first: Option<&Authorize>
         (before.released(), before.local_released)
     });
     let amount = authorization.released().minus_or_zero(amount);
-    if amount.is_zero() {
+    let local = authorization.local_released.minus_or_zero(local);
+    if amount.is_zero() && local.is_zero() {
         return;
     }
     let own = RecordId(maker.lsn).text("rel_");
-    let local = authorization.local_released.minus_or_zero(local);
     let mut released = release(authorization, amount, Some(local));
     released.transaction_id = &own;
     let payload = released.payload(authorization);

@@ -157,6 +157,8 @@ pub(super) fn breakdown<'a>(
     let mut total = Amount::ZERO;
     let mut view = Vec::new();
     for (fee, part) in fees {
+        // Of an increment each fee's difference is rounded by itself: together they may be a unit more.
+        let part = part.min(amount.minus_or_zero(total));
         total = total.saturating_plus(part);
         view.push(Fee {
             fee_name: &fee.name,

@@ -11,6 +11,20 @@ pub const CREDIT_ADJUSTMENT: &str = "credit_adjustment";
 /// Money from the cardholder.
 pub const DEBIT_ADJUSTMENT: &str = "debit_adjustment";
 
+/// Whether that word is of a card's transactions, in the seed page's payload: a purchase, a rejection, an
+/// adjustment.
+#[must_use]
+pub fn is_of_card(event: &str) -> bool {
+    [
+        PURCHASE,
+        CASHBACK_SURCHARGE,
+        CREDIT_ADJUSTMENT,
+        DEBIT_ADJUSTMENT,
+    ]
+    .contains(&event)
+        || event.starts_with("rejected_")
+}
+
 /// What a decline is called as an event. The first three are the seed page's own.
 #[must_use]
 pub const fn rejected(reason: DeclineReason) -> &'static str {
@@ -94,7 +108,7 @@ pub const fn lifecycle_of_release(kind: TransactionType) -> &'static str {
 }
 
 /// Every event there is, in the order of README.md's table.
-pub const ALL: [&str; 44] = [
+pub const ALL: [&str; 46] = [
     PURCHASE,
     CASHBACK_SURCHARGE,
     "rejected_insufficient_funds",
@@ -115,6 +129,8 @@ pub const ALL: [&str; 44] = [
     "rejected_count_limit",
     "rejected_single_use",
     "rejected_fees_exceed_amount",
+    "rejected_by_programme",
+    "rejected_decision_timeout",
     CREDIT_ADJUSTMENT,
     DEBIT_ADJUSTMENT,
     "card.created",
