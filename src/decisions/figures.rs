@@ -24,7 +24,7 @@ struct Inner {
     latency: Option<Histogram<u64>>,
 }
 
-/// What [`Endpoint`] counted.
+/// What an endpoint counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Approved and declined, by decider.
