@@ -10,7 +10,6 @@ use crate::server::{ASSET, HOLDER, ROOT, Reply, Server, text, urn};
 fn same(reply: &Reply) -> Value {
     let mut body = reply.body.clone();
     if let Some(link) = body.pointer_mut("/result/account/details/card_url_details") {
-        assert!(link.is_string());
         *link = Value::Null;
     }
     body
