@@ -48,12 +48,8 @@ impl Pan {
         for (digit, given) in digits.iter_mut().zip(bin.0.bytes()) {
             *digit = given;
         }
-        if let Some(last) = digits.last_mut() {
-            *last = b'0';
-        }
-        let check = 10_u32.saturating_sub(luhn(&digits)) % 10;
-        if let Some(last) = digits.last_mut() {
-            *last = b'0'.saturating_add(u8::try_from(check).unwrap_or(0));
+        if let Some((last, before)) = digits.split_last_mut() {
+            *last = b'0'.saturating_add(check_digit(before));
         }
         Self(Zeroizing::new(digits))
     }
@@ -82,6 +78,16 @@ impl Pan {
     pub fn last_four(&self) -> [u8; 4] {
         self.0.last_chunk().copied().unwrap_or([b'0'; 4])
     }
+}
+
+/// The digit that makes a number whole whose other digits, as ASCII, are these. Source: ISO/IEC 7812-1,
+/// annex B (Luhn).
+#[must_use]
+pub fn check_digit(digits: &[u8]) -> u8 {
+    let mut whole = digits.to_vec();
+    whole.push(b'0');
+    let check = 10_u32.saturating_sub(luhn(&whole)) % 10;
+    u8::try_from(check).unwrap_or(0)
 }
 
 /// The sum whose last digit is 0 for a number that is whole. Source: ISO/IEC 7812-1, annex B (Luhn).

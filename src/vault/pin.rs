@@ -1,9 +1,9 @@
 //! A card's PIN: read from a request, kept as a keyed verifier, never as itself.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::Vault;
+use super::{Vault, keyed};
 use crate::domain::{card::PinVerifier, ids::AccountNo};
 
 /// A PIN as somebody typed it. It has no Debug form, so that it gets into no log and no error.
@@ -45,10 +45,6 @@ impl Pin {
         mac.update(self.0.as_bytes());
         mac
     }
-}
-
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("Invariant: HMAC takes keys of every length")
 }
 
 #[cfg(test)]
