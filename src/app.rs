@@ -31,6 +31,7 @@ use crate::{
         keys::Keys,
         supervisor::{Care, Supervisor},
     },
+    books::{Books, index::BooksIndex},
     clock::Clock,
     config::{self, Config},
     decisions::Decisions,
@@ -53,6 +54,7 @@ use crate::{
     },
     outside::{self, client::Client},
     replay::{recovery, totals::TrialBalance},
+    search::Search,
     telemetry::Metrics,
 };
 
@@ -91,6 +93,12 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// What a crash interrupted in the books could not be finished.
+    #[error(transparent)]
+    Books(#[from] crate::books::BooksError),
+    /// The index of the ledger face cannot be used.
+    #[error(transparent)]
+    Search(#[from] crate::search::SearchError),
     /// Something of the operating system's.
     #[error("{what}: {source}")]
     Io {
@@ -215,6 +223,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         indexes: Indexes::default(),
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
+        books: BooksIndex::default(),
         outgoing: dashmap::DashMap::new(),
         asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),
@@ -266,6 +275,9 @@ pub async fn serve(
     };
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
     let outbox = webhooks::open_outbox(&engine, &vault, &config)?;
+    let books = Books::new(engine.clone());
+    books.finish_interrupted().await?;
+    let search = Search::open(&config.data.dir, &engine)?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -278,6 +290,8 @@ pub async fn serve(
         fresh_secrets: http::programme::keys::FreshSecrets::default(),
         trial_balance: Arc::new(TrialBalance::default()),
         feed: Feed::new(&engine, config.events.waiting_max),
+        books,
+        search: search.clone(),
         snapshots: snapshots.clone(),
         outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
@@ -301,26 +315,42 @@ pub async fn serve(
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     wait_for_workers(&engine, workers).await;
-    Supervisor::new(engine.clone(), care(&config)).start();
-    if sandbox.is_some() && config.sandbox.rates {
-        keep_sandbox_rates(&engine).await?;
-    }
-    start::spawn_snapshots(&snapshots, &engine, config.snapshots.every_mib << 20);
-    start_fetching(&engine, &config);
-    secrets::finish_rotation(&app);
-    app.decisions.start_sweep();
-    start_notices(&engine, &config, given.whatsapp)?;
+    begin(&app, &config, given.whatsapp).await?;
     app.is_ready.store(true, Ordering::Relaxed);
     start::announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
+    search.stop();
     let stopped = actix_rt::task::spawn_blocking(move || outbox.stop()).await;
     if let Err(error) = stopped {
         tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
     }
     engine.shared.journal.close()?;
     tracing::info!("stopped cleanly");
+    Ok(())
+}
+
+/// Begins all that goes on by itself beside the requests.
+async fn begin(
+    app: &Data<http::App>,
+    config: &Config,
+    whatsapp: Option<Token>,
+) -> Result<(), ServeError> {
+    Supervisor::new(app.engine.clone(), care(config)).start();
+    if app.is_sandbox && config.sandbox.rates {
+        keep_sandbox_rates(&app.engine).await?;
+    }
+    start::spawn_snapshots(
+        &app.snapshots,
+        &app.engine,
+        config.snapshots.every_mib << 20,
+    );
+    start_fetching(&app.engine, config);
+    secrets::finish_rotation(app);
+    app.decisions.start_sweep();
+    app.books.start_clock();
+    start_notices(&app.engine, config, whatsapp)?;
     Ok(())
 }
 

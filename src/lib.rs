@@ -3,12 +3,14 @@
 //! Read in this order: [`domain`] (the rules), [`wire`] (their bytes), [`journal`] (the log),
 //! [`actors`] (the shell), [`access`] (tokens and codes), [`vault`] (keys), [`tokens`] (a card on a device),
 //! [`replay`] (what the log folds to), [`outside`] (rates and lists from elsewhere), [`decisions`] (asking
-//! programmes before an approval), [`outbox`] (events and their delivery), [`http`] (the faces), [`app`]
+//! programmes before an approval), [`outbox`] (events and their delivery), [`books`]
+//! (transactions across actors), [`search`] (what is found by other things than its name), [`http`] (the faces), [`app`]
 //! (the whole, wired).
 
 pub mod access;
 pub mod actors;
 pub mod app;
+pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +21,7 @@ pub mod journal;
 pub mod outbox;
 pub mod outside;
 pub mod replay;
+pub mod search;
 pub mod telemetry;
 pub mod tokens;
 pub mod vault;

@@ -145,6 +145,8 @@ fn serve(args: ServeArgs) -> ExitCode {
                 | ServeError::Journal(_)
                 | ServeError::Outbox(_)
                 | ServeError::Engine(_)
+                | ServeError::Books(_)
+                | ServeError::Search(_)
                 | ServeError::Listen { .. }
                 | ServeError::Io { .. } => ExitCode::FAILURE,
             }

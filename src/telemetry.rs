@@ -270,7 +270,8 @@ impl Metrics {
             | Event::TransferReceived(..)
             | Event::TransferSettled(_)
             | Event::TransferReturned(..)
-            | Event::Absorbed(_) => {}
+            | Event::Absorbed(_)
+            | Event::Booked(_) => {}
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
+    books::index::BooksIndex,
     clock::{Clock, Zone},
     domain::{
         account::Account,
@@ -63,6 +64,8 @@ pub struct Shared {
     pub facts: Facts,
     /// When holds end.
     pub expiry: ExpiryWheel,
+    /// What the ledger face knows beside the actors.
+    pub books: BooksIndex,
     /// Transfers on their way, by who sent them.
     pub outgoing: DashMap<TransferId, ActorId>,
     /// Authorizations of which the programme is to be asked, and since when that is known here.
@@ -83,6 +86,7 @@ impl Shared {
             match event {
                 Event::AccountOpened(account) => {
                     self.indexes.opened(actor, account);
+                    self.books.opened(account);
                     self.want_lists(account);
                 }
                 Event::AccountChanged { change, account } => {
@@ -119,6 +123,7 @@ impl Shared {
                 | Event::TransferredWithin(..)
                 | Event::TransferReceived(..)
                 | Event::AuthorizationDeclined(_) => {}
+                Event::Booked(_) => self.books.follow(actor, event),
                 Event::AuthorizationStepped(stepped) => self.follow_step(actor, stepped),
             }
         }
@@ -153,7 +158,8 @@ impl Shared {
             | Event::AuthorizationApproved(_)
             | Event::AuthorizationDeclined(_)
             | Event::AuthorizationStepped(_)
-            | Event::Absorbed(_) => false,
+            | Event::Absorbed(_)
+            | Event::Booked(_) => false,
         };
         if events.iter().any(asks) {
             self.indexes.expect_webhooks();
@@ -574,7 +580,8 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Refund(_)
         | Command::ReverseRefund { .. }
         | Command::Absorb(_)
-        | Command::Simulate(_) => answer.fingerprint == request.fingerprint,
+        | Command::Simulate(_)
+        | Command::Books(_) => answer.fingerprint == request.fingerprint,
     }
 }
 

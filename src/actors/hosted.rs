@@ -372,6 +372,7 @@ impl Hosted {
             | Command::Conclude(..)
             | Command::Expire(_)
             | Command::Absorb(_)
+            | Command::Books(_)
             | Command::Simulate(Simulation::OpenHeld(_) | Simulation::EndCreation { .. }) => {
                 return None;
             }
@@ -435,7 +436,7 @@ fn for_each_account(event: &Event, add: &mut impl FnMut(AccountNo)) {
             add(transfer.source);
             add(transfer.destination);
         }
-        Event::TransferSettled(_) => {}
+        Event::TransferSettled(_) | Event::Booked(_) => {}
         Event::Absorbed(absorption) => {
             let accounts = &absorption.group.accounts;
             accounts.iter().for_each(|account| add(account.no));
@@ -500,6 +501,10 @@ fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
         | Command::Expire(_)
         | Command::Absorb(_)
         | Command::Simulate(_) => TransferId(0),
+        Command::Books(command) => match command.transfers_max() {
+            0 => TransferId(0),
+            count => next_transfer_ids(shared, count),
+        },
     }
 }
 

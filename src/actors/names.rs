@@ -135,7 +135,7 @@ fn of(account: &Account) -> Face {
         tells_holder: tells_holder(&account.metadata),
         last_four: match &account.medium {
             Medium::Card { last_four, .. } => last_four.iter().copied().map(char::from).collect(),
-            Medium::Virtual => String::new(),
+            Medium::Virtual | Medium::Balance(_) => String::new(),
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Accounts: the faces on money. Their kinds, states, and the steps between states.
 
 use super::{
+    books::BalanceFace,
     card::CardFile,
     ids::{AccountNo, LedgerNo, user_id},
     policy::{Policy, controls::Usage},
@@ -21,6 +22,8 @@ pub enum Medium {
     },
     /// A pocket.
     Virtual,
+    /// A balance of the ledger face.
+    Balance(Box<BalanceFace>),
 }
 
 /// Where an account is in its life. Source: Bloque docs, Card States.
@@ -168,6 +171,9 @@ impl Account {
             Medium::Virtual => {
                 format!("did:bloque:account:virtual:{user}:{}", self.no.virtual_id())
             }
+            Medium::Balance(_) => {
+                format!("did:bloque:account:balance:{user}:{}", self.no.balance_id())
+            }
         }
     }
 
@@ -177,6 +183,7 @@ impl Account {
         match &self.medium {
             Medium::Card { .. } => self.no.card_id(),
             Medium::Virtual => self.no.virtual_id(),
+            Medium::Balance(_) => self.no.balance_id(),
         }
     }
 
@@ -186,6 +193,7 @@ impl Account {
         match &self.medium {
             Medium::Card { programme, .. } => programme,
             Medium::Virtual => "virtual",
+            Medium::Balance(_) => "balance",
         }
     }
 

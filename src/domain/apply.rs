@@ -1,5 +1,7 @@
 //! The only place where state changes: each fact, once decided, is applied and cannot be refused.
 
+mod books;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
@@ -95,6 +97,7 @@ fn apply_one(group: &mut Group, event: &Event, stamp: Stamp) {
         }
         Event::AuthorizationStepped(stepped) => apply_stepped(group, stepped, stamp),
         Event::Absorbed(absorption) => absorb(group, absorption, stamp),
+        Event::Booked(booked) => books::apply(group, booked, stamp),
     }
 }
 

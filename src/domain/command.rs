@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     account::{Medium, Status, StatusReason},
+    books::BooksCommand,
     card::{CardChange, CardFile},
     decision::Conclusion,
     group::Absorption,
@@ -113,6 +114,8 @@ pub enum Command {
     Absorb(Arc<Absorption>),
     /// What only a sandbox asks.
     Simulate(Simulation),
+    /// What the ledger face asks.
+    Books(Box<BooksCommand>),
 }
 
 /// What the world does in its own time, and a sandbox at once.
@@ -257,6 +260,9 @@ pub enum Purpose {
     /// A fee that the destination earned goes back, below zero if it must: the refund at the source
     /// did not wait for it, so transit has given it already.
     FeeRecall,
+    /// A transaction of the ledger face. It arrives frozen or not; if the destination is gone it ends in
+    /// suspense.
+    Booking,
 }
 
 /// A purchase as the processor sent it. The fields that steer nothing are kept for the books.

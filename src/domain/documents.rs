@@ -22,6 +22,20 @@ pub enum Shelf {
     Notice,
     /// The secrets that an origin's webhooks are signed with, sealed, by origin.
     WebhookSecrets,
+    /// A ledger of the ledger face, by origin and id.
+    Ledger,
+    /// An identity of the ledger face, by origin and id.
+    LedgerIdentity,
+    /// A watch on a balance, by origin and id.
+    Monitor,
+    /// Somebody who is called before or after a transaction, by origin and id.
+    Hook,
+    /// A rule by which external records are matched, by origin and id.
+    MatchingRule,
+    /// A reconciliation, by origin and id.
+    Reconciliation,
+    /// What the ledger face knows of a key beside what every key has, by the key's id.
+    LedgerKey,
 }
 
 impl Shelf {
@@ -37,6 +51,13 @@ impl Shelf {
             Self::Vault => "vault",
             Self::Notice => "notice",
             Self::WebhookSecrets => "webhook_secrets",
+            Self::Ledger => "ledger",
+            Self::LedgerIdentity => "ledger_identity",
+            Self::Monitor => "monitor",
+            Self::Hook => "hook",
+            Self::MatchingRule => "matching_rule",
+            Self::Reconciliation => "reconciliation",
+            Self::LedgerKey => "ledger_key",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     account::Account,
+    books::Booked,
     command::{Authorize, ChangeAccount, MoveMoney, Transfer},
     decision::Ruling,
     explanation::Explanation,
@@ -52,6 +53,8 @@ pub enum Event {
     AuthorizationStepped(Box<Stepped>),
     /// Another group came into this one with all it has, and is no more.
     Absorbed(Arc<Absorption>),
+    /// Something became of a transaction of the books.
+    Booked(Box<Booked>),
 }
 
 impl Event {
@@ -72,6 +75,7 @@ impl Event {
             Self::AuthorizationApproved(approved) => Some(&approved.movement),
             Self::AuthorizationDeclined(declined) => Some(&declined.movement),
             Self::AuthorizationStepped(stepped) => Some(&stepped.movement),
+            Self::Booked(booked) => Some(&booked.movement),
         }
     }
 }
@@ -112,6 +116,16 @@ impl Event {
     pub const fn absorption(&self) -> Option<&Arc<Absorption>> {
         if let Self::Absorbed(absorption) = self {
             Some(absorption)
+        } else {
+            None
+        }
+    }
+
+    /// The fact about a transaction of the books, if it is one.
+    #[must_use]
+    pub const fn booked(&self) -> Option<&Booked> {
+        if let Self::Booked(booked) = self {
+            Some(booked)
         } else {
             None
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Status},
+    books::Books,
     command::Transfer,
     funds::LedgerAccount,
     hold::OpenAuthorization,
@@ -37,6 +38,8 @@ pub struct Group {
     pub received: BTreeMap<TransferId, u64>,
     /// The groups that came into this one, and into those, in the order of their coming.
     pub branches: Vec<Branch>,
+    /// The transactions of the ledger face that were decided here; none for most groups.
+    pub books: Option<Box<Books>>,
 }
 
 /// A group that came into another: where the past of its accounts is.
@@ -78,6 +81,7 @@ impl Group {
             outgoing: BTreeMap::new(),
             received: BTreeMap::new(),
             branches: Vec::new(),
+            books: None,
         }
     }
 

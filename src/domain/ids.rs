@@ -15,7 +15,7 @@ pub struct IdError {
     pub text: String,
 }
 
-fn wrong(expected: &'static str, text: &str) -> IdError {
+pub(super) fn wrong(expected: &'static str, text: &str) -> IdError {
     IdError {
         expected,
         text: super::money::shown(text),
@@ -48,6 +48,15 @@ pub struct AuthorizationId {
     pub number: u32,
 }
 
+/// A transaction of the books: the actor that took it, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId {
+    /// The actor that took it.
+    pub actor: ActorId,
+    /// The how-manieth of that actor, from 1.
+    pub number: u32,
+}
+
 /// Money on its way between two actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub u64);
@@ -61,14 +70,14 @@ const DIGITS_OF_U16: usize = 4;
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 const INVERSE: u64 = 0xF1DE_83E1_9937_733D;
 
-const fn scramble(number: u64, salt: u64) -> u64 {
+pub(super) const fn scramble(number: u64, salt: u64) -> u64 {
     let mut mixed = number.wrapping_mul(MULTIPLIER) ^ salt;
     mixed ^= mixed >> 32;
     mixed = mixed.wrapping_mul(MULTIPLIER);
     mixed ^ (mixed >> 32)
 }
 
-const fn unscramble(text: u64, salt: u64) -> u64 {
+pub(super) const fn unscramble(text: u64, salt: u64) -> u64 {
     let mut mixed = text ^ (text >> 32);
     mixed = mixed.wrapping_mul(INVERSE);
     mixed ^= mixed >> 32;
@@ -166,6 +175,12 @@ impl AccountNo {
         encode("vrt-", self.0, SALT_ACCOUNT)
     }
 
+    /// The last part of a ledger balance's URN: `bal-…`.
+    #[must_use]
+    pub fn balance_id(self) -> String {
+        encode("bal-", self.0, SALT_ACCOUNT)
+    }
+
     /// What a processor may hold in place of the card: `ctk_…`.
     #[must_use]
     pub fn card_token(self) -> String {
@@ -187,6 +202,7 @@ impl FromStr for AccountNo {
         let last = text.rsplit(':').next().unwrap_or_default();
         decode(last, "crd-", SALT_ACCOUNT, EXPECTED)
             .or_else(|_| decode(last, "vrt-", SALT_ACCOUNT, EXPECTED))
+            .or_else(|_| decode(last, "bal-", SALT_ACCOUNT, EXPECTED))
             .map(Self)
             .map_err(|_| wrong(EXPECTED, text))
     }

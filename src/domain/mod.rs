@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod apply;
+pub mod books;
 pub mod card;
 pub mod command;
 pub mod compliance;
@@ -38,3 +39,4 @@ pub mod rates;
 pub mod registry;
 pub mod time;
 pub mod trail;
+pub mod uuids;

@@ -192,6 +192,9 @@ pub struct Asset {
     decimals: u8,
 }
 
+/// Marks the decimals of a bare currency code, which is another asset than one with its symbol.
+const BARE: u8 = 0x80;
+
 impl Asset {
     /// The longest symbol.
     pub const SYMBOL_MAX: usize = 11;
@@ -225,6 +228,42 @@ impl Asset {
         })
     }
 
+    /// What a ledger balance counts: a bare currency code (`USD`), or an asset (`DUSD/6`). A code of
+    /// ISO 4217 has that currency's decimals, any other two.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError::NotAnAsset`] for other text.
+    pub fn of_ledger(text: &str) -> Result<Self, MoneyError> {
+        if text.contains('/') {
+            return text.parse();
+        }
+        let digits = text
+            .parse()
+            .map_or(2, |currency: Currency| currency.digits());
+        let mut asset = Self::new(text, digits)?;
+        asset.decimals |= BARE;
+        Ok(asset)
+    }
+
+    /// Puts an asset together again from what a record holds.
+    pub(crate) fn from_parts(symbol: &str, decimals: u8) -> Result<Self, MoneyError> {
+        let mut asset = Self::new(symbol, decimals & !BARE)?;
+        asset.decimals = decimals;
+        Ok(asset)
+    }
+
+    /// The decimals as a record holds them.
+    pub(crate) const fn stored_decimals(&self) -> u8 {
+        self.decimals
+    }
+
+    /// Whether it is a bare currency code.
+    #[must_use]
+    pub const fn is_bare(&self) -> bool {
+        self.decimals & BARE != 0
+    }
+
     /// The symbol without the decimals.
     #[must_use]
     pub fn symbol(&self) -> &str {
@@ -240,12 +279,15 @@ impl Asset {
     /// How many decimal places the smallest unit is below one.
     #[must_use]
     pub const fn decimals(&self) -> u8 {
-        self.decimals
+        self.decimals & !BARE
     }
 }
 
 impl fmt::Display for Asset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_bare() {
+            return f.write_str(self.symbol());
+        }
         write!(f, "{}/{}", self.symbol(), self.decimals)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     account::Status,
+    books,
     card::TokenStatus,
     hold::State,
     money::{Amount, Asset, MoneyError},
@@ -276,6 +277,51 @@ pub enum Rejection {
     /// The programme is being asked: until it has answered, nothing can follow.
     #[error("the authorization is being decided by its programme")]
     BeingDecided,
+    /// There is no such transaction here.
+    #[error("transaction not found")]
+    TransactionNotFound,
+    /// The transaction's state does not allow the step.
+    #[error("the transaction is {}", state.word())]
+    TransactionForbids {
+        /// Its state.
+        state: books::State,
+    },
+    /// The step is about more than is left of what is inflight.
+    #[error("only {left} is left inflight, {asked} was asked")]
+    MoreThanInflight {
+        /// What is left, in the smallest unit.
+        left: Amount,
+        /// What was asked.
+        asked: Amount,
+    },
+    /// More would go back than came.
+    #[error("only {left} is left to refund, {asked} was asked")]
+    MoreThanApplied {
+        /// What is left, in the smallest unit.
+        left: Amount,
+        /// What was asked.
+        asked: Amount,
+    },
+    /// The transaction cannot be done, and was to leave no record then.
+    #[error("the transaction cannot be done")]
+    Unbooked {
+        /// The place of the one that cannot, among those of the record.
+        place: usize,
+        /// Why.
+        reason: books::Reason,
+    },
+    /// The transaction's time has not come, or it is over.
+    #[error("nothing is due")]
+    NothingDue,
+    /// The account counts another thing.
+    #[error("the balance is in {expected}")]
+    OtherAsset {
+        /// What it counts.
+        expected: Asset,
+    },
+    /// A group has numbered as many transactions as it can.
+    #[error("the balance has as many transactions as it can have")]
+    TooManyTransactions,
     /// Source and destination are the same money.
     #[error("source and destination share one ledger account")]
     SameMoney,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod body;
+pub mod ledger;
 pub mod network;
 pub mod openapi;
 pub mod operator;
@@ -52,6 +53,10 @@ pub struct App {
     pub trial_balance: Arc<TrialBalance>,
     /// The log as events.
     pub feed: Arc<crate::outbox::feed::Feed>,
+    /// The ledger's transactions.
+    pub books: Arc<crate::books::Books>,
+    /// Finds entities by other things than their names.
+    pub search: Arc<crate::search::Search>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
     /// Delivers webhooks.
@@ -185,6 +190,8 @@ fn refuse(request: &HttpRequest, app: &Data<App>, problem: Problem) -> HttpRespo
     let id = request_id(request, app);
     if request.path().starts_with("/api/") {
         programme::problem::respond(problem, &id)
+    } else if ledger::is_its_path(request.path()) {
+        ledger::fault::Fault::from(problem).respond(&id)
     } else {
         problem.respond(&id)
     }
@@ -197,6 +204,7 @@ pub fn routes(config: &mut actix_web::web::ServiceConfig) {
         .configure(operator::routes)
         .configure(programme::routes)
         .configure(openapi::routes)
+        .configure(ledger::routes)
         .route("/", actix_web::web::get().to(openapi::index))
         .default_service(web::to(no_route));
 }

@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{network, operator, origins, programme};
+use super::{ledger, network, operator, origins, programme};
 
 /// Every route.
 #[derive(OpenApi)]
@@ -153,6 +153,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::simulate::Paths::openapi(),
         operator::vault_keys::Paths::openapi(),
     ] {
+        document.merge(part);
+    }
+    for part in ledger::documents() {
         document.merge(part);
     }
     Security.modify(&mut document);

@@ -169,9 +169,7 @@ impl From<Rejection> for Problem {
             Rejection::TransferKnown => Self::conflict("transfer_known", text),
             Rejection::IllegalTransition { from, .. } => {
                 let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
-                let text = format!("{text}; it can become: {}", listed(&legal));
-                Self::conflict("illegal_transition", text)
-                    .with(json!({ "status": from.word(), "allowed": legal }))
+                illegal(&text, from.word(), &legal)
             }
             Rejection::AccountNotOpen { status } => {
                 Self::conflict("account_not_active", text).with(json!({ "status": status.word() }))
@@ -209,26 +207,64 @@ impl From<Rejection> for Problem {
             Rejection::TooManyAccounts(_) => Self::impossible("ledger_account_id", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::NotACard => Self::impossible("urn", text),
-            Rejection::BeingDecided => {
-                let text =
-                    format!("{text}: try again when that is answered, in two seconds at most");
-                let mut problem = Self::conflict("being_decided", text);
-                problem.retry_after_s = Some(2);
-                problem
-            }
-            Rejection::NoCardFile => Self::conflict("no_card_data", text),
-            Rejection::SealedMeanwhile => Self::conflict("sealed_meanwhile", text),
-            Rejection::TokenNotFound => Self::not_found("token_not_found", text),
-            Rejection::TooManyTokens(_) => Self::conflict("too_many_tokens", text),
-            Rejection::IllegalTokenTransition { from, .. } => {
-                let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
-                let text = format!("{text}; it can become: {}", listed(&legal));
-                Self::conflict("illegal_transition", text)
-                    .with(json!({ "status": from.word(), "allowed": legal }))
-            }
+            Rejection::BeingDecided => being_decided(&text),
+            other @ (Rejection::NoCardFile
+            | Rejection::SealedMeanwhile
+            | Rejection::TokenNotFound
+            | Rejection::TooManyTokens(_)
+            | Rejection::IllegalTokenTransition { .. }) => of_cards(&other),
+            other @ (Rejection::TransactionNotFound
+            | Rejection::TransactionForbids { .. }
+            | Rejection::MoreThanInflight { .. }
+            | Rejection::MoreThanApplied { .. }
+            | Rejection::Unbooked { .. }
+            | Rejection::NothingDue
+            | Rejection::OtherAsset { .. }
+            | Rejection::TooManyTransactions) => of_books(&other),
             Rejection::SameMoney => Self::impossible("destination_account_urn", text),
         }
     }
+}
+
+fn being_decided(text: &str) -> Problem {
+    let text = format!("{text}: try again when that is answered, in two seconds at most");
+    Problem {
+        retry_after_s: Some(2),
+        ..Problem::conflict("being_decided", text)
+    }
+}
+
+fn of_cards(rejection: &Rejection) -> Problem {
+    let text = rejection.to_string();
+    if let Rejection::IllegalTokenTransition { from, .. } = rejection {
+        let legal: Vec<_> = from.next().iter().map(|status| status.word()).collect();
+        return illegal(&text, from.word(), &legal);
+    }
+    if *rejection == Rejection::TokenNotFound {
+        return Problem::not_found("token_not_found", text);
+    }
+    let code = if *rejection == Rejection::NoCardFile {
+        "no_card_data"
+    } else if *rejection == Rejection::SealedMeanwhile {
+        "sealed_meanwhile"
+    } else {
+        "too_many_tokens"
+    };
+    Problem::conflict(code, text)
+}
+
+/// What only the ledger face meets, which has words of its own for it.
+fn of_books(rejection: &Rejection) -> Problem {
+    let text = rejection.to_string();
+    if *rejection == Rejection::TransactionNotFound {
+        return Problem::not_found("transaction_not_found", text);
+    }
+    Problem::conflict("transaction_refused", text)
+}
+
+fn illegal(text: &str, from: &str, legal: &[&str]) -> Problem {
+    let text = format!("{text}; it can become: {}", listed(legal));
+    Problem::conflict("illegal_transition", text).with(json!({ "status": from, "allowed": legal }))
 }
 
 fn listed(words: &[&str]) -> String {

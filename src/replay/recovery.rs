@@ -377,6 +377,7 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
     shared.clock.advance_to(group.last_time);
     for account in &group.accounts {
         shared.indexes.recovered(group.id, account);
+        shared.books.opened(account);
         shared.want_lists(account);
         shared
             .numbers
@@ -395,6 +396,7 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
         shared.metrics.holds.inc();
         report.holds = report.holds.saturating_add(1);
     }
+    shared.books.recovered(group);
     for id in group.outgoing.keys() {
         shared.outgoing.insert(*id, group.id);
         report.in_transit = report.in_transit.saturating_add(1);

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 /// The version that is written.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Bytes that are not what they should be.
 #[derive(Debug, thiserror::Error)]

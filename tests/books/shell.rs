@@ -158,7 +158,8 @@ impl Shell {
             | Event::TransferSettled(_)
             | Event::TransferReturned(..)
             | Event::AuthorizationDeclined(_)
-            | Event::Absorbed(_) => return,
+            | Event::Absorbed(_)
+            | Event::Booked(_) => return,
         };
         let mut known = (**authorization).clone();
         settle_own_lsn(&mut known, self.lsn);
@@ -332,6 +333,7 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
         | Command::ForcePost(_)
         | Command::Conclude(..)
         | Command::Absorb(_)
+        | Command::Books(_)
         | Command::Simulate(_) => None,
     }
 }

@@ -85,7 +85,8 @@ impl Told {
             | Event::AuthorizationApproved(_)
             | Event::AuthorizationDeclined(_)
             | Event::AuthorizationStepped(_)
-            | Event::Absorbed(_) => return,
+            | Event::Absorbed(_)
+            | Event::Booked(_) => return,
         };
         let name = Name {
             urn: account.urn(),

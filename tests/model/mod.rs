@@ -130,6 +130,7 @@ impl Model {
             Command::ReverseRefund { step, refund } => self.unrefund(group, step, *refund),
             // The generator links nothing: the model's groups stay apart.
             Command::Absorb(_) => Err("cannot join"),
+            Command::Books(_) => Err("no books"),
             Command::Simulate(_) => unreachable!("not played"),
         };
         done.unwrap_or_else(|refused| format!("rejected {refused}"))
@@ -146,7 +147,7 @@ impl Model {
         self.ledgers.entry(key).or_default();
         let expiry = match &open.medium {
             Medium::Card { expiry, .. } => Some((expiry.year, expiry.month)),
-            Medium::Virtual => None,
+            Medium::Virtual | Medium::Balance(_) => None,
         };
         let account = Account {
             group,

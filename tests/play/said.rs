@@ -52,6 +52,7 @@ fn event(event: &Event) -> String {
         Event::AuthorizationDeclined(no) => declined(no.reason),
         Event::AuthorizationStepped(step) => stepped(step),
         Event::Absorbed(_) => "absorbed".into(),
+        Event::Booked(_) => "booked".into(),
     }
 }
 
@@ -111,6 +112,14 @@ const fn word(rejection: &Rejection) -> &'static str {
         | Rejection::TokenNotFound
         | Rejection::IllegalTokenTransition { .. }
         | Rejection::TooManyTokens(_) => "card data",
+        Rejection::TransactionNotFound
+        | Rejection::TransactionForbids { .. }
+        | Rejection::MoreThanInflight { .. }
+        | Rejection::MoreThanApplied { .. }
+        | Rejection::Unbooked { .. }
+        | Rejection::NothingDue
+        | Rejection::OtherAsset { .. }
+        | Rejection::TooManyTransactions => "books",
         Rejection::NoAssetForCurrency { .. } => "no asset",
         Rejection::SameMoney => "same money",
     }

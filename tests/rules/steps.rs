@@ -59,6 +59,7 @@ impl Model {
             | Command::SendTransfer(_)
             | Command::Conclude(..)
             | Command::Absorb(_)
+            | Command::Books(_)
             | Command::Simulate(_) => {
                 unreachable!("not played")
             }
@@ -744,7 +745,7 @@ impl Model {
         let amount: N = transfer.amount.minor().into();
         match transfer.purpose {
             Purpose::FeeRecall => self.post(&there, &transit, transfer.asset, &amount)?,
-            Purpose::Transfer | Purpose::Fee => {
+            Purpose::Transfer | Purpose::Fee | Purpose::Booking => {
                 self.post(&transit, &there, transfer.asset, &amount)?;
             }
         }
@@ -757,7 +758,7 @@ impl Model {
         let amount: N = transfer.amount.minor().into();
         let (from, to) = match transfer.purpose {
             Purpose::FeeRecall => (suspense, transit),
-            Purpose::Transfer | Purpose::Fee => (transit, suspense),
+            Purpose::Transfer | Purpose::Fee | Purpose::Booking => (transit, suspense),
         };
         self.post(&from, &to, transfer.asset, &amount).unwrap();
         "returned".into()

@@ -131,6 +131,7 @@ fn said(event: &Event) -> String {
         Event::AuthorizationDeclined(no) => declined(no.reason),
         Event::AuthorizationStepped(step) => stepped(step),
         Event::Absorbed(_) => "absorbed".into(),
+        Event::Booked(_) => "booked".into(),
     }
 }
 

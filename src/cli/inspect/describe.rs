@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{
+        books::Booked,
         card::CardChange,
         command::Transfer,
         decision::{Decision, Ruling},
@@ -259,6 +260,7 @@ fn group_event(lsn: Lsn, event: &Event) -> Description {
         Event::AuthorizationApproved(approved) => approval(approved),
         Event::AuthorizationDeclined(declined) => decline(declined),
         Event::AuthorizationStepped(stepped) => step(lsn, stepped),
+        Event::Booked(booked) => transaction(booked),
         Event::Absorbed(absorption) => {
             let group = &absorption.group;
             let accounts: Vec<String> = group.accounts.iter().map(|it| it.urn()).collect();
@@ -273,6 +275,30 @@ fn group_event(lsn: Lsn, event: &Event) -> Description {
                 }),
             )
         }
+    }
+}
+
+fn transaction(booked: &Booked) -> Description {
+    let transaction = &booked.transaction;
+    Description {
+        kind: "transaction",
+        transaction_id: transaction.id.to_string(),
+        amount: Some((transaction.amount, transaction.asset)),
+        detail: format!(
+            "{} -> {} {}",
+            transaction.source.name,
+            transaction.destination.name,
+            transaction.state.word()
+        ),
+        fields: json!({
+            "transaction_id": transaction.id.to_string(), "status": transaction.state.word(),
+            "reference": transaction.terms.reference, "source": &*transaction.source.name,
+            "destination": &*transaction.destination.name,
+            "asset": transaction.asset.to_string(), "amount": transaction.amount.to_string(),
+            "committed": transaction.committed.to_string(),
+            "released": transaction.released.to_string(),
+            "child_id": booked.child.as_ref().map(|child| child.id.to_string()),
+        }),
     }
 }
 

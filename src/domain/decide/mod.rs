@@ -3,6 +3,7 @@
 mod absorb;
 mod accounts;
 mod authorize;
+mod books;
 mod capture;
 mod card_file;
 mod conclude;
@@ -64,6 +65,7 @@ pub fn decide(
         }
         Command::Absorb(absorption) => absorb::decide(group, absorption)?,
         Command::Simulate(simulation) => simulate::decide(group, simulation, context)?,
+        Command::Books(command) => return books::decide(group, command, context),
     };
     Ok(vec![event])
 }

@@ -57,13 +57,15 @@ pub(super) fn receive(group: &Group, transfer: &Transfer) -> Result<Event, Rejec
     let account = match transfer.purpose {
         Purpose::Transfer => open_account(group, transfer.destination)?,
         // What was earned is owed to the earner, and owed back by it, frozen or not.
-        Purpose::Fee | Purpose::FeeRecall => standing_account(group, transfer.destination)?,
+        Purpose::Fee | Purpose::FeeRecall | Purpose::Booking => {
+            standing_account(group, transfer.destination)?
+        }
     };
     let mut draft = Draft::new(group);
     let there = Place::Spendable(account.ledger);
     let transit = Place::House(House::Transit);
     let (from, to) = match transfer.purpose {
-        Purpose::Transfer | Purpose::Fee => (transit, there),
+        Purpose::Transfer | Purpose::Fee | Purpose::Booking => (transit, there),
         Purpose::FeeRecall => (there, transit),
     };
     draft.post(from, to, transfer.asset, transfer.amount)?;
@@ -99,7 +101,7 @@ pub(super) fn give_back(group: &Group, id: TransferId) -> Result<Event, Rejectio
     let (transit, suspense) = (Place::House(House::Transit), Place::House(House::Suspense));
     let (from, to) = match transfer.purpose {
         Purpose::Transfer => (transit, Place::Spendable(source.ledger)),
-        Purpose::Fee => (transit, suspense),
+        Purpose::Fee | Purpose::Booking => (transit, suspense),
         Purpose::FeeRecall => (suspense, transit),
     };
     draft.post(from, to, transfer.asset, transfer.amount)?;

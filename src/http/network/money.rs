@@ -296,6 +296,7 @@ fn moved_in(event: &Event) -> Option<(&'static str, &MoveMoney, &Movement)> {
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => None,
+        | Event::Absorbed(_)
+        | Event::Booked(_) => None,
     }
 }

@@ -271,7 +271,8 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => None,
+        | Event::Absorbed(_)
+        | Event::Booked(_) => None,
     }
 }
 

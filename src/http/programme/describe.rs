@@ -59,7 +59,8 @@ impl Draft<'_> {
             | Event::AccountChanged { .. }
             | Event::TransferSettled(_)
             | Event::AuthorizationDeclined(_)
-            | Event::Absorbed(_) => self.card("none", BTreeMap::new()),
+            | Event::Absorbed(_)
+            | Event::Booked(_) => self.card("none", BTreeMap::new()),
         }
     }
 
@@ -348,6 +349,7 @@ fn transferred(kind: &'static str, transfer: &Transfer, is_back: bool) -> Found 
         Purpose::Transfer => None,
         Purpose::Fee => Some("fee"),
         Purpose::FeeRecall => Some("fee_returned"),
+        Purpose::Booking => Some("ledger"),
     };
     if let Some(purpose) = purpose {
         found.view.details.kind = purpose.to_owned();

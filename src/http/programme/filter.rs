@@ -140,7 +140,7 @@ impl Filter {
             let name = metadata.get("name").and_then(Value::as_str);
             let last_four = match &account.medium {
                 Medium::Card { last_four, .. } => digits(*last_four),
-                Medium::Virtual => String::new(),
+                Medium::Virtual | Medium::Balance(_) => String::new(),
             };
             name.is_some_and(|name| name.to_lowercase().contains(part.as_str()))
                 || account.urn().contains(part.as_str())

@@ -392,6 +392,7 @@ fn transfer_in(event: &Event) -> Option<(&Transfer, bool)> {
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => None,
+        | Event::Absorbed(_)
+        | Event::Booked(_) => None,
     }
 }

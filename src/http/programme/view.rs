@@ -183,7 +183,7 @@ fn details(account: &Account, links: &Links) -> AccountDetails {
             card_type: "VIRTUAL",
             user_id: crate::domain::ids::user_id(&account.holder_urn),
         })),
-        Medium::Virtual => AccountDetails::Virtual(VirtualDetails {
+        Medium::Virtual | Medium::Balance(_) => AccountDetails::Virtual(VirtualDetails {
             id: account.id(),
             first_name: text("first_name"),
             last_name: text("last_name"),

@@ -26,7 +26,8 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => {}
+        | Event::Absorbed(_)
+        | Event::Booked(_) => {}
     }
 }
 
@@ -89,7 +90,7 @@ fn facts(account: &Account) -> Facts {
     let facts = facts.with_some("status_reason", reason.as_ref());
     match &account.medium {
         Medium::Card { last_four, .. } => facts.with("card_last_four", &digits(*last_four)),
-        Medium::Virtual => facts,
+        Medium::Virtual | Medium::Balance(_) => facts,
     }
 }
 
@@ -100,7 +101,7 @@ fn digits(digits: [u8; 4]) -> String {
 fn pick(account: &Account, [card, other]: [&'static str; 2]) -> &'static str {
     match account.medium {
         Medium::Card { .. } => card,
-        Medium::Virtual => other,
+        Medium::Virtual | Medium::Balance(_) => other,
     }
 }
 

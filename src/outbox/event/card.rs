@@ -42,7 +42,8 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
         | Event::TransferReceived(..)
         | Event::TransferSettled(_)
         | Event::TransferReturned(..)
-        | Event::Absorbed(_) => {}
+        | Event::Absorbed(_)
+        | Event::Booked(_) => {}
     }
 }
 

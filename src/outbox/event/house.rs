@@ -38,7 +38,14 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &RegistryEvent) {
             | Shelf::Consumption
             | Shelf::Vault
             | Shelf::Notice
-            | Shelf::WebhookSecrets => {}
+            | Shelf::WebhookSecrets
+            | Shelf::Ledger
+            | Shelf::LedgerIdentity
+            | Shelf::Monitor
+            | Shelf::Hook
+            | Shelf::MatchingRule
+            | Shelf::Reconciliation
+            | Shelf::LedgerKey => {}
         },
         RegistryEvent::OriginMetadataChanged {
             origin, metadata, ..

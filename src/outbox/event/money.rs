@@ -24,13 +24,15 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
         Event::TransferSent(transfer, _) => match transfer.purpose {
             Purpose::Transfer => tell_transfer(maker, transfer, transfer.source, "transfer.sent"),
             // The purchase's own event tells of it.
-            Purpose::Fee | Purpose::FeeRecall => {}
+            Purpose::Fee | Purpose::FeeRecall | Purpose::Booking => {}
         },
         Event::TransferReceived(transfer, _) => {
             let word = match transfer.purpose {
                 Purpose::Transfer => "transfer.received",
                 Purpose::Fee => "fee.received",
                 Purpose::FeeRecall => "fee.returned",
+                // The transaction's own event tells of it.
+                Purpose::Booking => return,
             };
             tell_transfer(maker, transfer, transfer.destination, word);
         }
@@ -39,7 +41,7 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
                 tell_transfer(maker, transfer, transfer.source, "transfer.returned");
             }
             // Whoever earned it is gone: the house's suspense account stands in.
-            Purpose::Fee | Purpose::FeeRecall => {}
+            Purpose::Fee | Purpose::FeeRecall | Purpose::Booking => {}
         },
         Event::AccountOpened(_)
         | Event::AccountChanged { .. }
@@ -47,7 +49,8 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => {}
+        | Event::Absorbed(_)
+        | Event::Booked(_) => {}
     }
 }
 
@@ -98,7 +101,8 @@ pub(super) fn tell_fees(maker: &mut Maker<'_>, events: &[Event]) {
             | Event::AuthorizationApproved(_)
             | Event::AuthorizationDeclined(_)
             | Event::AuthorizationStepped(_)
-            | Event::Absorbed(_) => false,
+            | Event::Absorbed(_)
+            | Event::Booked(_) => false,
         })
     };
     for event in events {

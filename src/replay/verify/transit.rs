@@ -45,7 +45,7 @@ pub struct Passage {
 /// What transit has of a transfer on its way: a recall was paid out of it before it was collected.
 const fn owed(transfer: &Transfer) -> i128 {
     match transfer.purpose {
-        Purpose::Transfer | Purpose::Fee => transfer.amount.minor(),
+        Purpose::Transfer | Purpose::Fee | Purpose::Booking => transfer.amount.minor(),
         Purpose::FeeRecall => transfer.amount.minor().saturating_neg(),
     }
 }
@@ -84,7 +84,8 @@ pub fn passage(event: &Event, spot: &Spot, say: &mut dyn FnMut(String)) -> Optio
         | Event::AuthorizationApproved(_)
         | Event::AuthorizationDeclined(_)
         | Event::AuthorizationStepped(_)
-        | Event::Absorbed(_) => {
+        | Event::Absorbed(_)
+        | Event::Booked(_) => {
             if moved != 0 {
                 say(format!("{moved} goes through transit without a transfer"));
             }

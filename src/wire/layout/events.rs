@@ -81,6 +81,7 @@ stored_kinds! {
         10 => AuthorizationDeclined { 0: declined },
         11 => AuthorizationStepped { 0: stepped },
         12 => Absorbed { 0: absorption },
+        13 => Booked { 0: booked },
     }
     Scope { 0 => Account { 0: account }, 1 => Origin {} }
     RegistryEvent {

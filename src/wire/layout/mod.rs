@@ -5,6 +5,7 @@
 //! their own. Nothing is moved, removed or given another meaning.
 
 mod authorization;
+mod books;
 mod events;
 mod outbox;
 mod plain;

@@ -18,7 +18,7 @@ use crate::{
         explanation::{PassedOver, Verdict},
         hold::{FeeBasis, FeeCategory, TransactionType},
         identity::{IdentityKind, IdentityStatus},
-        ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+        ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransactionId, TransferId},
         merchant::Mcc,
         money::{Amount, Asset, Currency, Decimal},
         outcome::DeclineReason,
@@ -51,6 +51,7 @@ stored_number! {
 
 stored! {
     AuthorizationId { actor, number }
+    TransactionId { actor, number }
     Decimal { mantissa, scale }
     Month { year, month }
     Links { previous, skip }
@@ -66,10 +67,11 @@ stored_words! {
     TokenStatus { 0 => Issued, 1 => Active, 2 => Suspended, 3 => Deactivated }
     Shelf {
         0 => Endpoint, 1 => Decision, 2 => CompliancePolicy, 3 => Verification, 4 => Consumption,
-        5 => Vault, 6 => Notice, 7 => WebhookSecrets,
+        5 => Vault, 6 => Notice, 7 => WebhookSecrets, 8 => Ledger, 9 => LedgerIdentity,
+        10 => Monitor, 11 => Hook, 12 => MatchingRule, 13 => Reconciliation, 14 => LedgerKey,
     }
     FeeBasis { 0 => Percentage, 1 => Flat }
-    Purpose { 0 => Transfer, 1 => Fee, 2 => FeeRecall }
+    Purpose { 0 => Transfer, 1 => Fee, 2 => FeeRecall, 3 => Booking }
     FeeCategory { 0 => Fx, 1 => Interchange, 2 => Custom }
     Channel { 0 => Ecommerce, 1 => Pos, 2 => Atm }
     Verdict { 0 => Chosen, 1 => ChosenInPart, 2 => NoRate, 3 => StaleRate, 4 => Short }
@@ -115,7 +117,7 @@ impl Decode<Version> for Unit {
 impl Encode for Asset {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         self.symbol().encode(encoder)?;
-        self.decimals().encode(encoder)
+        self.stored_decimals().encode(encoder)
     }
 }
 
@@ -123,7 +125,7 @@ impl Decode<Version> for Asset {
     fn decode<D: Decoder<Context = Version>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let symbol = String::decode(decoder)?;
         let decimals = u8::decode(decoder)?;
-        Self::new(&symbol, decimals).map_err(|_| wrong("Asset"))
+        Self::from_parts(&symbol, decimals).map_err(|_| wrong("Asset"))
     }
 }
 

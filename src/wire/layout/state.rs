@@ -55,6 +55,7 @@ stored! {
         id, sequence, last_time, accounts, ledgers, authorizations, open, closed, outgoing,
         received,
     } + since 2 { branches = Vec::new() }
+        + since 3 { books = None }
     Branch { actor, newest, joined }
     Sealed { key_id, bytes }
     DeviceToken { id, wallet, device, last_four, sealed, status, created_at, updated_at }
@@ -166,6 +167,6 @@ stored_kinds! {
     }
     Medium {
         0 => Card { programme: programme, last_four: last_four, expiry: expiry },
-        1 => Virtual {},
+        1 => Virtual {}, 2 => Balance { 0: face },
     }
 }

@@ -1,0 +1,82 @@
+//! The ledger face: what the Blnk SDKs call. Source: the wire of those SDKs.
+
+pub mod access;
+pub mod balances;
+pub mod fault;
+pub mod filter;
+pub mod history;
+pub mod hooks;
+pub mod identities;
+pub mod keys;
+pub mod ledgers;
+pub mod metadata;
+pub mod monitors;
+pub mod reconciliation;
+pub mod search;
+pub mod transactions;
+
+use actix_web::web;
+
+/// The first parts of the face's paths.
+const FIRST_PARTS: [&str; 17] = [
+    "ledgers",
+    "balances",
+    "balances-snapshots",
+    "transactions",
+    "refund-transaction",
+    "identities",
+    "balance-monitors",
+    "search",
+    "multi-search",
+    "reconciliation",
+    "hooks",
+    "api-keys",
+    "accounts",
+    "metadata",
+    "mocked-account",
+    "backup",
+    "health",
+];
+
+/// Whether the path is one of this face's, so that its errors have this face's form.
+#[must_use]
+pub fn is_its_path(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    first.is_some_and(|first| FIRST_PARTS.contains(&first) || path.ends_with("/metadata"))
+}
+
+/// Adds the face's routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(transactions::routes)
+        .configure(filter::routes)
+        .configure(history::routes)
+        .configure(balances::routes)
+        .configure(ledgers::routes)
+        .configure(identities::routes)
+        .configure(monitors::routes)
+        .configure(search::routes)
+        .configure(reconciliation::routes)
+        .configure(hooks::routes)
+        .configure(keys::routes)
+        .configure(metadata::routes);
+}
+
+/// The face's parts of the OpenAPI document.
+#[must_use]
+pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
+    vec![
+        transactions::document(),
+        filter::document(),
+        history::document(),
+        balances::document(),
+        ledgers::document(),
+        identities::document(),
+        monitors::document(),
+        search::document(),
+        reconciliation::document(),
+        hooks::document(),
+        keys::document(),
+        metadata::document(),
+    ]
+}
