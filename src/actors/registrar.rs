@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use dashmap::{DashMap, DashSet};
@@ -19,7 +19,7 @@ use crate::{
     domain::{
         decision,
         documents::Shelf,
-        identity::{Identity, IdentityStatus},
+        identity::{Contact, Identity, IdentityStatus},
         ids::ActorId,
         policy::{metadata::MetadataError, origin},
         registry::{ApiKey, NO_METADATA, Origin, Registry, RegistryEvent, Scopes},
@@ -63,6 +63,7 @@ pub struct Registrar {
     live: DashMap<String, Arc<LiveKey>>,
     /// The URNs of holders who may not act.
     disabled: DashSet<Box<str>>,
+    has_phone: AtomicBool,
 }
 
 /// What protects a request for a change.
@@ -136,6 +137,7 @@ impl Registrar {
             principals,
             live: DashMap::new(),
             disabled: DashSet::new(),
+            has_phone: AtomicBool::new(false),
         };
         for identity in registrar.state.lock().0.identities.iter() {
             registrar.heed(identity);
@@ -228,6 +230,15 @@ impl Registrar {
             IdentityStatus::Active => self.disabled.remove(urn.as_str()).is_some(),
             IdentityStatus::Disabled => self.disabled.insert(urn.into()),
         };
+        if !self.has_phone() && matches!(identity.contact(), Some(Contact::Phone(_))) {
+            self.has_phone.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether any holder ever had a telephone: until then nobody is told anything by it.
+    #[must_use]
+    pub fn has_phone(&self) -> bool {
+        self.has_phone.load(Ordering::SeqCst)
     }
 
     /// Whether that is a holder who may not act.

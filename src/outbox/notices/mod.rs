@@ -104,6 +104,7 @@ struct Teller {
 
 impl Teller {
     fn follow(&mut self, at: &mut u64) -> Result<(), EngineError> {
+        self.wait_for_a_phone(at);
         let journal = self.engine.shared.journal.clone();
         // A log that was put back from a copy may end before the position.
         *at = (*at).min(self.engine.durability.durable());
@@ -136,6 +137,24 @@ impl Teller {
         }
     }
 
+    /// Passes over what nobody could be told of, without reading it. A holder gets a telephone before the
+    /// purchases that it is told of, so none of those is passed over.
+    fn wait_for_a_phone(&self, at: &mut u64) {
+        let mut has_waited = false;
+        loop {
+            let durable = self.engine.durability.durable();
+            if self.engine.registrar.has_phone() {
+                break;
+            }
+            *at = durable;
+            has_waited = true;
+            thread::sleep(REST);
+        }
+        if has_waited {
+            self.write_position(*at);
+        }
+    }
+
     fn tell_of(&mut self, record: &Record) -> Result<bool, EngineError> {
         let entry = wire::decode_entry(&record.payload)?;
         let Body::Group(events) = &entry.body else {
@@ -145,21 +164,18 @@ impl Teller {
         if entry.time.plus_seconds(NEWS_S) < now {
             return Ok(false);
         }
-        // The same that is told as `purchase`, and nothing else, is told.
-        let told = super::event::events_of(record.lsn.get(), &entry, &Lookup::new(&self.engine));
-        let is_purchase = told
-            .iter()
-            .any(|event| event.event == super::event::words::PURCHASE);
-        let approved = events
-            .iter()
-            .find_map(Event::approved)
-            .filter(|_| is_purchase);
-        let Some(approved) = approved else {
+        let Some(approved) = events.iter().find_map(Event::approved) else {
             return Ok(false);
         };
         let Some(notice) = self.notice(approved)? else {
             return Ok(false);
         };
+        // The same that is told as `purchase`, and nothing else, is told.
+        let told = super::event::events_of(record.lsn.get(), &entry, &Lookup::new(&self.engine));
+        let mut words = told.iter().map(|event| event.event.as_str());
+        if !words.any(|word| word == super::event::words::PURCHASE) {
+            return Ok(false);
+        }
         self.send(&notice);
         Ok(true)
     }
