@@ -322,3 +322,17 @@ pub struct Books {
     /// The others: where the last record of each stands in the log.
     pub closed: BTreeMap<TransactionId, u64>,
 }
+
+impl Books {
+    /// How many transactions it knows, its own and of groups that came in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len().saturating_add(self.closed.len())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
