@@ -16,7 +16,7 @@ use crate::{
         ids::{ActorId, TransferId},
         outcome::Rejection,
     },
-    wire::KeyLife,
+    wire::{Key, KeyLife},
 };
 
 /// Where a transfer's money ended.
@@ -47,7 +47,7 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
             hosted.group.outgoing.contains_key(&id)
         })
         .await?;
-    let key = key_of("", "transit", &id.to_string());
+    let key = key(id);
     if !is_on_its_way {
         // What arrived has a record under its key; what came back never had.
         return Ok(match engine.shared.keys.get(key) {
@@ -79,6 +79,12 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
         }
         Err(error) => Err(error),
     }
+}
+
+/// The permanent key of the record by which a transfer arrives.
+#[must_use]
+pub fn key(id: TransferId) -> Key {
+    key_of("", "transit", &id.to_string())
 }
 
 /// The right to act on a transfer, given back when dropped. A delivery dropped in the middle leaves its

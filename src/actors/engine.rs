@@ -24,11 +24,12 @@ use crate::{
     domain::{
         account::Account,
         apply::settle_own_lsn,
+        books::{self, Transaction},
         command::{Command, Context},
         event::{Event, StepKind, Stepped},
         group::Group,
         hold::{Authorization, State},
-        ids::{ActorId, AuthorizationId, TransferId},
+        ids::{ActorId, AuthorizationId, TransactionId, TransferId},
         outcome::Rejection,
         policy::Terms,
         registry::{Registry, RegistryEvent},
@@ -388,7 +389,13 @@ impl Engine {
                 Ok(Some(answer))
             }
             Refusal::Recall { lsn } => {
-                request.recalled = Some(Box::new(self.recall(lsn)?));
+                if let Command::Books(command) = &mut request.command {
+                    if let Some((id, _)) = command.recalls() {
+                        command.bring(self.recall_transaction(lsn, id).await?);
+                    }
+                } else {
+                    request.recalled = Some(Box::new(self.recall(lsn)?));
+                }
                 Ok(None)
             }
         }
@@ -511,6 +518,24 @@ impl Engine {
         })
     }
 
+    /// The transaction of the books as it stood after the record at `lsn`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if it cannot be read, or is not in that record.
+    pub async fn recall_transaction(
+        &self,
+        lsn: u64,
+        id: TransactionId,
+    ) -> Result<Transaction, EngineError> {
+        self.durability.wait(lsn).await?;
+        let entry = self.entry(lsn)?;
+        let Body::Group(events) = entry.body else {
+            return Err(Rejection::TransactionNotFound.into());
+        };
+        transaction_in(&events, id, lsn).ok_or_else(|| Rejection::TransactionNotFound.into())
+    }
+
     /// Looks at a group and answers when what was seen is on disk.
     ///
     /// # Errors
@@ -583,6 +608,17 @@ fn is_same(request: &Request, answer: &Answer) -> bool {
         | Command::Simulate(_)
         | Command::Books(_) => answer.fingerprint == request.fingerprint,
     }
+}
+
+/// The transaction of that id as a record's events leave it behind.
+#[must_use]
+pub fn transaction_in(events: &[Event], id: TransactionId, lsn: u64) -> Option<Transaction> {
+    let left = events.iter().rev().filter_map(Event::booked);
+    let mut left = left.flat_map(|booked| [booked.child.as_ref(), Some(&booked.transaction)]);
+    let left = left.find_map(|known| known.filter(|known| known.id == id))?;
+    let mut transaction = (**left).clone();
+    books::settle_own_lsn(&mut transaction, lsn);
+    Some(transaction)
 }
 
 /// The authorization that a record's events leave behind, as the state or a reader knows it.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         apply::{self, Stamp},
+        books::BooksCommand,
         command::{Command, Context, Simulation, TRANSFERS_MAX},
         event::Event,
         group::Group,
@@ -139,8 +140,8 @@ pub enum Refusal {
     /// Another request under the same key is being decided at this moment.
     #[error("another request with this key is in progress")]
     Contested,
-    /// The authorization is closed: it must be fetched from the log first.
-    #[error("the authorization must be recalled")]
+    /// The authorization or transaction is closed: it must be fetched from the log first.
+    #[error("what it is about must be recalled")]
     Recall {
         /// Where its last record stands.
         lsn: u64,
@@ -372,16 +373,24 @@ impl Hosted {
             | Command::Conclude(..)
             | Command::Expire(_)
             | Command::Absorb(_)
-            | Command::Books(_)
             | Command::Simulate(Simulation::OpenHeld(_) | Simulation::EndCreation { .. }) => {
                 return None;
             }
+            Command::Books(command) => return self.needs_transaction(command),
         };
         let lsn = self.group.closed.get(&step.authorization)?;
         let is_current = request
             .recalled
             .as_ref()
             .is_some_and(|recalled| recalled.last_lsn == *lsn);
+        (!is_current).then_some(*lsn)
+    }
+
+    /// The same of a transaction of the books.
+    fn needs_transaction(&self, command: &BooksCommand) -> Option<u64> {
+        let (id, recalled) = command.recalls()?;
+        let lsn = self.group.books.as_ref()?.closed.get(&id)?;
+        let is_current = recalled.is_some_and(|recalled| recalled.last_lsn == *lsn);
         (!is_current).then_some(*lsn)
     }
 

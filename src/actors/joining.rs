@@ -12,6 +12,7 @@ use super::{
 };
 use crate::domain::{
     account::Account,
+    books::Books,
     command::Command,
     group::ACCOUNTS_MAX,
     ids::ActorId,
@@ -171,7 +172,8 @@ impl Engine {
                 accounts: group.accounts.len(),
                 history: (group.closed.len())
                     .saturating_add(group.open.len())
-                    .saturating_add(group.received.len()),
+                    .saturating_add(group.received.len())
+                    .saturating_add(group.books.as_deref().map_or(0, Books::len)),
             }
         };
         self.read(Target::Actor(actor), None, look).await

@@ -5,6 +5,7 @@ mod books;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    command::Purpose,
     event::{Approved, Event, Movement, StepKind, Stepped},
     funds::{self, LedgerAccount},
     group::{Absorption, Branch, Group},
@@ -72,8 +73,12 @@ fn apply_one(group: &mut Group, event: &Event, stamp: Stamp) {
         }
         Event::TransferReceived(transfer, movement) => {
             move_money(group, movement);
-            let twice = group.received.insert(transfer.id, stamp.lsn);
-            assert!(twice.is_none(), "Invariant: a transfer arrives once");
+            // The courier's permanent key keeps a booking from arriving twice, and a balance may be
+            // paid without end.
+            if transfer.purpose != Purpose::Booking {
+                let twice = group.received.insert(transfer.id, stamp.lsn);
+                assert!(twice.is_none(), "Invariant: a transfer arrives once");
+            }
         }
         Event::TransferSettled(id) => {
             let known = group.outgoing.remove(id);
@@ -131,6 +136,12 @@ fn absorb(group: &mut Group, absorption: &Absorption, stamp: Stamp) {
     join(&mut group.closed, &other.closed);
     join(&mut group.outgoing, &other.outgoing);
     join(&mut group.received, &other.received);
+    if let Some(others) = &other.books {
+        // Its numbers end with it: an id names who gave it.
+        let own = group.books.get_or_insert_default();
+        join(&mut own.open, &others.open);
+        join(&mut own.closed, &others.closed);
+    }
     // The order of coming is the order of the log: what came into the other came before it did.
     group.branches.extend(&other.branches);
     group.branches.sort_by_key(|branch| branch.joined);

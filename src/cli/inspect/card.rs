@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         account::{Account, Medium},
+        books::{Books, Kind},
         group::Group,
     },
     journal::Lsn,
@@ -106,9 +107,47 @@ pub(super) fn group_view(group: &Group) -> Value {
             "open": group.open.len(),
             "closed": group.closed.len(),
         },
+        "transactions": group.books.as_deref().map(books_view),
         "transfers_in_transit": in_transit.collect::<Vec<_>>(),
         "transfers_received": group.received.len(),
     })
+}
+
+/// The ledger's transactions of a group: those that are open in full.
+fn books_view(books: &Books) -> Value {
+    let open = books.open.values().map(|open| {
+        let transaction = &open.transaction;
+        json!({
+            "transaction_id": transaction.id.to_string(),
+            "parent_transaction": transaction.parent.map(|id| id.to_string()),
+            "kind": kind_word(transaction.kind),
+            "status": transaction.state.word(),
+            "asset": transaction.asset.to_string(),
+            "amount": transaction.amount.to_string(),
+            "held": transaction.held().to_string(),
+            "source": &*transaction.source.name,
+            "destination": &*transaction.destination.name,
+            "reference": transaction.terms.reference,
+            "lsn": open.last_lsn,
+        })
+    });
+    json!({
+        "total": books.taken,
+        "open": open.collect::<Vec<_>>(),
+        "closed": books.closed.len(),
+    })
+}
+
+const fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Single => "single",
+        Kind::SplitHead => "split",
+        Kind::BulkHead => "bulk",
+        Kind::Part => "part",
+        Kind::Commit => "commit",
+        Kind::Void => "void",
+        Kind::Refund => "refund",
+    }
 }
 
 const fn left(title: &'static str) -> (&'static str, Align) {
@@ -145,11 +184,38 @@ fn print(found: &Found, out: &mut Out) -> Result<(), CliError> {
         group.outgoing.len(),
         group.received.len()
     )?;
+    if let Some(books) = group.books.as_deref() {
+        print_books(books, out)?;
+    }
     for transfer in group.outgoing.values() {
         writeln!(
             out,
             "{} in transit: {} {} to {}",
             transfer.id, transfer.amount, transfer.asset, transfer.destination_urn
+        )?;
+    }
+    Ok(())
+}
+
+fn print_books(books: &Books, out: &mut Out) -> Result<(), CliError> {
+    let (open, closed) = (books.open.len(), books.closed.len());
+    writeln!(
+        out,
+        "{} transactions: {open} open, {closed} closed",
+        books.taken
+    )?;
+    for open in books.open.values() {
+        let transaction = &open.transaction;
+        writeln!(
+            out,
+            "{} {}: {} {} from {} to {}, {} of it held",
+            transaction.id,
+            transaction.state.word(),
+            transaction.amount,
+            transaction.asset,
+            transaction.source.name,
+            transaction.destination.name,
+            transaction.held()
         )?;
     }
     Ok(())

@@ -9,14 +9,17 @@
 //! records the one decision for all of them; nothing is decided until that record, and everything by it.
 
 mod face;
+mod merge;
+mod precision;
 mod take;
 mod transaction;
 
 pub use face::{Allocation, BalanceFace, PatchBalance, SetFace};
+pub use merge::{METADATA_BYTES_MAX, merge, merge_into};
 pub use take::{
     BooksCommand, DueKind, NewTransaction, OnShort, ParentOf, Step, StepOn, TAKE_MAX, Take,
 };
 pub use transaction::{
     Booked, Books, Kind, Marks, OpenTransaction, Overdraft, Precision, Reason, Side, State,
-    StepKind, Terms, Transaction,
+    StepKind, Terms, Transaction, settle_own_lsn,
 };

@@ -16,17 +16,22 @@ use crate::domain::{
 pub enum BooksCommand {
     /// Take transactions whose sources live here, all in one record.
     Take(Take),
-    /// A head of this group is decided: it and all of its parts that are reserved here follow. Its record
-    /// is the decision; the request carries the head's key, so that there is one.
+    /// A head of this group is decided: it and the first [`TAKE_MAX`] of its parts that are reserved here
+    /// follow; the others by [`BooksCommand::Follow`]. Its record is the decision; the request carries the
+    /// head's key, so that there is one.
     Decide {
         /// Which.
         head: TransactionId,
         /// Whether its parts are done; else they are let go.
         is_done: bool,
-        /// All of its parts, here and elsewhere.
+        /// All of its direct parts, here and elsewhere.
         parts: Vec<TransactionId>,
+        /// The heads of splits among its parts, each with all of its own parts, here and elsewhere. One that
+        /// is not named keeps the parts it has.
+        below: Vec<(TransactionId, Vec<TransactionId>)>,
     },
-    /// A head of another group was decided: its parts that are reserved here follow.
+    /// A head was decided: the first [`TAKE_MAX`] of its parts that are still reserved here follow. To be
+    /// asked again until nothing is due.
     Follow {
         /// Which.
         head: TransactionId,
@@ -79,7 +84,8 @@ pub enum DueKind {
 pub struct Take {
     /// Those.
     pub new: Vec<NewTransaction>,
-    /// Whether they wait, reserved, for the decision on their head: the first of them, or an earlier one.
+    /// Whether they wait, reserved, for the decision on their head: the first of them, or an earlier one
+    /// (see [`ParentOf`]).
     pub waits: bool,
     /// What happens if there is too little money for one.
     pub on_short: OnShort,
@@ -127,8 +133,15 @@ pub enum ParentOf {
     None,
     /// An earlier one of the same record, by its place.
     Earlier(usize),
-    /// One that exists.
+    /// One that exists. If it is none of this group's, it is also the head that decides.
     Known(TransactionId),
+    /// One that exists, a part of the head that decides: a split within a bulk.
+    Below {
+        /// What it is a part of.
+        parent: TransactionId,
+        /// The head that decides.
+        head: TransactionId,
+    },
 }
 
 /// A step on what is inflight.
@@ -154,14 +167,44 @@ pub enum Step {
 }
 
 impl BooksCommand {
+    /// The transaction it is about, if that may be one which the state no longer holds, and what the request
+    /// brings along of it.
+    #[must_use]
+    pub fn recalls(&self) -> Option<(TransactionId, Option<&Transaction>)> {
+        match self {
+            Self::Step(on) => Some((on.id, on.recalled.as_deref())),
+            Self::NoteRefund { id, recalled, .. } | Self::Note { id, recalled, .. } => {
+                Some((*id, recalled.as_deref()))
+            }
+            Self::Take(_)
+            | Self::Decide { .. }
+            | Self::Follow { .. }
+            | Self::Due(..)
+            | Self::Patch(_) => None,
+        }
+    }
+
+    /// Brings the transaction along, as it is now.
+    pub fn bring(&mut self, transaction: Transaction) {
+        match self {
+            Self::Step(on) => on.recalled = Some(Box::new(transaction)),
+            Self::NoteRefund { recalled, .. } | Self::Note { recalled, .. } => {
+                *recalled = Some(Box::new(transaction));
+            }
+            Self::Take(_)
+            | Self::Decide { .. }
+            | Self::Follow { .. }
+            | Self::Due(..)
+            | Self::Patch(_) => {}
+        }
+    }
+
     /// How many transfers it may send at the most.
     #[must_use]
     pub fn transfers_max(&self) -> u64 {
         let count = match self {
             Self::Take(take) => take.new.len(),
-            Self::Decide { parts, .. } => parts.len(),
-            // As many as one record takes in.
-            Self::Follow { .. } => TAKE_MAX,
+            Self::Decide { .. } | Self::Follow { .. } => TAKE_MAX,
             Self::Step(_) | Self::Due(..) => 1,
             Self::NoteRefund { .. } | Self::Note { .. } | Self::Patch(_) => 0,
         };

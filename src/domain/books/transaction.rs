@@ -227,6 +227,33 @@ impl Transaction {
     }
 }
 
+impl Transaction {
+    /// What it was asked to be at once: held, or done.
+    #[must_use]
+    pub const fn asked(&self) -> State {
+        if self.terms.marks.inflight {
+            State::Inflight
+        } else {
+            State::Applied
+        }
+    }
+
+    /// What it holds of its source's money.
+    #[must_use]
+    pub fn held(&self) -> Amount {
+        let holds = matches!(self.state, State::Reserved | State::Inflight) && !self.is_head();
+        if holds { self.left() } else { Amount::ZERO }
+    }
+}
+
+/// Fills in what a transaction can know only once its record has a place.
+pub const fn settle_own_lsn(transaction: &mut Transaction, lsn: u64) {
+    if transaction.first_lsn == 0 {
+        transaction.first_lsn = lsn;
+    }
+    transaction.last_lsn = lsn;
+}
+
 /// What made the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepKind {
@@ -274,6 +301,17 @@ pub struct OpenTransaction {
     pub last_lsn: u64,
 }
 
+impl OpenTransaction {
+    /// The transaction with its places filled in, to be changed by a step.
+    #[must_use]
+    pub fn current(&self) -> Transaction {
+        let mut transaction = (*self.transaction).clone();
+        transaction.first_lsn = self.first_lsn;
+        transaction.last_lsn = self.last_lsn;
+        transaction
+    }
+}
+
 /// What a group keeps of the transactions it has decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
@@ -283,4 +321,18 @@ pub struct Books {
     pub open: BTreeMap<TransactionId, OpenTransaction>,
     /// The others: where the last record of each stands in the log.
     pub closed: BTreeMap<TransactionId, u64>,
+}
+
+impl Books {
+    /// How many transactions it knows, its own and of groups that came in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len().saturating_add(self.closed.len())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

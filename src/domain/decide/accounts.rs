@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::card_file;
 use crate::domain::{
-    account::{Account, Status},
+    account::{Account, Medium, Status},
     card::CardChange,
     command::{ChangeAccount, Context, LinkAccount, OpenAccount, PatchAccount},
     event::Event,
@@ -61,7 +61,12 @@ fn begun(group: &Group, open: &OpenAccount, context: &Context<'_>) -> Result<Acc
     if group.accounts.len() >= ACCOUNTS_MAX {
         return Err(Rejection::TooManyAccounts(ACCOUNTS_MAX));
     }
-    check_links(group, (open.no, &open.holder_urn), &open.policy, &[])?;
+    // What a ledger balance's metadata says steers nothing.
+    let policy = match open.medium {
+        Medium::Balance(_) => Policy::default(),
+        Medium::Card { .. } | Medium::Virtual => open.policy.clone(),
+    };
+    check_links(group, (open.no, &open.holder_urn), &policy, &[])?;
     Ok(Account {
         no: open.no,
         medium: open.medium.clone(),
@@ -71,7 +76,7 @@ fn begun(group: &Group, open: &OpenAccount, context: &Context<'_>) -> Result<Acc
         status_reason: None,
         webhook_url: open.webhook_url.clone(),
         metadata: open.metadata.clone(),
-        policy: open.policy.clone(),
+        policy,
         usage: None,
         card: open.card.clone(),
         created_at: context.now,
@@ -110,7 +115,9 @@ pub(super) fn change(
         let own = (account.no, account.holder_urn.as_str());
         check_links(group, own, policy, &known.policy.linked())?;
         account.metadata.clone_from(metadata);
-        account.policy.clone_from(policy);
+        if !matches!(account.medium, Medium::Balance(_)) {
+            account.policy.clone_from(policy);
+        }
     }
     if let Some(webhook_url) = &change.webhook_url {
         account.webhook_url.clone_from(webhook_url);
@@ -202,7 +209,12 @@ fn may_leave(group: &Group, account: &Account) -> Result<(), Rejection> {
         let mut legs = open.authorization.legs.iter();
         legs.any(|leg| leg.account == account.no && !leg.held().is_zero())
     });
-    if holds {
+    let books = group.books.as_deref();
+    let mut booked = books.into_iter().flat_map(|books| books.open.values());
+    let is_booked = booked.any(|open| {
+        open.transaction.source.account == account.no && !open.transaction.held().is_zero()
+    });
+    if holds || is_booked {
         return Err(Rejection::CannotLink(HAS_HOLDS));
     }
     let is_other = |other: &&Account| other.no != account.no && other.status != Status::Deleted;
@@ -217,8 +229,8 @@ fn may_leave(group: &Group, account: &Account) -> Result<(), Rejection> {
     }
 }
 
-const HAS_HOLDS: &str = "ledger_account_id: purchases of this account hold money; it can be changed \
-                         when they are captured or reversed";
+const HAS_HOLDS: &str = "ledger_account_id: purchases or transactions of this account hold money; \
+                         it can be changed when they are over";
 const HAS_MONEY: &str = "ledger_account_id: this account is the only one in front of money with a past, \
                          which nobody could reach any more; open another account with that \
                          ledger_account_id instead";

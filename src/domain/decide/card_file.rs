@@ -15,7 +15,7 @@ pub(super) fn change(
     change: &CardChange,
     now: Timestamp,
 ) -> Result<(), Rejection> {
-    if account.medium == Medium::Virtual {
+    if !matches!(account.medium, Medium::Card { .. }) {
         return Err(Rejection::NotACard);
     }
     require_standing(account.status, change)?;

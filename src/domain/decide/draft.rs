@@ -80,6 +80,35 @@ impl<'a> Draft<'a> {
         ledger.map_or(Amount::ZERO, |ledger| ledger.balance(asset).available())
     }
 
+    /// What `no` has to spend of `asset` after the postings so far, below zero if it owes.
+    pub(super) fn current(&self, no: LedgerNo, asset: Asset) -> i128 {
+        let drafted = self.ledgers.iter().find(|ledger| ledger.no == no);
+        let ledger = drafted.or_else(|| self.group.ledger(no));
+        ledger.map_or(0, |ledger| ledger.balance(asset).current)
+    }
+
+    /// The postings since the last cut and what they lead to, as a movement of its own; what is posted
+    /// from now on goes on from there.
+    pub(super) fn cut(&mut self) -> Movement {
+        let postings = std::mem::take(&mut self.postings);
+        let touched = postings
+            .iter()
+            .flat_map(|posting| [posting.source.ledger(), posting.destination.ledger()])
+            .flatten();
+        let mut after: Vec<LedgerAfter> = Vec::new();
+        for no in touched {
+            let is_there = after.iter().any(|known| known.ledger == no);
+            let ledger = self.ledgers.iter().find(|ledger| ledger.no == no);
+            if let (false, Some(ledger)) = (is_there, ledger) {
+                after.push(LedgerAfter {
+                    ledger: no,
+                    balances: ledger.balances.clone(),
+                });
+            }
+        }
+        Movement { postings, after }
+    }
+
     pub(super) fn finish(self) -> Movement {
         let after = |ledger: LedgerAccount| LedgerAfter {
             ledger: ledger.no,

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::domain::{
-    account::Account,
+    account::{Account, Medium},
     command::MoveMoney,
     event::Event,
     group::Group,
@@ -14,6 +14,7 @@ use crate::domain::{
 
 pub(super) fn deposit(group: &Group, deposit: &MoveMoney) -> Result<Event, Rejection> {
     let account = open_account(group, deposit.account)?;
+    require_counted(account, deposit.asset)?;
     let mut draft = Draft::new(group);
     let place = Place::Spendable(account.ledger);
     draft.post(
@@ -27,6 +28,7 @@ pub(super) fn deposit(group: &Group, deposit: &MoveMoney) -> Result<Event, Rejec
 
 pub(super) fn withdraw(group: &Group, withdrawal: &MoveMoney) -> Result<Event, Rejection> {
     let account = open_account(group, withdrawal.account)?;
+    require_counted(account, withdrawal.asset)?;
     let mut draft = Draft::new(group);
     require(&draft, account, withdrawal.asset, withdrawal.amount)?;
     let place = Place::Spendable(account.ledger);
@@ -48,6 +50,16 @@ pub(super) fn open_account(group: &Group, no: AccountNo) -> Result<&Account, Rej
         });
     }
     Ok(account)
+}
+
+/// Refuses a ledger balance that counts another thing.
+pub(super) fn require_counted(account: &Account, asset: Asset) -> Result<(), Rejection> {
+    match &account.medium {
+        Medium::Balance(face) if face.asset != asset => Err(Rejection::OtherAsset {
+            expected: face.asset,
+        }),
+        Medium::Balance(_) | Medium::Card { .. } | Medium::Virtual => Ok(()),
+    }
 }
 
 pub(super) fn require(

@@ -2,7 +2,7 @@
 
 use super::{
     draft::Draft,
-    money::{open_account, require},
+    money::{open_account, require, require_counted},
 };
 use crate::domain::{
     account::{Account, Status},
@@ -20,11 +20,13 @@ pub(super) fn send(group: &Group, send: &SendTransfer) -> Result<Event, Rejectio
         return Err(Rejection::TransferKnown);
     }
     let source = open_account(group, transfer.source)?;
+    require_counted(source, transfer.asset)?;
     let mut draft = Draft::new(group);
     require(&draft, source, transfer.asset, transfer.amount)?;
     let from = Place::Spendable(source.ledger);
     if send.is_within {
         let destination = open_account(group, transfer.destination)?;
+        require_counted(destination, transfer.asset)?;
         if destination.ledger == source.ledger {
             return Err(Rejection::SameMoney);
         }
@@ -51,6 +53,8 @@ pub(super) fn send(group: &Group, send: &SendTransfer) -> Result<Event, Rejectio
 /// of the first, which the caller finds under the transfer's key. A caller that does not look is
 /// told [`Rejection::TransferKnown`]: the money has arrived, and must not be returned.
 pub(super) fn receive(group: &Group, transfer: &Transfer) -> Result<Event, Rejection> {
+    // The courier's permanent key is enough for a booking: a balance that money comes to all day is not to
+    // remember each arrival.
     if group.received.contains_key(&transfer.id) {
         return Err(Rejection::TransferKnown);
     }
@@ -61,6 +65,7 @@ pub(super) fn receive(group: &Group, transfer: &Transfer) -> Result<Event, Rejec
             standing_account(group, transfer.destination)?
         }
     };
+    require_counted(account, transfer.asset)?;
     let mut draft = Draft::new(group);
     let there = Place::Spendable(account.ledger);
     let transit = Place::House(House::Transit);

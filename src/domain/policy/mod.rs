@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use self::{cashback::Programme, controls::Controls, fees::FeeTerm, metadata::MetadataError};
 use super::{
-    account::{Account, Status},
+    account::{Account, Medium, Status},
     ids::AccountNo,
     merchant::Mcc,
     money::{Asset, Currency, Decimal},
@@ -120,6 +120,9 @@ pub struct Link {
 }
 
 impl Link {
+    /// The key that puts an account in front of other money.
+    pub const LEDGER_KEY: &'static str = "ledger_account_id";
+
     /// Says whether `account` may be drawn on by a card of `holder_urn`.
     ///
     /// # Errors
@@ -135,10 +138,19 @@ impl Link {
         if account.status == Status::Deleted || *account.urn() != *self.urn {
             return refused("must be an account that exists");
         }
-        if account.holder_urn != holder_urn {
+        if account.holder_urn != holder_urn && !self.is_balance(account, holder_urn) {
             return refused("must be an account of the same holder");
         }
         Ok(())
+    }
+
+    /// Whether it puts an account in front of a ledger balance of the holder's origin: balances are the
+    /// origin's own. Whether the caller may say so is its face's to know.
+    fn is_balance(&self, account: &Account, holder_urn: &str) -> bool {
+        let origin = holder_urn.split(':').nth(2).unwrap_or_default();
+        self.key == Self::LEDGER_KEY
+            && matches!(account.medium, Medium::Balance(_))
+            && account.origin() == origin
     }
 }
 
@@ -185,10 +197,19 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What the house knows of `asset`.
+    /// What the house knows of `asset`: what its configuration says; and a bare code of ISO 4217 is that
+    /// currency itself.
     #[must_use]
-    pub fn asset(&self, asset: Asset) -> Option<&AssetTerm> {
-        self.assets.iter().find(|term| term.asset == asset)
+    pub fn asset(&self, asset: Asset) -> Option<AssetTerm> {
+        if !asset.is_bare() {
+            return self.assets.iter().find(|term| term.asset == asset).copied();
+        }
+        let currency: Option<Currency> = asset.symbol().parse().ok();
+        let currency = currency.filter(|currency| currency.digits() == asset.decimals());
+        currency.map(|currency| AssetTerm {
+            asset,
+            pegged: Some(currency),
+        })
     }
 
     /// How long a hold for this category lasts, in seconds.

@@ -3,13 +3,13 @@
 //! Source: Bloque docs, Spending Controls; DESIGN.md, How a purchase is priced.
 
 use super::{
-    Policy, Rules, Terms,
+    Rules, Terms,
     fees::{self, FeeTerm},
     price::{Price, usd_of},
     purse::{Purse, fill, spendable},
 };
 use crate::domain::{
-    account::Account,
+    account::{Account, Medium},
     command::{Authorize, Context},
     explanation::{Candidate, Source, Verdict},
     group::Group,
@@ -65,7 +65,8 @@ pub struct Search<'a> {
 }
 
 /// The assets of a card, in the order in which they are tried; none comes twice.
-fn assets(policy: &Policy, terms: &Terms, currency: Currency) -> Vec<Asset> {
+fn assets((group, account): (&Group, &Account), terms: &Terms, currency: Currency) -> Vec<Asset> {
+    let policy = &account.policy;
     let mapped = policy
         .currency_assets
         .iter()
@@ -73,7 +74,8 @@ fn assets(policy: &Policy, terms: &Terms, currency: Currency) -> Vec<Asset> {
     let mapped = mapped
         .map(|(_, assets)| assets.as_slice())
         .unwrap_or_default();
-    let default = policy.default_asset.unwrap_or(terms.default_asset);
+    let default = policy.default_asset.or_else(|| counted(group, account));
+    let default = default.unwrap_or(terms.default_asset);
     let tried = mapped
         .iter()
         .copied()
@@ -86,6 +88,14 @@ fn assets(policy: &Policy, terms: &Terms, currency: Currency) -> Vec<Asset> {
         }
     }
     assets
+}
+
+/// What the ledger balance counts in front of whose money the account stands, if it does.
+fn counted(group: &Group, account: &Account) -> Option<Asset> {
+    group.accounts.iter().find_map(|other| match &other.medium {
+        Medium::Balance(face) if other.ledger == account.ledger => Some(face.asset),
+        Medium::Balance(_) | Medium::Card { .. } | Medium::Virtual => None,
+    })
 }
 
 impl<'a> Search<'a> {
@@ -162,7 +172,8 @@ impl<'a> Search<'a> {
     /// [`MoneyError::OutOfRange`]; a card that cannot pay is `Ok(Err(…))`.
     pub fn find(&mut self) -> Result<Result<Route, NoRoute>, MoneyError> {
         let local = self.request.local;
-        let assets = assets(&self.account.policy, self.context.terms, local.currency);
+        let card = (self.group, self.account);
+        let assets = assets(card, self.context.terms, local.currency);
         let mut partial: Vec<(Price<'_>, Vec<Purse>, usize)> = Vec::new();
         let (mut has_rate, mut is_dear) = (false, false);
         for asset in assets {
@@ -210,7 +221,8 @@ impl<'a> Search<'a> {
     /// [`MoneyError::OutOfRange`]; a currency that no asset of the house can pay in is `Ok(None)`.
     pub fn force(&mut self) -> Result<Option<Route>, MoneyError> {
         let local = self.request.local;
-        let own = assets(&self.account.policy, self.context.terms, local.currency);
+        let card = (self.group, self.account);
+        let own = assets(card, self.context.terms, local.currency);
         let mut first = None;
         for asset in own {
             let Some(price) = self.price(asset, local, &[])? else {

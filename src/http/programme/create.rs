@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{
     super::{
         App,
+        access::may_see,
         body::Body,
         operator::simulate::cards::{self, Creation},
         problem::Problem,
@@ -22,7 +23,7 @@ use super::{
     },
     compliance,
     input::{AccountRequest, check_input, holder_of},
-    list::{behind, look},
+    list::{behind, look_across},
     problem::ErrorView,
     request::{self, Reply, Write, answer, record_id},
     view::AccountView,
@@ -37,6 +38,7 @@ use crate::{
         ids::{AccountNo, ActorId, LedgerNo},
         outcome::Rejection,
         policy::metadata,
+        uuids::BalanceId,
     },
 };
 
@@ -276,17 +278,20 @@ pub(super) fn account_in(event: &Event) -> Option<&Account> {
     }
 }
 
-/// The ledger account of that name.
+/// The ledger account of that name: its own, or that of a balance on it.
 ///
 /// # Errors
 ///
 /// 404.
 pub(super) fn shared_ledger(text: &str) -> Result<LedgerNo, Problem> {
+    let balance = || text.parse().map(|balance: BalanceId| balance.ledger);
     text.parse()
+        .or_else(|_| balance())
         .map_err(|_| no_ledger(Rejection::LedgerNotFound))
 }
 
-/// Money that is another holder's is not shared with a holder's token.
+/// Money that is another holder's is not shared with a holder's token. A ledger balance is the origin's:
+/// a holder may go in front of its money only where an account of the holder's stands already.
 pub(super) async fn require_own_ledger(
     app: &App,
     caller: &Principal,
@@ -300,10 +305,17 @@ pub(super) async fn require_own_ledger(
     if accounts.is_empty() {
         return Err(no_such());
     }
+    let mut has_own = false;
     for (target, no) in accounts {
-        look(app, target, no, caller).await?.ok_or_else(no_such)?;
+        let seen = look_across(app, target, no, &caller.origin).await?;
+        let seen = seen.ok_or_else(no_such)?.account;
+        let is_own = may_see(caller, &seen.holder_urn);
+        if !is_own && !matches!(seen.medium, Medium::Balance(_)) {
+            return Err(no_such());
+        }
+        has_own |= is_own;
     }
-    Ok(())
+    if has_own { Ok(()) } else { Err(no_such()) }
 }
 
 /// A ledger account that is not there, or is another origin's.

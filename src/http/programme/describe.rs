@@ -48,7 +48,6 @@ impl Draft<'_> {
                 found.rest = Rest::Sent(Sent {
                     id: transfer.id,
                     source: transfer.source_actor,
-                    destination: transfer.destination_actor,
                 });
                 found
             }

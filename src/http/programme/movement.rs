@@ -117,8 +117,6 @@ pub struct Sent {
     pub id: TransferId,
     /// Where it left.
     pub source: ActorId,
-    /// Where it went.
-    pub destination: ActorId,
 }
 
 /// An authorization that becomes one line.

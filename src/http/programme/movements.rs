@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     actors::{
-        EngineError, Target,
+        EngineError, Target, courier,
         engine::authorization_in,
         hosted::Hosted,
         indexes::{Order, Owner},
@@ -294,16 +294,10 @@ async fn complete(
 /// arrived or come back for good.
 async fn arrivals(app: &App, found: &mut [Found]) -> Result<(), Problem> {
     for found in found {
-        let Rest::Sent(Sent {
-            id,
-            source,
-            destination,
-        }) = found.rest
-        else {
+        let Rest::Sent(Sent { id, source }) = found.rest else {
             continue;
         };
         let watches = move |hosted: &Hosted| hosted.group.outgoing.contains_key(&id);
-        let received = move |hosted: &Hosted| hosted.group.received.contains_key(&id);
         if app
             .engine
             .read(Target::Actor(source), None, watches)
@@ -311,8 +305,13 @@ async fn arrivals(app: &App, found: &mut [Found]) -> Result<(), Problem> {
         {
             found.view.status = "pending";
         } else {
-            let target = Target::Actor(destination);
-            let has_arrived = app.engine.read(target, None, received).await?;
+            // What arrived has a record under its key; what came back never had.
+            let record = app.engine.shared.keys.get(courier::key(id));
+            if let Some(lsn) = record {
+                let waited = app.engine.durability.wait(lsn).await;
+                waited.map_err(EngineError::from)?;
+            }
+            let has_arrived = record.is_some();
             found.view.status = if has_arrived { "confirmed" } else { "failed" };
         }
     }

@@ -176,7 +176,7 @@ async fn face_of(
     let link = Link {
         account: face.no,
         urn: face.urn().into(),
-        key: "ledger_account_id".to_owned(),
+        key: Link::LEDGER_KEY.to_owned(),
     };
     Ok((ledger, link))
 }

@@ -76,7 +76,7 @@ impl PlainActor {
             if gap != money.hold_gap {
                 money.hold_gap = gap;
                 let what = format!(
-                    "{asset} on {ledger}: {} is pending, open authorizations hold {}",
+                    "{asset} on {ledger}: {} is pending, open authorizations and transactions hold {}",
                     money.balance.pending, money.holds
                 );
                 faults.push((Check::Hold, what));

@@ -6,6 +6,7 @@
 //! several actors is put together at the end: transfers ([`transit`]), keys ([`keys`]) and the trial
 //! balance.
 
+mod books;
 pub mod finding;
 mod holds;
 pub mod keys;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::Check;
+use super::{books, finding::Check};
 use crate::{
     domain::{
         account::Account,
@@ -12,7 +12,7 @@ use crate::{
         funds::Balance,
         group::Absorption,
         hold::Authorization,
-        ids::{ActorId, LedgerNo},
+        ids::{ActorId, LedgerNo, TransactionId},
         money::Asset,
         posting::{House, Place, Posting},
         time::Timestamp,
@@ -26,8 +26,12 @@ pub type Houses = BTreeMap<(Asset, House), i128>;
 /// What each open authorization holds, of all actors: by actor, number and leg. One map for all,
 /// because most actors have one or none.
 pub type Holds = BTreeMap<(ActorId, u32, usize), (LedgerNo, Asset, i128)>;
+/// What each open transaction of the books holds, of all actors; nothing of a head.
+pub type Booked = BTreeMap<TransactionId, (LedgerNo, Asset, i128)>;
 /// What is wrong with a record.
 pub type Faults = Vec<(Check, String)>;
+/// Which money was touched, and what it had to spend before.
+pub(super) type Touched = Vec<(LedgerNo, Asset, i128)>;
 
 /// What one ledger account has of one asset.
 #[derive(Clone, Debug)]
@@ -52,12 +56,14 @@ pub struct PlainActor {
     shift: u64,
     last_time: Timestamp,
     authorizations: u32,
+    pub(super) transactions: u32,
     ledgers: Vec<LedgerNo>,
     /// What each ledger account has.
     pub money: Vec<Money>,
     pub(super) open: usize,
+    pub(super) open_transactions: usize,
     /// Actors whose groups came into this one's: their authorizations go on here.
-    adopted: Vec<ActorId>,
+    pub(super) adopted: Vec<ActorId>,
 }
 
 /// What many actors share while they are added up.
@@ -67,6 +73,8 @@ pub struct Sums {
     pub houses: Houses,
     /// What is held.
     pub holds: Holds,
+    /// What is held of it for transactions of the books.
+    pub booked: Booked,
 }
 
 impl PlainActor {
@@ -82,6 +90,12 @@ impl PlainActor {
         self.open
     }
 
+    /// Of how many transactions of the books something may still become.
+    #[must_use]
+    pub const fn open_transactions(&self) -> usize {
+        self.open_transactions
+    }
+
     /// Takes the next record of the actor.
     pub fn follow(&mut self, lsn: Lsn, entry: &Entry, sums: &mut Sums, faults: &mut Faults) {
         self.follow_head(lsn, entry, faults);
@@ -94,12 +108,18 @@ impl PlainActor {
                 faults.push((Check::Record, "only actor 0 is the registry".into()));
             }
             Body::Group(events) => {
+                // Within a record money that a transaction held may leave by the transfer behind it.
+                let mut touched = Vec::new();
+                let mut floor = Some(0);
                 for event in events {
                     if let Some(absorption) = event.absorption() {
                         self.adopt(lsn, entry.time, absorption, (sums, faults));
                     }
-                    self.follow_event(entry.actor, event, sums, faults);
+                    floor = floor_of(event, floor);
+                    let seen = (&mut touched, floor);
+                    self.follow_event(entry.actor, event, seen, (sums, faults));
                 }
+                self.check_holds(&touched, faults);
             }
         }
     }
@@ -148,8 +168,8 @@ impl PlainActor {
         &mut self,
         actor: ActorId,
         event: &Event,
-        sums: &mut Sums,
-        faults: &mut Faults,
+        (seen, floor): (&mut Touched, Option<i128>),
+        (sums, faults): (&mut Sums, &mut Faults),
     ) {
         if let Event::AccountOpened(account) = event {
             self.open(account);
@@ -178,7 +198,7 @@ impl PlainActor {
                 self.post(posting, &mut sums.houses, &mut touched, faults);
             }
             self.compare(movement, &touched, faults);
-            self.check_overdraft(event, &touched, faults);
+            self.check_overdraft(floor, &touched, faults);
         }
         if let Some(authorization) = authorization_of(event) {
             let numberer = authorization.id.actor;
@@ -190,7 +210,10 @@ impl PlainActor {
                 faults,
             );
         }
-        self.check_holds(&touched, faults);
+        if let Some(booked) = event.booked() {
+            self.file_booked(actor, booked, (&mut sums.booked, &mut touched), faults);
+        }
+        seen.extend(touched);
     }
 
     /// Goes on from what the record says of the group it takes in; that this is what the group's own
@@ -233,6 +256,10 @@ impl PlainActor {
                 faults,
             );
         }
+        for open in group.books.iter().flat_map(|books| books.open.values()) {
+            sums.booked.remove(&open.transaction.id);
+            self.keep(&open.transaction, (&mut sums.booked, &mut touched));
+        }
         self.check_holds(&touched, faults);
     }
 
@@ -247,7 +274,7 @@ impl PlainActor {
         &mut self,
         posting: &Posting,
         houses: &mut Houses,
-        touched: &mut Vec<(LedgerNo, Asset, i128)>,
+        touched: &mut Touched,
         faults: &mut Faults,
     ) {
         let amount = posting.amount.minor();
@@ -368,13 +395,14 @@ impl PlainActor {
 
     fn check_overdraft(
         &mut self,
-        event: &Event,
+        floor: Option<i128>,
         touched: &[(LedgerNo, Asset, i128)],
         faults: &mut Faults,
     ) {
+        let Some(floor) = floor else { return };
         for (ledger, asset, before) in touched {
             let current = self.money(*ledger, *asset).balance.current;
-            if current < 0 && current < *before && !may_overdraw(event) {
+            if current < floor && current < *before {
                 let what = format!(
                     "{asset} on {ledger} goes from {before} to {current} by what could have been \
                      declined"
@@ -401,6 +429,22 @@ pub fn shown(balance: &Balance) -> String {
 fn authorization_of(event: &Event) -> Option<&Authorization> {
     let approved = event.approved().map(|approved| &*approved.authorization);
     approved.or(event.stepped().map(|stepped| &*stepped.authorization))
+}
+
+/// How far the event may take what may be spent: not below this, or as far as it takes. `before` is that
+/// of the event before it in its record: a transfer goes with its transaction.
+fn floor_of(event: &Event, before: Option<i128>) -> Option<i128> {
+    if let Some(booked) = event.booked() {
+        return books::floor_of(booked);
+    }
+    let is_booking = matches!(
+        event,
+        Event::TransferSent(transfer, _) if transfer.purpose == Purpose::Booking
+    );
+    if is_booking {
+        return before;
+    }
+    (!may_overdraw(event)).then_some(0)
 }
 
 /// Only what the network pays whatever we say, and what an earner of fees owes back.

@@ -352,6 +352,13 @@ impl Worker {
                 plain.open_holds()
             ));
         }
+        let open = group.books.as_deref().map_or(0, |books| books.open.len());
+        if open != plain.open_transactions() {
+            faults.push(format!(
+                "replay has {open} open transactions, the plain sum {}",
+                plain.open_transactions()
+            ));
+        }
         for money in &plain.money {
             let replayed = group.ledger(money.ledger).map(|it| it.balance(money.asset));
             if replayed != Some(money.balance) {

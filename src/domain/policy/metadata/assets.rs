@@ -61,9 +61,15 @@ fn asset(node: &Node<'_>, terms: &Terms) -> Result<Asset, MetadataError> {
     let text = node
         .text()
         .map_err(|_| node.wrong("must be an asset such as \"DUSD/6\""))?;
-    let asset: Asset = text
-        .parse()
-        .map_err(|error| node.wrong(format!("is wrong: {error}")))?;
+    // A code of ISO 4217 alone names what a ledger balance counts.
+    let bare = text.parse::<Currency>().ok();
+    let bare = bare.and_then(|_| Asset::of_ledger(text).ok());
+    let asset: Asset = match bare {
+        Some(asset) => asset,
+        None => text
+            .parse()
+            .map_err(|error| node.wrong(format!("is wrong: {error}")))?,
+    };
     if terms.asset(asset).is_none() {
         let known: Vec<_> = terms
             .assets
