@@ -18,6 +18,7 @@ pub mod decisions;
 pub mod domain;
 pub mod http;
 pub mod journal;
+pub mod json;
 pub mod outbox;
 pub mod outside;
 pub mod replay;

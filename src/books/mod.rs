@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod ask;
 mod error;
 pub mod index;
+mod ledgers;
+pub mod view;
 mod work;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 pub use accounts::{BalanceView, NewBalance};
 pub use ask::{Ask, Bulk, BulkDone, Share};
 pub use error::BooksError;
+pub use ledgers::Ledger;
 
 use crate::{
     actors::Engine,

@@ -9,7 +9,6 @@ pub mod operator;
 pub mod origins;
 pub mod problem;
 pub mod programme;
-pub mod write;
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +26,7 @@ use actix_web::{
 };
 use problem::Problem;
 
+pub(crate) use crate::json as write;
 use crate::{actors::Engine, domain::policy::Terms, replay::totals::TrialBalance};
 
 /// What every handler has.

@@ -16,25 +16,4 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// Why a transaction was rejected, for people.
-#[must_use]
-pub fn sentence(reason: &crate::domain::books::Reason) -> String {
-    use crate::domain::books::Reason;
-    match reason {
-        Reason::InsufficientFunds {
-            available,
-            required,
-        } => format!(
-            "insufficient funds in source balance: {available} available, {required} required"
-        ),
-        Reason::OverdraftLimit {
-            available,
-            required,
-        } => format!(
-            "transaction exceeds overdraft limit: {available} available with it, {required} required"
-        ),
-        Reason::AccountNotOpen { .. } => "a balance of the transaction is not active".to_owned(),
-        Reason::OtherPart => "another transaction of the same batch could not be done".to_owned(),
-        Reason::Hook => "a pre-transaction hook refused".to_owned(),
-    }
-}
+pub use crate::books::view::sentence;
