@@ -35,6 +35,12 @@ enum Command {
     Snapshot(cli::snapshot::SnapshotArgs),
     /// The vault's keys of a running server: list, rotate, retire.
     Keys(cli::keys::KeysArgs),
+    /// Ledgers of a running server's ledger face: list, show.
+    Ledgers(cli::ledger::LedgersArgs),
+    /// Balances of a running server's ledger face: list, show.
+    Balances(cli::ledger::BalancesArgs),
+    /// Transactions of a running server's ledger face: list, show.
+    Transactions(cli::ledger::TransactionsArgs),
     /// Make cards, money and a few purchases in a sandbox.
     Seed(cli::seed::SeedArgs),
     /// Show events as they come: receive webhooks, or follow a server's log.
@@ -92,6 +98,9 @@ fn main() -> ExitCode {
         Command::Verify(args) => cli::verify::run(&args),
         Command::Snapshot(args) => cli::snapshot::run(&args),
         Command::Keys(args) => cli::keys::run(&args),
+        Command::Ledgers(args) => cli::ledger::ledgers(&args),
+        Command::Balances(args) => cli::ledger::balances(&args),
+        Command::Transactions(args) => cli::ledger::transactions(&args),
         Command::Seed(args) => cli::seed::run(&args),
         Command::Listen(args) => cli::listen::run(&args),
     }

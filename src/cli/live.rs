@@ -11,7 +11,7 @@ use super::outcome::CliError;
 #[derive(Args, Clone)]
 pub(super) struct ServerArgs {
     /// The server, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "CARDWRIGHT_URL")]
     url: String,
     /// An API key of it
     #[arg(
@@ -49,6 +49,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The body; null if it is no JSON.
     pub(super) body: Value,
+    /// The body as it came.
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Server {
@@ -111,7 +113,10 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        let message = self.body.pointer("/error/message").and_then(Value::as_str);
+        // The ledger face's errors are a sentence, the others' an object with one.
+        let message = self.body.pointer("/error/message");
+        let message = message.or_else(|| self.body.get("error"));
+        let message = message.and_then(Value::as_str);
         let body = self.body.to_string();
         let said: String = message
             .unwrap_or(&body)
@@ -161,8 +166,11 @@ fn received(
             request,
             status,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            bytes,
         }),
-        Err(error) => Err(CliError::Fault(format!("{request} had no answer: {error}"))),
+        Err(error) => Err(CliError::Fault(format!(
+            "{request} had no answer: {error}; is the server running there?"
+        ))),
     }
 }
 

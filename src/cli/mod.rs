@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod inspect;
 pub mod keys;
+pub mod ledger;
 pub mod listen;
 pub mod seed;
 pub mod snapshot;
@@ -12,4 +13,5 @@ mod data_dir;
 mod live;
 mod outcome;
 mod progress;
+mod stop;
 mod table;

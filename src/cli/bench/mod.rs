@@ -33,7 +33,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Instant;
 
 pub use args::{BenchArgs, Mix};
@@ -49,7 +48,9 @@ use template::Templates;
 /// Runs the bench and prints its report: exit 0 if all answers were as wanted, 1 if not.
 pub fn run(args: BenchArgs) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signals(Arc::clone(&stop));
+    // So that the own server and its data go.
+    let stopping = Arc::clone(&stop);
+    super::stop::on_signals(move || stopping.store(true, Ordering::Relaxed));
     let outcome = measure(&args, &stop).and_then(|report| publish(&args, &report));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -245,31 +246,6 @@ fn command_line(words: impl Iterator<Item = String>) -> String {
         shown.push(word);
     }
     shown.join(" ")
-}
-
-/// Lets an interrupt end the run in order, so that the own server and its data go.
-fn stop_on_signals(stop: Arc<AtomicBool>) {
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build();
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let kinds = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-            );
-            let (Ok(mut interrupt), Ok(mut terminate)) = kinds else {
-                return;
-            };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-    });
 }
 
 #[cfg(test)]
