@@ -1,6 +1,7 @@
 //! The hand-made instances behind the golden files: every kind, every field set to something that
 //! could not be another field's.
 
+mod books;
 mod events;
 mod outbox;
 mod parts;
@@ -86,6 +87,9 @@ pub(crate) fn all() -> Vec<(&'static str, Stored)> {
     all.push(("snapshot-keys", item(state::keys())));
     all.push(("snapshot-group-joined", item(state::joined_group())));
     all.push(("snapshot-joined", item(state::joined())));
+    all.push(("snapshot-group-books", item(state::group_with_books())));
+    all.extend(books::of_groups().into_iter().map(group));
+    all.extend(books::of_the_registry().into_iter().map(registry));
     let absorbed = Event::Absorbed(Arc::new(state::absorption()));
     all.push(("record-absorbed", record(Body::Group(vec![absorbed]))));
     let stored = |(name, record)| (name, Stored::OutboxRecord(Box::new(record)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cardwright::{
     domain::{
         account::{Status, StatusReason},
+        books::{Books, OpenTransaction},
         documents::{Documents, Shelf},
         funds::LedgerAccount,
         group::{Absorption, Branch, Group},
@@ -20,6 +21,7 @@ use cardwright::{
 };
 
 use super::{
+    books::{balance_account, bare, booked_id, transaction},
     events::{METADATA, identity, key, later_key, list, origin, quotes},
     parts::{actor, authorization, balance, card, id, pocket, time, transfer},
 };
@@ -112,6 +114,7 @@ pub(super) fn group() -> Item {
         outgoing: [(TransferId(20), transfer())].into(),
         received: [(TransferId(182), 183), (TransferId(184), 185)].into(),
         branches: Vec::new(),
+        books: None,
     };
     Item::Group(Box::new(group), trail())
 }
@@ -125,6 +128,27 @@ pub(super) fn joined_group() -> Item {
     };
     let mut group = Group::new(actor(2));
     group.branches = vec![branch(200, 201, 202), branch(203, 204, u64::MAX)];
+    Item::Group(Box::new(group), trail())
+}
+
+/// A group of a ledger balance, with transactions.
+pub(super) fn group_with_books() -> Item {
+    let mut group = Group::new(actor(240));
+    group.accounts = vec![balance_account()];
+    group.ledgers = vec![LedgerAccount {
+        no: LedgerNo(241),
+        balances: vec![(bare("USD"), balance(242)), (bare("JPY"), balance(245))],
+    }];
+    let open = |number| OpenTransaction {
+        transaction: Arc::new(transaction(number)),
+        first_lsn: 248,
+        last_lsn: 249,
+    };
+    group.books = Some(Box::new(Books {
+        taken: 250,
+        open: [(booked_id(251), open(251)), (booked_id(252), open(252))].into(),
+        closed: [(booked_id(253), 254), (booked_id(255), u64::MAX)].into(),
+    }));
     Item::Group(Box::new(group), trail())
 }
 

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Args)]
 pub(super) struct CardArgs {
     /// An account URN, an account id (crd-…, vrt-…), a card token (ctk_…), a ledger account id
-    /// (ldg_…) or an authorization id (auth_…)
+    /// (ldg_…), an authorization id (auth_…), a balance's id (bln_…) or a transaction's (txn_…, bulk_…)
     id: String,
     /// As it was after this position: every record up to it, and none behind it
     #[arg(long, value_name = "LSN")]

@@ -11,7 +11,8 @@ use crate::{
         event::Event,
         group::Group,
         hold::Authorization,
-        ids::{AccountNo, ActorId, AuthorizationId, LedgerNo},
+        ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransactionId},
+        uuids::{AnyTransaction, BalanceId},
     },
     journal::{
         Lsn,
@@ -27,6 +28,7 @@ enum Subject {
     Account(AccountNo),
     Ledger(LedgerNo),
     Authorization(AuthorizationId),
+    Transaction(TransactionId),
 }
 
 impl Subject {
@@ -38,6 +40,24 @@ impl Subject {
         if id.starts_with("ldg_") {
             return id.parse().map(Self::Ledger).map_err(refused);
         }
+        if id.starts_with("bln_") {
+            let balance = id.parse().map(|balance: BalanceId| balance.ledger);
+            return balance.map(Self::Ledger).map_err(refused);
+        }
+        if id.starts_with("bulk_") {
+            return TransactionId::of_bulk(id)
+                .map(Self::Transaction)
+                .map_err(refused);
+        }
+        if id.starts_with("txn_") {
+            return match id.parse().map_err(refused)? {
+                AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) => Ok(Self::Transaction(id)),
+                AnyTransaction::Authorization(id) => Ok(Self::Authorization(id)),
+                AnyTransaction::Movement { .. } => Err(CliError::Fault(
+                    "the id is a movement of another face: look for it with `inspect log`".into(),
+                )),
+            };
+        }
         id.parse().map(Self::Account).map_err(refused)
     }
 
@@ -47,6 +67,7 @@ impl Subject {
             Self::Account(no) => ActorId(no.0),
             Self::Ledger(no) => ActorId(no.0),
             Self::Authorization(id) => id.actor,
+            Self::Transaction(id) => id.actor,
         }
     }
 
@@ -57,6 +78,10 @@ impl Subject {
             Self::Ledger(no) => group.ledger(no).is_some(),
             Self::Authorization(id) => {
                 group.open.contains_key(&id) || group.closed.contains_key(&id)
+            }
+            Self::Transaction(id) => {
+                let books = group.books.as_deref();
+                books.is_some_and(|it| it.open.contains_key(&id) || it.closed.contains_key(&id))
             }
         }
     }
@@ -227,7 +252,11 @@ fn locate(
                 (Subject::Account(_), Event::AccountOpened(account)) => is_named(account, name),
                 (Subject::Ledger(no), Event::AccountOpened(account)) => account.ledger == no,
                 (Subject::Authorization(id), _) => event.authorization_id() == Some(id),
-                (Subject::Account(_) | Subject::Ledger(_), _) => false,
+                (Subject::Transaction(id), Event::Booked(booked)) => {
+                    let child = booked.child.as_ref().map(|child| child.id);
+                    booked.transaction.id == id || child == Some(id)
+                }
+                (Subject::Account(_) | Subject::Ledger(_) | Subject::Transaction(_), _) => false,
             };
             if events.iter().any(makes) {
                 found = Some((entry.actor, lsn));
