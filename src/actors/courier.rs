@@ -1,7 +1,10 @@
 //! Carries money between actors: from transit to its destination, exactly once, or back.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,18 +58,7 @@ pub async fn deliver(engine: &Engine, transfer: Transfer) -> Result<Delivery, En
             None => Delivery::Returned,
         });
     }
-    // Accounts move when actors merge, and a fee's earner was never looked for when it was decided.
-    let mut transfer = transfer;
-    transfer.destination_actor = engine.shared.indexes.actor_of(transfer.destination);
-    let receive = Request {
-        target: Target::Actor(transfer.destination_actor),
-        origin: None,
-        command: Command::ReceiveTransfer(Box::new(transfer)),
-        keys: vec![(key, KeyLife::Permanent)],
-        fingerprint: id.0,
-        recalled: None,
-    };
-    match engine.execute(receive).await {
+    match engine.execute(arrival(engine, transfer)).await {
         // Known already: it has arrived, and must not go back as well.
         Ok(_) | Err(EngineError::Rejected(Rejection::TransferKnown)) => {
             close(engine, source, Command::SettleTransfer(id)).await?;
@@ -87,15 +79,115 @@ pub fn key(id: TransferId) -> Key {
     key_of("", "transit", &id.to_string())
 }
 
+/// Carries transfers that were sent a moment ago to where they go, and answers once their arrivals are on
+/// disk. That the source is told so comes after: it must not cost whoever waits. Not to be dropped half way:
+/// to be called in a task of its own.
+///
+/// # Errors
+///
+/// For each one [`EngineError`] if it could not be finished now; it stays in transit and is tried again.
+pub async fn carry(
+    engine: &Arc<Engine>,
+    transfers: Vec<Transfer>,
+) -> Vec<Result<Delivery, EngineError>> {
+    let (mut fresh, mut ends) = (Vec::new(), Vec::with_capacity(transfers.len()));
+    for (place, transfer) in transfers.into_iter().enumerate() {
+        let id = transfer.id;
+        // Whoever has the right to act on it and finds it watched can be sure that nobody has: what was
+        // sent back or has arrived is watched no more before the right is given back.
+        let claim = Claim::at_once(engine, id);
+        let is_watched = engine.shared.outgoing.contains_key(&id);
+        match claim.filter(|_| is_watched) {
+            Some(claim) => {
+                fresh.push((place, claim, transfer));
+                ends.push(Err(EngineError::Unavailable));
+            }
+            None => ends.push(deliver(engine, transfer).await),
+        }
+    }
+    let mut arrivals = Vec::with_capacity(fresh.len());
+    let mut claims = Vec::with_capacity(fresh.len());
+    for (place, claim, transfer) in fresh {
+        claims.push((place, claim, transfer.source_actor));
+        arrivals.push(arrival(engine, transfer));
+    }
+    let mut settled = Vec::with_capacity(claims.len());
+    let answers = engine.execute_batch(arrivals).await;
+    for ((place, claim, source), answer) in claims.into_iter().zip(answers) {
+        let end = match answer {
+            Ok(_) | Err(EngineError::Rejected(Rejection::TransferKnown)) => {
+                settled.push((claim, source));
+                Ok(Delivery::Arrived)
+            }
+            Err(EngineError::Rejected(_)) => {
+                let command = Command::ReturnTransfer(claim.1);
+                let closed = close(engine, source, command).await;
+                closed.map(|()| Delivery::Returned)
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(slot) = ends.get_mut(place) {
+            *slot = end;
+        }
+    }
+    settle_later(engine, settled);
+    ends
+}
+
+/// Tells the sources of what has arrived. What a crash prevents the sweep finds: it has arrived.
+fn settle_later(engine: &Arc<Engine>, arrived: Vec<(Claim, ActorId)>) {
+    if arrived.is_empty() {
+        return;
+    }
+    let engine = engine.clone();
+    actix_rt::spawn(async move {
+        let settle = |(claim, source): &(Claim, ActorId)| Request {
+            target: Target::Actor(*source),
+            origin: None,
+            command: Command::SettleTransfer(claim.1),
+            keys: Vec::new(),
+            fingerprint: 0,
+            recalled: None,
+        };
+        let settles = arrived.iter().map(settle).collect();
+        for answer in engine.execute_batch(settles).await {
+            match answer {
+                Ok(_) | Err(EngineError::Rejected(Rejection::TransferNotFound)) => {}
+                Err(error) => tracing::debug!(%error, "a transfer is settled by the sweep"),
+            }
+        }
+        drop(arrived);
+    });
+}
+
+fn arrival(engine: &Engine, mut transfer: Transfer) -> Request {
+    let id = transfer.id;
+    // Accounts move when actors merge, and a fee's earner was never looked for when it was decided.
+    transfer.destination_actor = engine.shared.indexes.actor_of(transfer.destination);
+    Request {
+        target: Target::Actor(transfer.destination_actor),
+        origin: None,
+        command: Command::ReceiveTransfer(Box::new(transfer)),
+        keys: vec![(key(id), KeyLife::Permanent)],
+        fingerprint: id.0,
+        recalled: None,
+    }
+}
+
 /// The right to act on a transfer, given back when dropped. A delivery dropped in the middle leaves its
 /// last message in an actor's queue, before whatever the next one sends there.
-struct Claim<'a>(&'a Engine, TransferId);
+struct Claim(Arc<Shared>, TransferId);
 
-impl<'a> Claim<'a> {
-    async fn wait_for(engine: &'a Engine, id: TransferId) -> Result<Self, EngineError> {
+impl Claim {
+    fn at_once(engine: &Engine, id: TransferId) -> Option<Self> {
+        let is_free = engine.shared.delivering.insert(id);
+        is_free.then(|| Self(engine.shared.clone(), id))
+    }
+
+    async fn wait_for(engine: &Engine, id: TransferId) -> Result<Self, EngineError> {
         for _ in 0..TURNS_MAX {
-            if engine.shared.delivering.insert(id) {
-                return Ok(Self(engine, id));
+            if let Some(claim) = Self::at_once(engine, id) {
+                return Ok(claim);
             }
             actix_rt::time::sleep(Duration::from_millis(1)).await;
         }
@@ -103,9 +195,9 @@ impl<'a> Claim<'a> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
-        self.0.shared.delivering.remove(&self.1);
+        self.0.delivering.remove(&self.1);
     }
 }
 

@@ -80,8 +80,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Keeps the folds beside the actors up to date with what was just applied.
-    pub fn follow(&self, actor: ActorId, events: &[Event]) {
+    /// Keeps the folds beside the actors up to date with what was just applied; `lsn` is its record.
+    pub fn follow(&self, actor: ActorId, lsn: u64, events: &[Event]) {
         for event in events {
             self.metrics.count(event);
             match event {
@@ -124,7 +124,7 @@ impl Shared {
                 | Event::TransferredWithin(..)
                 | Event::TransferReceived(..)
                 | Event::AuthorizationDeclined(_) => {}
-                Event::Booked(_) => self.books.follow(actor, event),
+                Event::Booked(booked) => self.books.follow(lsn, booked),
                 Event::AuthorizationStepped(stepped) => self.follow_step(actor, stepped),
             }
         }

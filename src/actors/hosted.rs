@@ -274,7 +274,7 @@ impl Hosted {
         for (key, life) in &keys {
             shared.keys.settle(*key, *life, lsn, time);
         }
-        shared.follow(self.group.id, &events);
+        shared.follow(self.group.id, lsn, &events);
         std::mem::forget(guard);
         let urns = self.urns(&events);
         let fingerprint = request.fingerprint;

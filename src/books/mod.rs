@@ -6,14 +6,24 @@
 
 pub mod accounts;
 pub mod ask;
+mod bulk;
+mod clock;
 mod error;
+mod find;
+mod heads;
 pub mod index;
 mod ledgers;
+mod names;
+mod plan;
+mod refund;
+mod send;
+mod steps;
+mod take;
 pub mod view;
-mod work;
 
 use std::sync::Arc;
 
+use dashmap::DashSet;
 use serde_json::{Map, Value};
 
 pub use accounts::{BalanceView, NewBalance};
@@ -33,6 +43,8 @@ use crate::{
 /// The ledger's transactions.
 pub struct Books {
     engine: Arc<Engine>,
+    /// Transactions about which somebody brings something to its end at this moment.
+    live: DashSet<TransactionId>,
 }
 
 /// Who asks: an origin's name.
@@ -61,7 +73,14 @@ impl Books {
     /// The books of an engine.
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Arc<Self> {
-        Arc::new(Self { engine })
+        Arc::new(Self {
+            engine,
+            live: DashSet::new(),
+        })
+    }
+
+    fn index(&self) -> &index::BooksIndex {
+        &self.engine.shared.books
     }
 
     /// The engine.
@@ -83,7 +102,7 @@ impl Books {
         ask: Ask,
         guard: Guard,
     ) -> Result<Done<Stands>, BooksError> {
-        work::take(self, origin, ask, guard).await
+        take::take(self, origin, ask, guard).await
     }
 
     /// Takes a bulk: each by itself, or all of them or none.
@@ -97,7 +116,7 @@ impl Books {
         bulk: Bulk,
         guard: Guard,
     ) -> Result<Done<BulkDone>, BooksError> {
-        work::take_bulk(self, origin, bulk, guard).await
+        bulk::take(self, origin, bulk, guard).await
     }
 
     /// Commits what is inflight or lets it go; of a head all of its parts. Answers with the child (of a head
@@ -114,7 +133,7 @@ impl Books {
         merge: Option<Map<String, Value>>,
         guard: Guard,
     ) -> Result<Done<Stands>, BooksError> {
-        work::step(self, origin, id, (step, merge), guard).await
+        steps::step(self, origin, id, (step, merge), guard).await
     }
 
     /// Takes back what was applied: a new transaction, source and destination swapped.
@@ -129,7 +148,7 @@ impl Books {
         (amount, skip_queue): (Option<Amount>, bool),
         guard: Guard,
     ) -> Result<Done<Stands>, BooksError> {
-        work::refund(self, origin, id, (amount, skip_queue), guard).await
+        refund::refund(self, origin, id, (amount, skip_queue), guard).await
     }
 
     /// Merges metadata into a transaction's, deeply; answers with the transaction.
@@ -143,7 +162,7 @@ impl Books {
         id: TransactionId,
         merge: Map<String, Value>,
     ) -> Result<Stands, BooksError> {
-        work::note(self, origin, id, merge).await
+        steps::note(self, origin, id, merge).await
     }
 
     /// A transaction as it stands, on disk.
@@ -152,7 +171,7 @@ impl Books {
     ///
     /// [`BooksError::NotFound`], also for another origin's.
     pub async fn get(&self, origin: &Origin, id: TransactionId) -> Result<Stands, BooksError> {
-        work::get(self, origin, id).await
+        find::get(self, origin, id).await
     }
 
     /// The transaction that has a reference.
@@ -165,7 +184,7 @@ impl Books {
         origin: &Origin,
         reference: &str,
     ) -> Result<Stands, BooksError> {
-        work::by_reference(self, origin, reference).await
+        find::by_reference(self, origin, reference).await
     }
 
     /// Finishes what a crash interrupted: heads without a decision are decided against, decided ones
@@ -175,12 +194,12 @@ impl Books {
     ///
     /// [`BooksError`] if the engine cannot.
     pub async fn finish_interrupted(self: &Arc<Self>) -> Result<(), BooksError> {
-        work::finish_interrupted(self).await
+        clock::finish_interrupted(self).await
     }
 
     /// From now on does what comes by the time: expiries, commits, scheduled transactions; and finishes
     /// heads whose asker is gone.
     pub fn start_clock(self: &Arc<Self>) {
-        work::start_clock(self);
+        clock::start(self);
     }
 }

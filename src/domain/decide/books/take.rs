@@ -4,7 +4,7 @@ use super::page::{Moved, Page};
 use crate::domain::{
     account::Account,
     books::{
-        METADATA_BYTES_MAX, NewTransaction, OnShort, ParentOf, Reason, State, StepKind, Take,
+        Kind, METADATA_BYTES_MAX, NewTransaction, OnShort, ParentOf, Reason, State, StepKind, Take,
         Transaction,
     },
     command::Context,
@@ -71,7 +71,12 @@ fn noted(group: &Group, take: &Take, page: &mut Page<'_>) -> Result<Vec<Transact
         check(group, new, &transaction)?;
         transaction.parent = above(new.parent, &all, &mut transaction)?;
         if take.waits {
-            transaction.head = head_of(group, new.parent, &all)?;
+            transaction.head = if new.kind == Kind::Refund {
+                // What goes back waits for the original to note it, which may be closed and of this group.
+                transaction.parent
+            } else {
+                head_of(group, new.parent, &all)?
+            };
             if transaction.head.is_none() && !transaction.is_head() {
                 return Err(Rejection::TransactionNotFound);
             }
