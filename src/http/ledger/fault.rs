@@ -197,6 +197,9 @@ impl From<Rejection> for Fault {
         if matches!(rejection, Rejection::OtherAsset { .. }) {
             return Self::invalid("TXN_VALIDATION_ERROR", "currency", text);
         }
+        if matches!(rejection, Rejection::SameMoney) {
+            return Self::invalid("TXN_VALIDATION_ERROR", "destination", text);
+        }
         Problem::from(rejection).into()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod balances;
+pub mod face;
 pub mod fault;
 pub mod filter;
 pub mod history;
@@ -47,9 +48,11 @@ pub fn is_its_path(path: &str) -> bool {
 
 /// Adds the face's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
+    // The names of lists and filters come before ids, which they could be.
     config
-        .configure(transactions::routes)
+        .configure(transactions::hot_routes)
         .configure(filter::routes)
+        .configure(transactions::routes)
         .configure(history::routes)
         .configure(balances::routes)
         .configure(ledgers::routes)

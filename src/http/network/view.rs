@@ -462,7 +462,8 @@ fn decimal_text(decimal: Decimal) -> String {
     text
 }
 
-fn local_text(local: LocalAmount) -> String {
+/// An amount in a merchant's currency, as a decimal.
+pub fn local_text(local: LocalAmount) -> String {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(local.minor.minor());
     let places = usize::from(local.currency.digits());

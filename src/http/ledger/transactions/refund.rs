@@ -1,0 +1,131 @@
+//! `POST /refund-transaction/{id}`.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    create::no_dry_run,
+    movements::unknown,
+    network::{self, What},
+};
+use crate::{
+    books::view,
+    domain::uuids::AnyTransaction,
+    http::{
+        App,
+        body::Body,
+        ledger::{
+            access::{self, Action, Resource},
+            face::{self, Told, answer},
+            fault::Fault,
+        },
+        network::request::Lend,
+    },
+};
+
+/// How a transaction goes back.
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundRequest<'a> {
+    /// Whether too little money is an error that leaves no record.
+    #[serde(default)]
+    pub skip_queue: Option<bool>,
+    /// Noted in the refund's metadata; its own description is that of what goes back.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    pub description: Option<Lend<'a>>,
+    /// Merged into the refund's metadata, which begins as that of what goes back.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<Object>)]
+    pub meta_data: Option<&'a RawValue>,
+    /// Not available.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+}
+
+/// Takes back what was applied or committed: a new transaction, source and destination swapped.
+#[utoipa::path(
+    post, path = "/refund-transaction/{id}", tag = "ledger",
+    params(("id" = String, Path, description = "the transaction that goes back")),
+    request_body = Option<RefundRequest>,
+    responses(
+        (status = 201, description = "the refund", body = serde_json::Value),
+        (status = 400, description = "malformed, not applied, gone back before, or too little money"),
+        (status = 401, description = "no key, or an unknown one"),
+        (status = 403, description = "the key is not for transactions:write"),
+        (status = 404, description = "no such transaction"),
+        (status = 409, description = "its state does not allow it"),
+        (status = 413, description = "the body is too large"),
+        (status = 415, description = "the body is not JSON"),
+        (status = 503, description = "busy: try again"),
+    ),
+)]
+pub async fn post(
+    request: HttpRequest,
+    path: Path<String>,
+    body: Body,
+    app: Data<App>,
+) -> HttpResponse {
+    answer(&request, &app, refund(&request, &path, body, &app)).await
+}
+
+async fn refund(request: &HttpRequest, id: &str, body: Body, app: &App) -> Result<Told, Fault> {
+    let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
+    let bytes = face::bytes(request, body)?;
+    let parsed: RefundRequest<'_> = if face::is_nothing(&bytes) {
+        RefundRequest::default()
+    } else {
+        face::read(&bytes)?
+    };
+    no_dry_run(parsed.dry_run)?;
+    let merge = noted(&parsed)?;
+    let skip_queue = parsed.skip_queue.unwrap_or(false);
+    let guard = face::guard(request)?;
+    match id.parse::<AnyTransaction>().map_err(|_| unknown())? {
+        AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) => {
+            let wanted = (None, skip_queue);
+            let mut done = app.books.refund(&caller.origin, id, wanted, guard).await?;
+            if !merge.is_empty() && !done.is_replay {
+                done.value = app.books.note(&caller.origin, done.value.id, merge).await?;
+            }
+            let told = Told::created(|out| view::transaction_into(&done.value, out));
+            Ok(told.replayed(done.is_replay))
+        }
+        AnyTransaction::Authorization(id) => {
+            let done = network::step(app, &caller, (id, What::Refund), guard).await?;
+            Ok(Told::created(|out| *out = done.value).replayed(done.is_replay))
+        }
+        AnyTransaction::Movement { .. } => Err(Fault::invalid(
+            "TXN_INVALID_STATUS_ACTION",
+            "id",
+            "what another face moved goes back through that face",
+        )),
+    }
+}
+
+/// What is noted on the refund.
+fn noted(parsed: &RefundRequest<'_>) -> Result<Map<String, Value>, Fault> {
+    let text = face::metadata("meta_data", parsed.meta_data)?;
+    let mut merge: Map<String, Value> = serde_json::from_str(&text)
+        .map_err(|error| Fault::invalid("GEN_VALIDATION_ERROR", "meta_data", error.to_string()))?;
+    if let Some(description) = parsed
+        .description
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    {
+        if description.len() > 1_024 {
+            let message = "description must have at most 1024 bytes";
+            return Err(Fault::invalid(
+                "TXN_VALIDATION_ERROR",
+                "description",
+                message,
+            ));
+        }
+        merge.insert("refund_description".to_owned(), description.into());
+    }
+    Ok(merge)
+}
