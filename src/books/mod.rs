@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod ask;
 mod error;
+pub mod hooks;
 pub mod index;
 mod ledgers;
 pub mod view;
