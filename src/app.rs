@@ -31,7 +31,7 @@ use crate::{
         keys::Keys,
         supervisor::{Care, Supervisor},
     },
-    books::{Books, index::BooksIndex},
+    books::{Books, hooks::Hooks, index::BooksIndex},
     clock::Clock,
     config::{self, Config},
     decisions::Decisions,
@@ -284,6 +284,7 @@ pub async fn serve(
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
         decisions: open_decisions(&engine, &vault, &config),
+        ledger: open_ledger(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: secrets::card_settings(&config)?,
@@ -376,6 +377,18 @@ fn open_decisions(
         config.decisions.rules(),
         http::network::question::question,
     )
+}
+
+/// What the ledger face keeps in memory.
+fn open_ledger(
+    engine: &Arc<Engine>,
+    vault: &Arc<crate::vault::Vault>,
+    config: &Config,
+) -> http::ledger::Desk {
+    http::ledger::Desk {
+        keys: http::ledger::access::KnownKeys::default(),
+        hooks: Hooks::new(engine, vault, config.limits()),
+    }
 }
 
 /// Asks for rates and lists from now on. What was known before the start is known already.

@@ -48,44 +48,58 @@ impl Facts {
 /// The documents, each read and replaced by itself.
 #[derive(Default)]
 pub struct SharedDocuments {
-    known: DashMap<(Shelf, Box<str>), Arc<str>>,
+    shelves: DashMap<Shelf, Arc<Texts>>,
+}
+
+/// What stands on one shelf.
+#[derive(Default)]
+struct Texts {
+    known: DashMap<Box<str>, Arc<str>>,
     /// Grows with each change, so that what was made of documents can be made anew.
     changes: AtomicU64,
 }
 
 impl SharedDocuments {
+    fn shelf(&self, shelf: Shelf) -> Arc<Texts> {
+        if let Some(known) = self.shelves.get(&shelf) {
+            return known.clone();
+        }
+        self.shelves.entry(shelf).or_default().clone()
+    }
+
     /// The text of that name.
     #[must_use]
     pub fn get(&self, shelf: Shelf, name: &str) -> Option<Arc<str>> {
-        let found = self.known.get(&(shelf, name.into()))?;
+        let texts = self.shelves.get(&shelf)?;
+        let found = texts.known.get(name)?;
         Some(found.clone())
     }
 
     /// Those of one shelf, in the order of their names.
     #[must_use]
     pub fn of(&self, shelf: Shelf) -> Vec<(Box<str>, Arc<str>)> {
-        let on_shelf = self.known.iter().filter(|entry| entry.key().0 == shelf);
-        let mut found: Vec<_> = on_shelf
-            .map(|entry| (entry.key().1.clone(), entry.value().clone()))
+        let texts = self.shelf(shelf);
+        let all = texts.known.iter();
+        let mut found: Vec<_> = all
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
             .collect();
         found.sort_unstable();
         found
     }
 
-    /// How many changes there were since the start.
+    /// How many changes there were on one shelf since the start.
     #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+    pub fn changes(&self, shelf: Shelf) -> u64 {
+        let texts = self.shelves.get(&shelf);
+        texts.map_or(0, |texts| texts.changes.load(Ordering::Acquire))
     }
 
     pub(super) fn set(&self, shelf: Shelf, name: &str, text: Option<Arc<str>>) {
+        let texts = self.shelf(shelf);
         match text {
-            Some(text) => self.known.insert((shelf, name.into()), text),
-            None => self
-                .known
-                .remove(&(shelf, name.into()))
-                .map(|(_, text)| text),
+            Some(text) => texts.known.insert(name.into(), text),
+            None => texts.known.remove(name).map(|(_, text)| text),
         };
-        self.changes.fetch_add(1, Ordering::Release);
+        texts.changes.fetch_add(1, Ordering::Release);
     }
 }

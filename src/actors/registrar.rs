@@ -279,6 +279,14 @@ impl Registrar {
         used(&live, now)
     }
 
+    /// Whether a secret is that of a key of ours whose time is over.
+    #[must_use]
+    pub fn is_expired(&self, secret: &str, now: Timestamp) -> bool {
+        let live = self.principals.get(&hash_of(secret));
+        let end = live.and_then(|live| live.principal.expires_at);
+        end.is_some_and(|end| end <= now)
+    }
+
     /// Whose key that is, if it lives at that time with that generation of its secret.
     #[must_use]
     pub fn live_key(&self, id: &str, generation: u32, now: Timestamp) -> Option<Arc<Principal>> {

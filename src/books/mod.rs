@@ -11,6 +11,7 @@ mod clock;
 mod error;
 mod find;
 mod heads;
+pub mod hooks;
 pub mod index;
 mod ledgers;
 mod names;

@@ -90,9 +90,20 @@ impl Documents {
 
     /// Those of one shelf, in the order of their names.
     pub fn of(&self, wanted: Shelf) -> impl Iterator<Item = (&str, &Arc<str>)> {
-        let on_shelf = move |(shelf, _, _): &(Shelf, &str, &Arc<str>)| *shelf == wanted;
-        self.iter()
-            .filter(on_shelf)
-            .map(|(_, name, text)| (name, text))
+        self.under(wanted, "")
+    }
+
+    /// Those of one shelf whose names begin so, in the order of their names.
+    pub fn under<'a>(
+        &'a self,
+        wanted: Shelf,
+        prefix: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<str>)> + use<'a> {
+        let prefix: Box<str> = prefix.into();
+        let from = self.0.range((wanted, prefix.clone())..);
+        let fits =
+            move |(shelf, name): &(Shelf, Box<str>)| *shelf == wanted && name.starts_with(&*prefix);
+        from.take_while(move |(key, _)| fits(key))
+            .map(|((_, name), text)| (&**name, text))
     }
 }

@@ -55,6 +55,8 @@ pub struct App {
     pub feed: Arc<crate::outbox::feed::Feed>,
     /// The ledger's transactions.
     pub books: Arc<crate::books::Books>,
+    /// What the ledger face keeps in memory.
+    pub ledger: ledger::Desk,
     /// Finds entities by other things than their names.
     pub search: Arc<crate::search::Search>,
     /// Takes snapshots.

@@ -74,7 +74,7 @@ pub struct Targets(Mutex<Option<(u64, Arc<Endpoints>)>>);
 impl Targets {
     /// The endpoints as they are now.
     pub fn now(&self, documents: &SharedDocuments) -> Arc<Endpoints> {
-        let changes = documents.changes();
+        let changes = documents.changes(Shelf::Endpoint);
         let mut known = self.0.lock();
         if let Some((at, endpoints)) = &*known
             && *at == changes

@@ -13,10 +13,19 @@ pub mod ledgers;
 pub mod metadata;
 pub mod monitors;
 pub mod reconciliation;
+mod reply;
 pub mod search;
 pub mod transactions;
 
 use actix_web::web;
+
+/// What the face keeps in memory beside the books.
+pub struct Desk {
+    /// What keys may.
+    pub keys: access::KnownKeys,
+    /// Calls who is to be called before and after transactions.
+    pub hooks: std::sync::Arc<crate::books::hooks::Hooks>,
+}
 
 /// The first parts of the face's paths.
 const FIRST_PARTS: [&str; 17] = [

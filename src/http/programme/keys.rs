@@ -245,7 +245,11 @@ fn keyed(request: &HttpRequest, bytes: &[u8], origin: &str) -> Result<Option<Key
 }
 
 /// The secret of a record: the one just made, or for a retry the one made then.
-fn shown_once(app: &App, recorded: &Recorded, secret: String) -> Result<String, Problem> {
+pub(in crate::http) fn shown_once(
+    app: &App,
+    recorded: &Recorded,
+    secret: String,
+) -> Result<String, Problem> {
     let now = app.engine.shared.clock.now();
     if recorded.is_replay {
         return app.fresh_secrets.get(recorded.lsn, now).ok_or_else(|| {

@@ -1,0 +1,358 @@
+//! `/identities`: whose balances are, and their tokenized fields.
+//!
+//! An identity is a document of the registry. Of a tokenized field the document holds a token in its place and
+//! the original under the vault's key: nobody who reads the document, a snapshot or the log from then on sees it.
+//! The log keeps its history: what stood there in clear before stays in its older records.
+
+pub mod kept;
+pub mod tokens;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{self, Data, Path},
+};
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use self::kept::{Given, Kept};
+use super::{
+    access::{self, Action, Resource},
+    fault::Fault,
+    reply::{Reply, answer, broken, check_metadata, is_id, new_id, read},
+};
+use crate::{
+    actors::registrar::Recorded,
+    domain::{
+        documents::Shelf,
+        registry::{Registry, RegistryEvent},
+        time::Timestamp,
+    },
+    http::{App, body::Body, resource},
+};
+
+/// Adds the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            resource("/identities")
+                .route(web::post().to(create))
+                .route(web::get().to(list)),
+        )
+        .service(
+            resource("/identities/{id}")
+                .route(web::get().to(get))
+                .route(web::put().to(update))
+                .route(web::delete().to(delete)),
+        )
+        .service(resource("/identities/{id}/tokenized-fields").route(web::get().to(tokens::fields)))
+        .service(resource("/identities/{id}/tokenize").route(web::post().to(tokens::tokenize)))
+        .service(
+            resource("/identities/{id}/tokenize/{field}")
+                .route(web::post().to(tokens::tokenize_one)),
+        )
+        .service(
+            resource("/identities/{id}/detokenize")
+                .route(web::get().to(tokens::detokenize_all))
+                .route(web::post().to(tokens::detokenize)),
+        )
+        .service(
+            resource("/identities/{id}/detokenize/{field}")
+                .route(web::get().to(tokens::detokenize_one))
+                .route(web::post().to(tokens::detokenize_one_by_post)),
+        );
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        create,
+        list,
+        get,
+        update,
+        delete,
+        tokens::fields,
+        tokens::tokenize,
+        tokens::tokenize_one,
+        tokens::detokenize,
+        tokens::detokenize_all,
+        tokens::detokenize_one,
+        tokens::detokenize_one_by_post,
+    ),
+    components(schemas(Given, tokens::Fields))
+)]
+struct Document;
+
+/// Its part of the OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The name of an identity's document.
+fn name_of(origin: &str, id: &str) -> String {
+    format!("{origin}/{id}")
+}
+
+/// 404.
+pub(super) fn no_identity() -> Fault {
+    Fault::not_found("GEN_NOT_FOUND", "identity not found")
+}
+
+/// Whether an origin has that identity, as it is known now.
+#[must_use]
+pub fn exists(app: &App, origin: &str, id: &str) -> bool {
+    let documents = &app.engine.shared.facts.documents;
+    documents
+        .get(Shelf::LedgerIdentity, &name_of(origin, id))
+        .is_some()
+}
+
+/// An identity as it is on disk.
+async fn look(app: &App, origin: &str, id: &str) -> Result<Kept, Fault> {
+    let name = name_of(origin, id);
+    let find = |registry: &Registry| {
+        registry
+            .documents
+            .get(Shelf::LedgerIdentity, &name)
+            .cloned()
+    };
+    let text = app.engine.look_at_registry(find).await?;
+    let text = text.ok_or_else(no_identity)?;
+    Kept::read(&text).ok_or_else(|| broken("identity"))
+}
+
+fn known(registry: &Registry, name: &str) -> Result<Kept, Fault> {
+    let text = registry.documents.get(Shelf::LedgerIdentity, name);
+    let text = text.ok_or_else(no_identity)?;
+    Kept::read(text).ok_or_else(|| broken("identity"))
+}
+
+fn set(name: &str, kept: &Kept, at: Timestamp) -> Result<RegistryEvent, Fault> {
+    Ok(RegistryEvent::DocumentSet {
+        shelf: Shelf::LedgerIdentity,
+        name: name.to_owned(),
+        text: Some(kept.text().ok_or_else(|| broken("identity"))?.into()),
+        at,
+    })
+}
+
+/// The identity as the record has it.
+fn recorded_in(recorded: &Recorded) -> Result<Kept, Fault> {
+    let found = recorded.events.iter().find_map(|event| {
+        if let RegistryEvent::DocumentSet { shelf, text, .. } = event
+            && *shelf == Shelf::LedgerIdentity
+        {
+            return Kept::read(text.as_deref()?);
+        }
+        None
+    });
+    found.ok_or_else(|| crate::actors::EngineError::KeyConflict.into())
+}
+
+/// Makes an identity.
+#[utoipa::path(
+    post, path = "/identities", tag = "ledger",
+    request_body = Given,
+    params(("Idempotency-Key" = Option<String>, Header, description = "same key: made once")),
+    responses(
+        (status = 201, description = "made", body = Object),
+        (status = 400, description = "the field is named", body = Object),
+        (status = 401, description = "no key, or one that is unknown or expired", body = Object),
+        (status = 403, description = "the key has not the scope identities:write", body = Object),
+        (status = 409, description = "there is one with that id, or the idempotency key was used otherwise", body = Object),
+        (status = 413, description = "the body is too large", body = Object),
+        (status = 415, description = "the body is not JSON", body = Object),
+        (status = 503, description = "busy: try again", body = Object),
+    ),
+)]
+pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+    let made = async {
+        let caller = access::require(&request, &app, Resource::Identities, Action::Write)?;
+        let (given, keyed) = read::<Given>(&request, body, &caller)?;
+        given.check(true)?;
+        let id = match &given.identity_id {
+            Some(id) if is_id("idt_", id) => id.to_ascii_lowercase(),
+            Some(_) => {
+                let message = "identity_id must be idt_ and a UUID";
+                let code = "GEN_VALIDATION_ERROR";
+                return Err(Fault::invalid(code, "identity_id", message));
+            }
+            None => new_id("idt_")?,
+        };
+        let name = name_of(&caller.origin, &id);
+        let change = |registry: &Registry, now: Timestamp| {
+            if registry
+                .documents
+                .get(Shelf::LedgerIdentity, &name)
+                .is_some()
+            {
+                let status = actix_web::http::StatusCode::CONFLICT;
+                let message = "there is an identity with that id";
+                return Err(Fault::new(status, "GEN_CONFLICT", message));
+            }
+            let mut kept = Kept::new(&id, now);
+            kept.take(&given, &app.vault, &name)?;
+            Ok(vec![set(&name, &kept, now)?])
+        };
+        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
+        let view = recorded_in(&recorded)?.view();
+        Ok(Reply::created(&view, recorded.is_replay))
+    };
+    answer(&request, &app, made).await
+}
+
+/// Lists identities.
+#[utoipa::path(
+    get, path = "/identities", tag = "ledger",
+    responses(
+        (status = 200, description = "the identities", body = Object),
+        (status = 400, description = "the query is wrong", body = Object),
+        (status = 401, description = "no key, or one that is unknown or expired", body = Object),
+        (status = 403, description = "the key has not the scope identities:read", body = Object),
+        (status = 503, description = "busy: try again", body = Object),
+    ),
+)]
+pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let listed = async {
+        let caller = access::require(&request, &app, Resource::Identities, Action::Read)?;
+        let prefix = name_of(&caller.origin, "");
+        let own = |registry: &Registry| -> Vec<std::sync::Arc<str>> {
+            let all = registry.documents.under(Shelf::LedgerIdentity, &prefix);
+            all.map(|(_, text)| text.clone()).collect()
+        };
+        let texts = app.engine.look_at_registry(own).await?;
+        let mut all: Vec<_> = texts.iter().filter_map(|text| Kept::read(text)).collect();
+        all.sort_unstable_by(|one, other| other.created_at.cmp(&one.created_at));
+        let views = all.iter().map(Kept::view).collect();
+        Ok(Reply::ok(&Value::Array(views)))
+    };
+    answer(&request, &app, listed).await
+}
+
+/// Shows an identity. A tokenized field shows its token.
+#[utoipa::path(
+    get, path = "/identities/{id}", tag = "ledger",
+    params(("id" = String, Path, description = "the identity's id (idt_…)")),
+    responses(
+        (status = 200, description = "the identity", body = Object),
+        (status = 401, description = "no key, or one that is unknown or expired", body = Object),
+        (status = 403, description = "the key has not the scope identities:read", body = Object),
+        (status = 404, description = "no such identity", body = Object),
+        (status = 503, description = "busy: try again", body = Object),
+    ),
+)]
+pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
+    let found = async {
+        let caller = access::require(&request, &app, Resource::Identities, Action::Read)?;
+        let kept = look(&app, &caller.origin, &path).await?;
+        Ok(Reply::ok(&kept.view()))
+    };
+    answer(&request, &app, found).await
+}
+
+/// Changes an identity: what is not named stays. A new value of a tokenized field is tokenized too; its token
+/// sent back changes nothing.
+#[utoipa::path(
+    put, path = "/identities/{id}", tag = "ledger",
+    request_body = Given,
+    params(
+        ("id" = String, Path, description = "the identity's id (idt_…)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "same key, same answer"),
+    ),
+    responses(
+        (status = 200, description = "as it is now", body = Object),
+        (status = 400, description = "the field is named", body = Object),
+        (status = 401, description = "no key, or one that is unknown or expired", body = Object),
+        (status = 403, description = "the key has not the scope identities:write", body = Object),
+        (status = 404, description = "no such identity", body = Object),
+        (status = 409, description = "the idempotency key was used otherwise", body = Object),
+        (status = 413, description = "the body is too large", body = Object),
+        (status = 415, description = "the body is not JSON", body = Object),
+        (status = 503, description = "busy: try again", body = Object),
+    ),
+)]
+pub async fn update(
+    request: HttpRequest,
+    path: Path<String>,
+    body: Body,
+    app: Data<App>,
+) -> HttpResponse {
+    let updated = async {
+        let caller = access::require(&request, &app, Resource::Identities, Action::Write)?;
+        let (given, keyed) = read::<Given>(&request, body, &caller)?;
+        given.check(false)?;
+        if given.identity_id.as_ref().is_some_and(|id| *id != *path) {
+            let message = "identity_id never changes: leave it out";
+            let code = "GEN_VALIDATION_ERROR";
+            return Err(Fault::invalid(code, "identity_id", message));
+        }
+        let name = name_of(&caller.origin, &path);
+        // The vault's key is held until what it sealed is recorded.
+        let hold = app.vault.hold();
+        let change = |registry: &Registry, now: Timestamp| {
+            let mut kept = known(registry, &name)?;
+            kept.take(&given, &app.vault, &name)?;
+            Ok(vec![set(&name, &kept, now)?])
+        };
+        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
+        drop(hold);
+        Ok(Reply::ok(&recorded_in(&recorded)?.view()))
+    };
+    answer(&request, &app, updated).await
+}
+
+/// Removes an identity. Balances that name it keep its id.
+#[utoipa::path(
+    delete, path = "/identities/{id}", tag = "ledger",
+    params(("id" = String, Path, description = "the identity's id (idt_…)")),
+    responses(
+        (status = 200, description = "removed", body = Object),
+        (status = 401, description = "no key, or one that is unknown or expired", body = Object),
+        (status = 403, description = "the key has not the scope identities:delete", body = Object),
+        (status = 404, description = "no such identity", body = Object),
+        (status = 503, description = "busy: try again", body = Object),
+    ),
+)]
+pub async fn delete(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
+    let removed = async {
+        let caller = access::require(&request, &app, Resource::Identities, Action::Delete)?;
+        let name = name_of(&caller.origin, &path);
+        let change = |registry: &Registry, at: Timestamp| {
+            if registry
+                .documents
+                .get(Shelf::LedgerIdentity, &name)
+                .is_none()
+            {
+                return Err(no_identity());
+            }
+            Ok(vec![RegistryEvent::DocumentSet {
+                shelf: Shelf::LedgerIdentity,
+                name: name.clone(),
+                text: None,
+                at,
+            }])
+        };
+        app.engine.change_registry::<Fault>(None, change).await?;
+        let view = json!({ "message": "Identity deleted successfully" });
+        Ok(Reply::ok(&view))
+    };
+    answer(&request, &app, removed).await
+}
+
+/// Merges into an identity's own data; all of it as it is then.
+pub(super) async fn merge_metadata(
+    app: &App,
+    origin: &str,
+    id: &str,
+    merge: &Map<String, Value>,
+) -> Result<Value, Fault> {
+    let name = name_of(origin, id);
+    let change = |registry: &Registry, now: Timestamp| {
+        let mut kept = known(registry, &name)?;
+        super::metadata::deep(&mut kept.meta_data, merge);
+        check_metadata(&kept.meta_data)?;
+        Ok(vec![set(&name, &kept, now)?])
+    };
+    let recorded = app.engine.change_registry::<Fault>(None, change).await?;
+    Ok(Value::Object(recorded_in(&recorded)?.meta_data))
+}
