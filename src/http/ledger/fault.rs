@@ -117,7 +117,7 @@ impl From<SearchError> for Fault {
                     error.to_string(),
                 )
             },
-            SearchError::Database(_) | SearchError::Io(_) => {
+            SearchError::Database(_) | SearchError::Io(_) | SearchError::Journal(_) => {
                 tracing::error!(%error, "the index of the ledger face failed");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
