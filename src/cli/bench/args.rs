@@ -38,13 +38,18 @@ pub struct BenchArgs {
     #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub warmup: u64,
 
-    /// Share of the traffic, in percent, that goes to one single card
+    /// Share of the traffic, in percent, that goes to one single card, or through the ledger face to
+    /// one single merchant's balance
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub hot: u8,
 
     /// What the traffic consists of
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Mix::Authorize)]
     pub mix: Mix,
+
+    /// Measure the ledger face beside the network face: the same as --mix ledger
+    #[arg(long, conflicts_with_all = ["mix", "batch"])]
+    pub compare_faces: bool,
 
     /// Measure in the same run an echo route of the same sizes that does nothing, and the ratio
     #[arg(long)]
@@ -103,6 +108,20 @@ pub enum Mix {
     /// Authorizations on smart cards with 5 pockets, 6 fees, 10 limits and a conversion, and the
     /// plain ones beside them
     Rules,
+    /// Inflight transactions and their commits through the ledger face, and authorizations and their
+    /// captures through the network face beside them
+    Ledger,
+}
+
+impl BenchArgs {
+    /// What the traffic consists of.
+    pub(super) fn mix(&self) -> Mix {
+        if self.compare_faces {
+            Mix::Ledger
+        } else {
+            self.mix
+        }
+    }
 }
 
 fn at_least_one(max: u64) -> RangedU64ValueParser<usize> {

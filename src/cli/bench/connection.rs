@@ -123,22 +123,26 @@ impl Connection {
             kind = Some(failure_kind(operation, status, body));
         } else if outcome.good > 0 && self.traffic.wants_ids() {
             match operation {
-                Operation::Authorize => {
-                    let id = self
-                        .shared
-                        .scanner
-                        .authorization_id(body)
-                        .unwrap_or_default();
+                Operation::Authorize | Operation::Create => {
+                    let scanner = &self.shared.scanner;
+                    let id = if operation == Operation::Create {
+                        scanner.transaction_id(body)
+                    } else {
+                        scanner.authorization_id(body)
+                    };
+                    let id = id.unwrap_or_default();
                     if id.is_empty() || !self.traffic.remember_hold(id) {
                         outcome.good = 0;
                         outcome.unexpected = items;
-                        kind = Some("authorize: no usable auth_ id in the answer".to_owned());
+                        let name = operation.name();
+                        kind = Some(format!("{name}: no usable id in the answer"));
                     }
                 }
                 Operation::Capture => self.traffic.remember_capture(),
                 Operation::Reverse
                 | Operation::Refund
                 | Operation::Decline
+                | Operation::Commit
                 | Operation::Batch
                 | Operation::Echo => {}
             }

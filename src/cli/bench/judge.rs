@@ -23,6 +23,8 @@ pub(super) fn judge(
         Operation::Echo | Operation::Capture | Operation::Reverse | Operation::Refund => {
             Outcome::good(items)
         }
+        Operation::Create => in_state(scanner.state(body), &[b"INFLIGHT"]),
+        Operation::Commit => in_state(scanner.state(body), &[b"APPLIED", b"COMMIT"]),
         Operation::Authorize => decided(scanner.decision(body), Decision::Approved),
         Operation::Decline => decided(scanner.decision(body), Decision::Declined),
         Operation::Batch => {
@@ -50,6 +52,14 @@ pub(super) fn failure_kind(operation: Operation, status: u16, body: &[u8]) -> St
     match string_field(body, "decline_reason") {
         Some(reason) => format!("{name}: {status} declined {reason}"),
         None => format!("{name}: {status}"),
+    }
+}
+
+fn in_state(state: &[u8], wanted: &[&[u8]]) -> Outcome {
+    if wanted.contains(&state) {
+        Outcome::good(1)
+    } else {
+        Outcome::unexpected(1)
     }
 }
 
@@ -118,6 +128,13 @@ mod tests {
         check(Operation::Authorize, 200, "{}", Outcome::unexpected(1));
         check(Operation::Capture, 200, APPROVED, Outcome::good(1));
         check(Operation::Echo, 200, "", Outcome::good(1));
+        let held = r#"{"transaction_id":"txn_1","status":"INFLIGHT"}"#;
+        check(Operation::Create, 201, held, Outcome::good(1));
+        check(Operation::Commit, 200, held, Outcome::unexpected(1));
+        let applied = r#"{"transaction_id":"txn_2","status":"APPLIED"}"#;
+        check(Operation::Commit, 200, applied, Outcome::good(1));
+        let rejected = r#"{"transaction_id":"txn_1","status":"REJECTED"}"#;
+        check(Operation::Create, 201, rejected, Outcome::unexpected(1));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) struct Driver {
     pub(super) cards: Arc<Cards>,
     /// Those under every kind of rule.
     pub(super) ruled: Arc<Cards>,
+    /// Balances of the ledger face.
+    pub(super) balances: Arc<Cards>,
     pub(super) connections: usize,
     pub(super) threads: usize,
     pub(super) run: u64,
@@ -134,10 +136,14 @@ impl Driver {
 
     fn traffic(&self, phase: &Phase, connection: usize) -> Traffic {
         let lane = self.phases << 16 | connection as u64;
-        let cards = if phase.work == Work::Rules {
-            &self.ruled
-        } else {
-            &self.cards
+        let cards = match phase.work {
+            Work::Rules => &self.ruled,
+            Work::Ledger => &self.balances,
+            Work::Authorize
+            | Work::Lifecycle
+            | Work::Purchase
+            | Work::Batch { .. }
+            | Work::Echo { .. } => &self.cards,
         };
         Traffic::new(
             (phase.work, phase.hot_percent),

@@ -1,12 +1,13 @@
 //! `cardwright bench`: drives real HTTP load at a server and reports throughput and latency.
 //!
 //! Reading order: `args` says what can be asked, `plan` makes phases of it, `target` finds or
-//! starts the server, `setup` makes the cards, `load` runs a phase on `connection`s, each of which
+//! starts the server, `setup` makes the cards and `books` the balances, `load` runs a phase on `connection`s, each of which
 //! sends its `traffic` (rendered by `template`), reads answers (`response`), looks at them
 //! (`scan`, `judge`) and counts (`stats`); `report` is the result, `table` and `svg` show it.
 
 mod args;
 mod axis;
+mod books;
 mod cards;
 mod connection;
 mod error;
@@ -75,12 +76,19 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
     let run = rng::entropy();
     let funding = (
         Funding::for_load(plan::load_s(args), args.cards),
-        args.hot > 0,
+        args.hot > 0 && args.mix() != Mix::Ledger,
     );
     let (cards, setup) = setup::create_cards(&target, args.cards, funding, run, stop)?;
-    let ruled = match args.mix {
+    let ruled = match args.mix() {
         Mix::Rules => setup::create_ruled_cards(&target, funding.0, run, stop)?,
-        Mix::Authorize | Mix::Lifecycle => Cards::default(),
+        Mix::Authorize | Mix::Lifecycle | Mix::Ledger => Cards::default(),
+    };
+    let (balances, books) = match args.mix() {
+        Mix::Ledger => {
+            let (balances, facts) = books::create(&target, args.cards, funding.0, run, stop)?;
+            (balances, Some(facts))
+        }
+        Mix::Authorize | Mix::Lifecycle | Mix::Rules => (Cards::default(), None),
     };
     let after_setup_bytes = resident();
     let mut driver = Driver {
@@ -88,6 +96,7 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
         templates: Arc::new(Templates::new(&target.host, &target.key)),
         cards: Arc::new(cards),
         ruled: Arc::new(ruled),
+        balances: Arc::new(balances),
         connections: args.connections,
         threads: args.threads.min(args.connections),
         run,
@@ -100,6 +109,7 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
         target: target.host.clone(),
         machine,
         setup,
+        books,
         connections: args.connections,
         threads: driver.threads,
         warmup_s: args.warmup,

@@ -30,13 +30,19 @@ pub(super) fn round(args: &BenchArgs, echo_bytes: Option<usize>) -> Vec<Phase> {
             let name = named(Work::Authorize, args.hot);
             phases.push(phase(args, name, (Work::Authorize, args.hot)));
         }
-        if args.hot > 0 {
+        if args.hot > 0 && main != Work::Ledger {
             phases.push(phase(args, SPREAD.to_owned(), (main, 0)));
         }
     }
     if main == Work::Rules {
         let name = named(Work::Authorize, 0);
         phases.push(phase(args, name, (Work::Authorize, 0)));
+    }
+    if main == Work::Ledger {
+        phases.push(phase(args, named(Work::Purchase, 0), (Work::Purchase, 0)));
+        if args.hot > 0 {
+            phases.push(phase(args, named(main, 0), (main, 0)));
+        }
     }
     phases.push(phase(args, main_name(args), (main, args.hot)));
     phases
@@ -89,6 +95,14 @@ pub(super) fn comparisons(args: &BenchArgs) -> Vec<(String, String)> {
     if main_work(args) == Work::Rules {
         pairs.push((main.clone(), named(Work::Authorize, 0)));
     }
+    if main_work(args) == Work::Ledger {
+        let (network, spread) = (named(Work::Purchase, 0), named(Work::Ledger, 0));
+        pairs.push((main.clone(), network.clone()));
+        if args.hot > 0 {
+            pairs.push((spread.clone(), network));
+            pairs.push((main.clone(), spread));
+        }
+    }
     if let Some(count) = args.dead_endpoints {
         pairs.push((dead_name(args, count), main.clone()));
     }
@@ -101,7 +115,7 @@ pub(super) fn comparisons(args: &BenchArgs) -> Vec<(String, String)> {
         pairs.push((single.clone(), ECHO.to_owned()));
         pairs.push((main.clone(), single));
     }
-    if args.hot > 0 {
+    if args.hot > 0 && main_work(args) != Work::Ledger {
         pairs.push((SPREAD.to_owned(), ECHO.to_owned()));
         pairs.push((main, SPREAD.to_owned()));
     }
@@ -117,11 +131,12 @@ pub(super) fn median(values: &[f64]) -> f64 {
 }
 
 fn main_work(args: &BenchArgs) -> Work {
-    match (args.batch, args.mix) {
+    match (args.batch, args.mix()) {
         (Some(items), _) => Work::Batch { items },
         (None, Mix::Authorize) => Work::Authorize,
         (None, Mix::Lifecycle) => Work::Lifecycle,
         (None, Mix::Rules) => Work::Rules,
+        (None, Mix::Ledger) => Work::Ledger,
     }
 }
 
@@ -130,6 +145,8 @@ fn named(work: Work, hot_percent: u8) -> String {
         Work::Authorize => "authorize".to_owned(),
         Work::Lifecycle => "lifecycle".to_owned(),
         Work::Rules => "rules".to_owned(),
+        Work::Purchase => "network face".to_owned(),
+        Work::Ledger => "ledger face".to_owned(),
         Work::Batch { items } => format!("batch {items}"),
         Work::Echo { .. } => ECHO.to_owned(),
     };
@@ -213,6 +230,20 @@ mod tests {
             &[("rules", "authorize")],
         );
         check(
+            "--mix ledger",
+            &["network face", "ledger face"],
+            &[("ledger face", "network face")],
+        );
+        check(
+            "--compare-faces --hot 100",
+            &["network face", "ledger face", "ledger face, hot 100 %"],
+            &[
+                ("ledger face, hot 100 %", "network face"),
+                ("ledger face", "network face"),
+                ("ledger face, hot 100 %", "ledger face"),
+            ],
+        );
+        check(
             "--baseline --batch 100",
             &["echo", "authorize", "batch 100", "echo"],
             &[
@@ -238,6 +269,8 @@ mod tests {
             "--hot 101",
             "--cards 0",
             "--batch 10001",
+            "--compare-faces --mix rules",
+            "--compare-faces --batch 5",
             "--duration 0",
             "--url http://a",
         ] {

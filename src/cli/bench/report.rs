@@ -6,6 +6,7 @@ use hdrhistogram::{Counter, Histogram};
 use serde::Serialize;
 
 use super::args::BenchArgs;
+use super::books::BooksFacts;
 use super::load::Phase;
 use super::machine::Machine;
 use super::plan;
@@ -20,6 +21,8 @@ pub(super) struct Report {
     pub(super) target: String,
     pub(super) machine: Machine,
     pub(super) setup: SetupFacts,
+    /// Absent where the ledger face is not measured.
+    pub(super) books: Option<BooksFacts>,
     pub(super) connections: usize,
     pub(super) threads: usize,
     pub(super) warmup_s: u64,
@@ -121,6 +124,8 @@ pub(super) struct PhaseReport {
     pub(super) items: Items,
     /// Good items.
     pub(super) per_second: f64,
+    /// Of what takes two requests, both of them good: as many as were completed.
+    pub(super) transactions_per_second: Option<f64>,
     /// Of all operations together.
     #[serde(flatten)]
     pub(super) latency: Latency,
@@ -160,6 +165,13 @@ impl PhaseReport {
             requests,
             items: Items::of(&outcome),
             per_second: rate(outcome.good, seconds),
+            transactions_per_second: phase.work.completed_by().map(|last| {
+                let completed = stats.operations().find(|(operation, _)| *operation == last);
+                rate(
+                    completed.map_or(0, |(_, stats)| stats.outcome.good),
+                    seconds,
+                )
+            }),
             latency: latency_us.as_ref().map_or(Latency::NONE, Latency::of),
             client_cores: None,
             server_cores: None,
@@ -183,6 +195,22 @@ impl PhaseReport {
                     sample: failure.sample.clone(),
                 })
                 .collect(),
+        }
+    }
+}
+
+impl PhaseReport {
+    /// What a second brought: transactions where each takes two requests, items elsewhere.
+    pub(super) fn rate(&self) -> f64 {
+        self.transactions_per_second.unwrap_or(self.per_second)
+    }
+
+    /// What [`Self::rate`] counts.
+    pub(super) fn unit(&self) -> &'static str {
+        match (self.transactions_per_second, self.items_per_request) {
+            (Some(_), _) => "transactions per second",
+            (None, 1) => "requests per second",
+            (None, _) => "items per second",
         }
     }
 }
@@ -273,7 +301,7 @@ fn ratio(phases: &[PhaseReport], over: String, under: String) -> Ratio {
     let by_round = |name: &str| {
         let mut rates: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for phase in phases.iter().filter(|phase| phase.name == name) {
-            rates.entry(phase.round).or_default().push(phase.per_second);
+            rates.entry(phase.round).or_default().push(phase.rate());
         }
         rates
     };

@@ -55,6 +55,7 @@ pub(super) struct BatchTally {
 pub(super) struct Scanner {
     status: Finder,
     id: Finder,
+    transaction: Finder,
 }
 
 impl Scanner {
@@ -62,6 +63,7 @@ impl Scanner {
         Self {
             status: Finder::new(b"\"status\":"),
             id: Finder::new(b"\"id\":"),
+            transaction: Finder::new(b"\"transaction_id\":"),
         }
     }
 
@@ -85,6 +87,19 @@ impl Scanner {
             }
         }
         None
+    }
+
+    /// Reads the state of a transaction of the ledger face.
+    pub(super) fn state<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let end = self.status.end_of_next(body, 0);
+        end.and_then(|end| string(value(body, end)))
+            .unwrap_or_default()
+    }
+
+    /// Reads the `txn_` id of a transaction of the ledger face.
+    pub(super) fn transaction_id<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
+        let end = self.transaction.end_of_next(body, 0)?;
+        string(value(body, end)).filter(|id| id.starts_with(b"txn_"))
     }
 
     /// Counts the items of a batch answer: each has a numeric status, and a decision if decided.
@@ -114,6 +129,11 @@ pub(super) fn string_field(body: &[u8], name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("\"{name}\":"))?;
     let (field, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
     Some(field.to_owned())
+}
+
+/// The content of the string that `text` begins with.
+fn string(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"\"")?.split(|byte| *byte == b'"').next()
 }
 
 fn value(body: &[u8], from: usize) -> &[u8] {
@@ -174,6 +194,17 @@ mod tests {
             Decision::Unclear
         );
         assert_eq!(scanner.authorization_id(b"{}"), None);
+    }
+
+    #[test]
+    fn reads_states_and_ids_of_the_ledger_face() {
+        let scanner = Scanner::new();
+        let held =
+            br#"{"parent_transaction":"txn_0", "transaction_id": "txn_1", "status":"INFLIGHT"}"#;
+        assert_eq!(scanner.transaction_id(held), Some(&b"txn_1"[..]));
+        assert_eq!(scanner.state(held), b"INFLIGHT");
+        assert_eq!(scanner.transaction_id(br#"{"transaction_id":""}"#), None);
+        assert_eq!(scanner.state(br#"{"status":7}"#), b"");
     }
 
     #[test]

@@ -160,20 +160,22 @@ pub(super) fn point_at_the_dead(
     Ok(listener)
 }
 
-struct Api<'a> {
+/// The API as the set-up uses it.
+pub(super) struct Api<'a> {
     target: &'a Target,
     agent: ureq::Agent,
-    run: u64,
+    pub(super) run: u64,
 }
 
-struct Answer {
+/// What it answered.
+pub(super) struct Answer {
     request: String,
     status: u16,
     body: Vec<u8>,
 }
 
 impl Answer {
-    fn successful(self) -> Result<Self, BenchError> {
+    pub(super) fn successful(self) -> Result<Self, BenchError> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
@@ -184,11 +186,11 @@ impl Answer {
         })
     }
 
-    fn json(&self, missing: &'static str) -> Result<Value, BenchError> {
+    pub(super) fn json(&self, missing: &'static str) -> Result<Value, BenchError> {
         serde_json::from_slice(&self.body).map_err(|_| self.lacks(missing))
     }
 
-    fn lacks(&self, missing: &'static str) -> BenchError {
+    pub(super) fn lacks(&self, missing: &'static str) -> BenchError {
         BenchError::Answer {
             request: self.request.clone(),
             missing,
@@ -198,7 +200,7 @@ impl Answer {
 }
 
 impl<'a> Api<'a> {
-    fn new(target: &'a Target, run: u64) -> Self {
+    pub(super) fn new(target: &'a Target, run: u64) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(REQUEST_TIMEOUT))
@@ -292,12 +294,7 @@ impl<'a> Api<'a> {
         loop {
             check(stop)?;
             let path = format!("/api/accounts/{urn}");
-            let request = format!("GET {path}");
-            let call = self
-                .agent
-                .get(self.url(&path))
-                .header("authorization", &self.bearer());
-            let answer = received(request, call.call())?.successful()?;
+            let answer = self.get(&path)?.successful()?;
             let account = answer.json("account.status")?;
             if account
                 .pointer("/account/status")
@@ -325,7 +322,15 @@ impl<'a> Api<'a> {
         self.post("/v1/deposits", &body)?.successful().map(|_| ())
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<Answer, BenchError> {
+    pub(super) fn get(&self, path: &str) -> Result<Answer, BenchError> {
+        let call = self.agent.get(self.url(path));
+        received(
+            format!("GET {path}"),
+            call.header("authorization", &self.bearer()).call(),
+        )
+    }
+
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Answer, BenchError> {
         self.send("POST", path, body)
     }
 
@@ -374,7 +379,8 @@ fn received(
     }
 }
 
-fn check(stop: &AtomicBool) -> Result<(), BenchError> {
+/// An error once the run is to stop.
+pub(super) fn check(stop: &AtomicBool) -> Result<(), BenchError> {
     if stop.load(Ordering::Relaxed) {
         Err(BenchError::Interrupted)
     } else {

@@ -70,11 +70,7 @@ pub(super) fn draw(report: &Report) -> String {
         top: 134.0,
         bottom: 364.0,
         title: "Throughput",
-        unit: if typical.items_per_request > 1 {
-            "items per second"
-        } else {
-            "requests per second"
-        },
+        unit: typical.unit(),
         time: time.clone(),
         value: Axis::linear(most * 1.05, 5),
     };
@@ -105,7 +101,7 @@ pub(super) fn draw(report: &Report) -> String {
 }
 
 fn headings(svg: &mut String, report: &Report) {
-    let rate = report.typical().map_or(0.0, |phase| phase.per_second);
+    let rate = report.typical().map_or(0.0, PhaseReport::rate);
     let title = format!(
         "cardwright bench: {}, {} per second",
         report.main,
@@ -164,15 +160,20 @@ fn throughput_lines(report: &Report, typical: &PhaseReport) -> Vec<Line> {
 }
 
 fn throughput_line(phase: &PhaseReport, colour: &'static str) -> Line {
+    let requests = if phase.transactions_per_second.is_some() {
+        2.0
+    } else {
+        1.0
+    };
     Line {
         name: phase.name.clone(),
-        note: format!("mean {}/s", grouped_f64(phase.per_second)),
+        note: format!("mean {}/s", grouped_f64(phase.rate())),
         colour,
         dashed: phase.name == plan::ECHO,
         values: phase
             .series
             .iter()
-            .map(|second| second.per_second)
+            .map(|second| second.per_second / requests)
             .collect(),
     }
 }

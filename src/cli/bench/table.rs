@@ -14,6 +14,15 @@ pub(super) fn render(report: &Report) -> String {
     if let Some(memory) = &report.memory {
         text.push_str(&memory_line(memory));
     }
+    if let Some(books) = &report.books {
+        let _ = writeln!(
+            text,
+            "ledger face: {} balances and {} merchants' made and funded in {:.1} s",
+            grouped(books.balances as u64),
+            grouped(books.merchants as u64),
+            books.seconds,
+        );
+    }
     text.push_str(&facts(report));
     text
 }
@@ -32,6 +41,10 @@ fn phase_table(phase: &PhaseReport) -> String {
             phase.per_second,
             &phase.latency,
         ));
+    }
+    if let Some(rate) = phase.transactions_per_second {
+        let rate = grouped_f64(rate);
+        lines.push(format!("  transactions of two requests: {rate} per second"));
     }
     if phase.items.busy > 0 {
         lines.push(format!("  busy (503): {}", grouped(phase.items.busy)));

@@ -67,6 +67,8 @@ impl Price {
 pub(super) struct Templates {
     headers: Vec<u8>,
     shops: Vec<Vec<u8>>,
+    /// The same of a transaction's meta data.
+    notes: Vec<Vec<u8>>,
 }
 
 impl Templates {
@@ -79,6 +81,7 @@ impl Templates {
         Self {
             headers: headers.into_bytes(),
             shops: SHOPS.iter().map(shop).collect(),
+            notes: SHOPS.iter().map(note).collect(),
         }
     }
 
@@ -111,10 +114,36 @@ impl Templates {
         out.extend_from_slice(b"\"}");
     }
 
+    /// Appends the body of an inflight transaction of the ledger face.
+    pub(super) fn append_payment(
+        &self,
+        out: &mut Vec<u8>,
+        ids: &mut TransactionIds,
+        (from, to, shop, price): (&[u8], &[u8], usize, Price),
+    ) {
+        out.extend_from_slice(b"{\"amount\":");
+        price.append(out);
+        out.extend_from_slice(b",\"precision\":100,\"currency\":\"USD\",\"reference\":\"");
+        ids.append_next(out);
+        out.extend_from_slice(b"\",\"description\":\"Card purchase\",\"source\":\"");
+        out.extend_from_slice(from);
+        out.extend_from_slice(b"\",\"destination\":\"");
+        out.extend_from_slice(to);
+        out.extend_from_slice(b"\",\"inflight\":true,\"skip_queue\":true,\"meta_data\":");
+        out.extend_from_slice(self.notes.get(shop).map_or(b"{}", Vec::as_slice));
+        out.push(b'}');
+    }
+
     /// Writes the whole request; `path` comes in pieces.
-    pub(super) fn write_request(&self, out: &mut Vec<u8>, path: [&[u8]; 3], body: &[u8]) {
+    pub(super) fn write_request(
+        &self,
+        out: &mut Vec<u8>,
+        (method, path): (&[u8], [&[u8]; 3]),
+        body: &[u8],
+    ) {
         out.clear();
-        out.extend_from_slice(b"POST ");
+        out.extend_from_slice(method);
+        out.push(b' ');
         for piece in path {
             out.extend_from_slice(piece);
         }
@@ -186,6 +215,15 @@ fn shop((name, mcc, city, entry_mode, point_type): &Shop) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The meta data of a transaction: what the network face is told too.
+fn note((name, mcc, city, entry_mode, point_type): &Shop) -> Vec<u8> {
+    let note = json!({
+        "merchant_name": name, "mcc": mcc, "city": city, "country": "USA",
+        "entry_mode": entry_mode, "point_type": point_type, "network": "VISA",
+    });
+    note.to_string().into_bytes()
+}
+
 fn append_hex(out: &mut Vec<u8>, value: u64, digits: u32) {
     for digit in (0..digits).rev() {
         let nibble = u8::try_from((value >> (digit * 4)) & 0xF).unwrap_or(0);
@@ -242,6 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn every_payment_is_valid_json() {
+        let templates = Templates::new("h", "k");
+        let mut ids = TransactionIds::new(1, 2);
+        for shop in 0..templates.shop_count() {
+            let mut out = Vec::new();
+            let payment = (&b"bln_1"[..], &b"@M"[..], shop, Price::Cents(5));
+            templates.append_payment(&mut out, &mut ids, payment);
+            let body: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(
+                (&body["source"], &body["destination"]),
+                (&json!("bln_1"), &json!("@M"))
+            );
+            assert_eq!(
+                (&body["amount"], &body["inflight"]),
+                (&json!(0.05), &json!(true))
+            );
+            assert_eq!(body["meta_data"]["mcc"].as_str().unwrap().len(), 4);
+        }
+    }
+
+    #[test]
     fn amounts_have_two_digits_after_the_point() {
         let templates = Templates::new("h", "k");
         let mut ids = TransactionIds::new(1, 2);
@@ -283,11 +342,14 @@ mod tests {
         for len in [0, 9, 10, 12345] {
             let body = vec![b' '; len];
             let mut out = b"old".to_vec();
-            templates.write_request(&mut out, [b"/a/", b"1", b"/b"], &body);
+            templates.write_request(&mut out, (b"PUT", [b"/a/", b"1", b"/b"]), &body);
             let mut headers = [httparse::EMPTY_HEADER; 16];
             let mut request = httparse::Request::new(&mut headers);
             let head = request.parse(&out).unwrap().unwrap();
-            assert_eq!(request.path, Some("/a/1/b"));
+            assert_eq!(
+                (request.method, request.path),
+                (Some("PUT"), Some("/a/1/b"))
+            );
             assert_eq!(out.len() - head, len);
             let length = request
                 .headers

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::books::{self, HOT_MERCHANT, MERCHANTS};
 use super::cards::Cards;
 use super::rng::Rng;
 use super::template::{Price, Templates, TransactionIds};
@@ -23,17 +24,23 @@ pub(super) enum Operation {
     Refund,
     Decline,
     Batch,
+    /// An inflight transaction of the ledger face.
+    Create,
+    /// Its commit.
+    Commit,
     Echo,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Authorize,
         Self::Capture,
         Self::Reverse,
         Self::Refund,
         Self::Decline,
         Self::Batch,
+        Self::Create,
+        Self::Commit,
         Self::Echo,
     ];
 
@@ -45,6 +52,8 @@ impl Operation {
             Self::Refund => "refund",
             Self::Decline => "decline",
             Self::Batch => "batch",
+            Self::Create => "create",
+            Self::Commit => "commit",
             Self::Echo => "echo",
         }
     }
@@ -56,8 +65,16 @@ pub(super) enum Work {
     Authorize,
     Lifecycle,
     Rules,
-    Batch { items: usize },
-    Echo { bytes: usize },
+    /// Authorize and capture, in turn.
+    Purchase,
+    /// Create inflight and commit through the ledger face, in turn.
+    Ledger,
+    Batch {
+        items: usize,
+    },
+    Echo {
+        bytes: usize,
+    },
 }
 
 impl Work {
@@ -65,7 +82,25 @@ impl Work {
     pub(super) fn items(self) -> usize {
         match self {
             Self::Batch { items } => items,
-            Self::Authorize | Self::Lifecycle | Self::Rules | Self::Echo { .. } => 1,
+            Self::Authorize
+            | Self::Lifecycle
+            | Self::Rules
+            | Self::Purchase
+            | Self::Ledger
+            | Self::Echo { .. } => 1,
+        }
+    }
+
+    /// The operation that completes what takes two requests.
+    pub(super) fn completed_by(self) -> Option<Operation> {
+        match self {
+            Self::Purchase => Some(Operation::Capture),
+            Self::Ledger => Some(Operation::Commit),
+            Self::Authorize
+            | Self::Lifecycle
+            | Self::Rules
+            | Self::Batch { .. }
+            | Self::Echo { .. } => None,
         }
     }
 }
@@ -119,7 +154,12 @@ impl Traffic {
     ) -> Self {
         let echo_path = match work {
             Work::Echo { bytes } => format!("/v1/bench/echo?bytes={bytes}").into_bytes(),
-            Work::Authorize | Work::Lifecycle | Work::Rules | Work::Batch { .. } => Vec::new(),
+            Work::Authorize
+            | Work::Lifecycle
+            | Work::Rules
+            | Work::Purchase
+            | Work::Ledger
+            | Work::Batch { .. } => Vec::new(),
         };
         Self {
             work,
@@ -159,6 +199,8 @@ impl Traffic {
                 self.prepare_authorization(&path, false);
                 self.echo_path = path;
             }
+            Operation::Create => self.prepare_payment(),
+            Operation::Commit => self.prepare_commit(),
             Operation::Capture => self.prepare_step(b"/capture"),
             Operation::Reverse => self.prepare_step(b"/reverse"),
             Operation::Refund => self.prepare_step(b"/refund"),
@@ -176,7 +218,10 @@ impl Traffic {
 
     /// True if answers' ids are of use.
     pub(super) fn wants_ids(&self) -> bool {
-        self.work == Work::Lifecycle
+        match self.work {
+            Work::Lifecycle | Work::Purchase | Work::Ledger => true,
+            Work::Authorize | Work::Rules | Work::Batch { .. } | Work::Echo { .. } => false,
+        }
     }
 
     /// Takes note that the capture just answered went through.
@@ -192,6 +237,8 @@ impl Traffic {
             Work::Authorize | Work::Rules => Operation::Authorize,
             Work::Batch { .. } => Operation::Batch,
             Work::Echo { .. } => Operation::Echo,
+            Work::Purchase => self.first_or_then(Operation::Authorize, Operation::Capture),
+            Work::Ledger => self.first_or_then(Operation::Create, Operation::Commit),
             Work::Lifecycle => {
                 let (operation, source) = match self.rng.percent() {
                     0..40 => return Operation::Authorize,
@@ -208,6 +255,44 @@ impl Traffic {
                 }
             }
         }
+    }
+
+    /// What completes the one that is held, or another one.
+    fn first_or_then(&mut self, first: Operation, then: Operation) -> Operation {
+        self.acting_on = self.held.pop_front();
+        if self.acting_on.is_some() {
+            then
+        } else {
+            first
+        }
+    }
+
+    fn prepare_payment(&mut self) {
+        let source = self.rng.below(self.cards.len());
+        let is_hot = self.rng.percent() < self.hot_percent;
+        let merchant = self.rng.below(MERCHANTS);
+        let destination = if is_hot {
+            HOT_MERCHANT.to_owned()
+        } else {
+            books::merchant(merchant)
+        };
+        let price = Price::Cents(1 + self.rng.below(CENTS_MAX));
+        let shop = self.rng.below(self.templates.shop_count());
+        let payment = (self.cards.urn(source), destination.as_bytes(), shop, price);
+        self.templates
+            .append_payment(&mut self.body, &mut self.ids, payment);
+        let path: [&[u8]; 3] = [b"/transactions", b"", b""];
+        self.templates
+            .write_request(&mut self.request, (b"POST", path), &self.body);
+    }
+
+    fn prepare_commit(&mut self) {
+        self.body
+            .extend_from_slice(b"{\"status\":\"commit\",\"skip_queue\":true}");
+        let id = self.acting_on.as_ref().map_or(&[][..], Id::text);
+        let path = [b"/transactions/inflight/", id, b""];
+        self.templates
+            .write_request(&mut self.request, (b"PUT", path), &self.body);
     }
 
     fn append_authorization(&mut self, beyond_means: bool) {
@@ -231,7 +316,7 @@ impl Traffic {
     fn prepare_authorization(&mut self, path: &[u8], beyond_means: bool) {
         self.append_authorization(beyond_means);
         self.templates
-            .write_request(&mut self.request, [path, b"", b""], &self.body);
+            .write_request(&mut self.request, (b"POST", [path, b"", b""]), &self.body);
     }
 
     fn prepare_batch(&mut self) {
@@ -242,7 +327,7 @@ impl Traffic {
         self.body.push(b']');
         let path: [&[u8]; 3] = [b"/v1/authorizations/batch", b"", b""];
         self.templates
-            .write_request(&mut self.request, path, &self.body);
+            .write_request(&mut self.request, (b"POST", path), &self.body);
     }
 
     fn prepare_step(&mut self, step: &[u8]) {
@@ -250,7 +335,7 @@ impl Traffic {
         let id = self.acting_on.as_ref().map_or(&[][..], Id::text);
         let path = [b"/v1/authorizations/", id, step];
         self.templates
-            .write_request(&mut self.request, path, &self.body);
+            .write_request(&mut self.request, (b"POST", path), &self.body);
     }
 }
 
@@ -319,6 +404,8 @@ mod tests {
                 | Operation::Refund
                 | Operation::Decline
                 | Operation::Batch
+                | Operation::Create
+                | Operation::Commit
                 | Operation::Echo => {}
             }
         }
@@ -347,6 +434,22 @@ mod tests {
                 .request()
                 .starts_with(b"POST /v1/authorizations/batch HTTP/1.1\r\n")
         );
+    }
+
+    #[test]
+    fn what_takes_two_requests_is_completed_before_the_next() {
+        let mut traffic = traffic(Work::Ledger, 100);
+        for number in 0..3 {
+            assert_eq!(traffic.prepare(), Operation::Create);
+            let body: Value = serde_json::from_slice(&traffic.body).unwrap();
+            assert_eq!(body["destination"], HOT_MERCHANT);
+            assert!(traffic.remember_hold(format!("txn_{number}").as_bytes()));
+            assert_eq!(traffic.prepare(), Operation::Commit);
+            let line = format!("PUT /transactions/inflight/txn_{number} HTTP/1.1\r\n");
+            assert!(traffic.request().starts_with(line.as_bytes()));
+        }
+        assert_eq!(traffic.prepare(), Operation::Create);
+        assert_eq!(traffic.prepare(), Operation::Create, "the answer had no id");
     }
 
     #[test]
