@@ -13,7 +13,7 @@ use dashmap::{DashMap, Entry, mapref::multiple::RefMulti};
 
 use super::number_hash::NumberHash;
 use crate::domain::{
-    account::Account,
+    account::{Account, Medium},
     ids::{AccountNo, ActorId, LedgerNo},
 };
 
@@ -28,8 +28,11 @@ pub struct Indexes {
     joined_count: AtomicUsize,
     /// By holder, in the order of making.
     by_holder: DashMap<Box<str>, Vec<AccountNo>>,
-    /// By origin, in the order of making.
+    /// By origin, in the order of making; without ledger balances.
     by_origin: DashMap<Box<str>, Vec<AccountNo>>,
+    /// Ledger balances by origin, in the order of making: nobody's but the origin's, and as many as they
+    /// may be, the programme's lists do not walk over them.
+    balances: DashMap<Box<str>, Vec<AccountNo>>,
     /// Where the events of those accounts go that name an address: mostly few do.
     webhooks: DashMap<AccountNo, Arc<str>, NumberHash>,
     /// Actors of which some account names an address, or did.
@@ -107,8 +110,10 @@ impl Indexes {
     /// Whether the account is of that origin.
     #[must_use]
     pub fn is_of(&self, account: AccountNo, origin: &str) -> bool {
-        let accounts = self.by_origin.get(origin);
-        accounts.is_some_and(|accounts| accounts.binary_search(&account).is_ok())
+        [&self.by_origin, &self.balances].into_iter().any(|index| {
+            let accounts = index.get(origin);
+            accounts.is_some_and(|accounts| accounts.binary_search(&account).is_ok())
+        })
     }
 
     /// Notes that the group of `actor` came into that of `home`.
@@ -140,8 +145,12 @@ impl Indexes {
         if account.no.0 != actor.0 {
             self.relocated.insert(account.no, actor);
         }
-        push(&self.by_holder, &account.holder_urn, account.no);
-        push(&self.by_origin, account.origin(), account.no);
+        if is_balance(account) {
+            push(&self.balances, account.origin(), account.no);
+        } else {
+            push(&self.by_holder, &account.holder_urn, account.no);
+            push(&self.by_origin, account.origin(), account.no);
+        }
         if account.webhook_url.is_some() {
             self.hook(actor, account);
         }
@@ -177,8 +186,10 @@ impl Indexes {
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountNo> {
         let mut accounts = Vec::new();
-        for of_origin in &self.by_origin {
-            accounts.extend_from_slice(of_origin.value());
+        for index in [&self.by_origin, &self.balances] {
+            for of_origin in index {
+                accounts.extend_from_slice(of_origin.value());
+            }
         }
         accounts
     }
@@ -188,14 +199,15 @@ impl Indexes {
         if account.no.0 != actor.0 {
             self.relocated.insert(account.no, actor);
         }
-        self.by_holder
-            .entry(account.holder_urn.as_str().into())
-            .or_default()
-            .push(account.no);
-        self.by_origin
-            .entry(account.origin().into())
-            .or_default()
-            .push(account.no);
+        let add = |index: &DashMap<Box<str>, Vec<AccountNo>>, name: &str| {
+            index.entry(name.into()).or_default().push(account.no);
+        };
+        if is_balance(account) {
+            add(&self.balances, account.origin());
+        } else {
+            add(&self.by_holder, &account.holder_urn);
+            add(&self.by_origin, account.origin());
+        }
         if account.webhook_url.is_some() {
             self.hook(actor, account);
         }
@@ -215,7 +227,7 @@ impl Indexes {
 
     /// Puts everything that recovery found in order.
     pub fn sort(&self) {
-        for index in [&self.by_holder, &self.by_origin] {
+        for index in [&self.by_holder, &self.by_origin, &self.balances] {
             for mut accounts in index.iter_mut() {
                 accounts.sort_unstable();
                 accounts.shrink_to_fit();
@@ -236,6 +248,7 @@ impl Indexes {
         let known = match owner {
             Owner::Holder(urn) => self.by_holder.get(urn),
             Owner::Origin(name) => self.by_origin.get(name),
+            Owner::Balances(name) => self.balances.get(name),
         };
         let Some(accounts) = known else {
             return Vec::new();
@@ -257,13 +270,19 @@ impl Indexes {
     }
 }
 
+const fn is_balance(account: &Account) -> bool {
+    matches!(account.medium, Medium::Balance(_))
+}
+
 /// Whose accounts are listed.
 #[derive(Clone, Copy, Debug)]
 pub enum Owner<'a> {
     /// A holder's, by URN.
     Holder(&'a str),
-    /// A programme's, by name.
+    /// A programme's, by name; without ledger balances.
     Origin(&'a str),
+    /// An origin's ledger balances, by its name.
+    Balances(&'a str),
 }
 
 /// Which come first.

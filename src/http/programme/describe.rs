@@ -377,7 +377,7 @@ fn step_type(stepped: &Stepped) -> String {
     }
 }
 
-fn put(metadata: &mut BTreeMap<String, String>, name: &str, text: &str) {
+pub(super) fn put(metadata: &mut BTreeMap<String, String>, name: &str, text: &str) {
     metadata.insert(name.to_owned(), text.to_owned());
 }
 
@@ -418,7 +418,7 @@ fn put_fees<'a>(
 }
 
 /// An object's values as texts.
-fn texts(object: &str) -> BTreeMap<String, String> {
+pub(super) fn texts(object: &str) -> BTreeMap<String, String> {
     let object: serde_json::Map<String, Value> = serde_json::from_str(object).unwrap_or_default();
     let all = object.into_iter().filter(|(_, value)| !value.is_null());
     all.map(|(key, value)| (key, text_of(&value).into_owned()))

@@ -98,6 +98,12 @@ impl Filter {
         })
     }
 
+    /// Whether ledger balances are asked for, which are not listed otherwise.
+    #[must_use]
+    pub fn wants_balances(&self) -> bool {
+        self.medium.as_deref() == Some("balance")
+    }
+
     /// Whether the index alone says who is in the list.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -124,6 +130,9 @@ impl Filter {
                 .medium
                 .as_deref()
                 .is_none_or(|word| is_medium(account, word))
+            && (self.names.is_some()
+                || self.wants_balances()
+                || !matches!(account.medium, Medium::Balance(_)))
             && (self.statuses.is_empty() || self.statuses.contains(&account.status))
             && self.created_after.is_none_or(|after| created > after)
             && self.created_before.is_none_or(|before| created < before)

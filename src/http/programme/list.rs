@@ -129,7 +129,7 @@ fn show(seen: &Seen, links: &Links) -> AccountView {
         ("holder_urn" = Option<String>, Query, description = "of this holder"),
         ("urn" = Option<String>, Query, description = "this account"),
         ("urns" = Option<Vec<String>>, Query, description = "these accounts; repeat it"),
-        ("medium" = Option<String>, Query, description = "card (every card), card-… or virtual"),
+        ("medium" = Option<String>, Query, description = "card (every card), card-…, virtual, or balance: ledger balances, which are listed only then or by name"),
         ("status" = Option<Vec<String>>, Query, description = "in one of these states; repeat it"),
         ("q" = Option<String>, Query, description = "part of metadata.name in any case, part of the URN, or the last four digits"),
         ("custom_id" = Option<String>, Query, description = "the same as metadata[custom_id]"),
@@ -283,6 +283,8 @@ async fn source<'a>(
         known.collect()
     } else if let Some(ledgers) = &filter.ledgers {
         behind(app, origin, ledgers).await?
+    } else if filter.wants_balances() {
+        return Ok(Source::Index(Owner::Balances(origin)));
     } else {
         let of_holder = filter.holder_urn.as_deref().map(Owner::Holder);
         return Ok(Source::Index(of_holder.unwrap_or(Owner::Origin(origin))));

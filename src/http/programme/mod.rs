@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod batch;
+pub mod booked;
 pub mod card_data;
 pub mod codes;
 pub mod compliance;

@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::describe::Draft;
+use super::{
+    booked::{self, Booking},
+    describe::Draft,
+};
 use crate::domain::{
     command::Authorize,
     event::Event,
@@ -37,6 +40,12 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// That of a change, above zero towards the account.
+    #[must_use]
+    pub const fn of(change: i128) -> Self {
+        if change > 0 { Self::In } else { Self::Out }
+    }
+
     /// The word on the wire.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -73,14 +82,16 @@ pub struct MovementView {
     pub status: &'static str,
     /// What it was for.
     pub details: MovementDetails,
-    /// RFC 3339 with microseconds; no two movements of an account have the same.
+    /// RFC 3339 with microseconds; no two movements of an account have the same, but for parts of one
+    /// transaction or bulk of the ledger face.
     pub created_at: String,
 }
 
 /// What a movement was for.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MovementDetails {
-    /// authorization, capture, refund, deposit, transfer, …
+    /// authorization, capture, refund, deposit, transfer, …; of the ledger face's transactions ledger,
+    /// ledger_hold, ledger_commit, ledger_void, ledger_expiry, ledger_refund.
     #[serde(rename = "type")]
     pub kind: String,
     /// Names and texts.
@@ -108,6 +119,8 @@ pub enum Rest {
     Sent(Sent),
     /// All of it: the authorization is folded into this one line.
     Folded(Box<Folded>),
+    /// What a transaction of the ledger face says of it.
+    Booked(Box<Booking>),
 }
 
 /// Money that left for another actor.
@@ -213,7 +226,7 @@ pub fn ledgers_in(events: &[Event]) -> BTreeSet<LedgerNo> {
     both.flatten().collect()
 }
 
-/// The movements of a record, one for each asset.
+/// The movements of a record, one for each asset; of the ledger face's transactions one for each of them.
 #[must_use]
 pub fn found(
     events: &[Event],
@@ -222,6 +235,9 @@ pub fn found(
     pocket: Pocket,
     first: Option<&Arc<Authorize>>,
 ) -> Vec<Found> {
+    if booked::is_of_books(events) {
+        return booked::found(events, time, subject, pocket);
+    }
     let mut all = Vec::new();
     for (asset, change) in changes(events, subject.ledger, pocket) {
         let moves = |event: &&Event| {
@@ -234,11 +250,7 @@ pub fn found(
         let Some(event) = events.iter().find(moves) else {
             continue;
         };
-        let direction = if change > 0 {
-            Direction::In
-        } else {
-            Direction::Out
-        };
+        let direction = Direction::of(change);
         let draft = Draft {
             subject,
             pocket,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{App, access, problem::Problem},
+    booked,
     describe::folded,
     movement::{Found, MovementView, Rest, Sent, Subject},
     problem::{ErrorView, no_account},
@@ -99,7 +100,8 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
         take_in(&app, &caller, account_target(None, &path)?, &mut scope)
             .await?
             .ok_or_else(|| no_account(None))?;
-        Reply::new(StatusCode::OK, &page(&app, scope, filter).await?)
+        let page = page(&app, &caller.origin, scope, filter).await?;
+        Reply::new(StatusCode::OK, &page)
     };
     answer(&request, &app, listed).await
 }
@@ -143,7 +145,8 @@ pub async fn transactions(request: HttpRequest, app: Data<App>) -> HttpResponse 
                 .await?
                 .ok_or_else(|| no_account(Some("account_urns")))?;
         }
-        Reply::new(StatusCode::OK, &page(&app, scope, filter).await?)
+        let page = page(&app, &caller.origin, scope, filter).await?;
+        Reply::new(StatusCode::OK, &page)
     };
     answer(&request, &app, listed).await
 }
@@ -201,20 +204,28 @@ async fn take_in(
     Ok(seen.map(|(subject, lines)| scope.add(subject, &lines)))
 }
 
-async fn page(app: &App, scope: Scope, filter: Filter) -> Result<MovementsResult, Problem> {
+async fn page(
+    app: &App,
+    origin: &Arc<str>,
+    scope: Scope,
+    filter: Filter,
+) -> Result<MovementsResult, Problem> {
     let (scope, filter) = (Arc::new(scope), Arc::new(filter));
     let (mut data, mut from, mut reads_left) = (Vec::new(), filter.next, READS_MAX);
     loop {
         let journal = app.engine.shared.journal.clone();
-        let (scope, filter) = (scope.clone(), filter.clone());
+        let walks = scope.clone();
         let room = (filter.limit.saturating_sub(data.len()), reads_left);
         let asked = filter.clone();
-        let walked = web::block(move || walk::walk(journal.as_ref(), &scope, &asked, from, room));
+        let walked = web::block(move || walk::walk(journal.as_ref(), &walks, &asked, from, room));
         let walked = walked.await.map_err(|_| stopping())?.map_err(unreadable)?;
-        let (here, reads) = complete(app, walked.found, &filter).await?;
+        let of = |urn: &str| scope.subject(urn);
+        let (found, asked) = booked::complete(app, origin, walked.found, of, &filter).await?;
+        let (here, reads) = complete(app, found, &filter).await?;
         data.extend(here);
         from = walked.next;
-        reads_left = reads_left.saturating_sub(walked.reads.saturating_add(reads));
+        let reads = walked.reads.saturating_add(asked).saturating_add(reads);
+        reads_left = reads_left.saturating_sub(reads);
         if from.is_none() || data.len() >= filter.limit || reads_left == 0 {
             break;
         }
@@ -268,7 +279,7 @@ async fn complete(
 ) -> Result<(Vec<MovementView>, usize), Problem> {
     arrivals(app, &mut found).await?;
     let wanted = |found: &Found| match &found.rest {
-        Rest::Nothing | Rest::Sent(_) => None,
+        Rest::Nothing | Rest::Sent(_) | Rest::Booked(_) => None,
         Rest::Hold(id) => Some(*id),
         Rest::Folded(folded) => Some(folded.id),
     };
@@ -350,7 +361,7 @@ fn completed(
     filter: &Filter,
 ) -> Result<(Option<MovementView>, usize), HistoryError> {
     match &found.rest {
-        Rest::Nothing | Rest::Sent(_) => Ok((Some(found.view), 0)),
+        Rest::Nothing | Rest::Sent(_) | Rest::Booked(_) => Ok((Some(found.view), 0)),
         Rest::Hold(id) => {
             let place = places.get(id).filter(|place| !place.is_open);
             let Some(place) = place else {

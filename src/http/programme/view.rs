@@ -11,6 +11,7 @@ use crate::domain::{
     account::{Account, Medium},
     funds::{Balance, LedgerAccount},
     money::Asset,
+    uuids::BalanceId,
 };
 
 /// What an account has of one asset, in the asset's smallest unit.
@@ -67,9 +68,10 @@ pub fn sum(ledgers: &[LedgerAccount]) -> BalancesView {
 pub struct AccountView {
     /// The short id: the last part of the URN.
     id: String,
-    /// `did:bloque:account:card:usr-…:crd-…` or `did:bloque:account:virtual:usr-…:vrt-…`.
+    /// `did:bloque:account:card:usr-…:crd-…`, `did:bloque:account:virtual:usr-…:vrt-…` or
+    /// `did:bloque:account:balance:…`.
     urn: String,
-    /// `card`, `card-…` or `virtual`.
+    /// `card`, `card-…`, `virtual` or `balance`.
     #[schema(example = "card")]
     medium: String,
     /// What only accounts of its kind have.
@@ -102,8 +104,28 @@ pub struct AccountView {
 pub enum AccountDetails {
     /// Of a card.
     Card(Box<CardDetails>),
+    /// Of a ledger balance.
+    Balance(BalanceDetails),
     /// Of a pocket.
     Virtual(VirtualDetails),
+}
+
+/// Of a ledger balance.
+#[derive(Serialize, ToSchema)]
+pub struct BalanceDetails {
+    id: String,
+    /// Its id on the ledger face.
+    #[schema(example = "bln_0193b2c4-5d6e-8f70-8a1b-2c3d4e5f6071")]
+    balance_id: String,
+    /// The ledger it stands in.
+    ledger_id: String,
+    /// What is counted.
+    #[schema(example = "USD")]
+    currency: String,
+    /// Its name that begins with `@`, if it was made by one.
+    indicator: Option<String>,
+    /// Whose it is, if that is said.
+    identity_id: Option<String>,
 }
 
 /// Of a card.
@@ -183,7 +205,15 @@ fn details(account: &Account, links: &Links) -> AccountDetails {
             card_type: "VIRTUAL",
             user_id: crate::domain::ids::user_id(&account.holder_urn),
         })),
-        Medium::Virtual | Medium::Balance(_) => AccountDetails::Virtual(VirtualDetails {
+        Medium::Balance(face) => AccountDetails::Balance(BalanceDetails {
+            id: account.id(),
+            balance_id: BalanceId::new(account.ledger, face.asset).to_string(),
+            ledger_id: face.ledger_id.clone(),
+            currency: face.asset.to_string(),
+            indicator: face.indicator.clone(),
+            identity_id: face.identity_id.clone(),
+        }),
+        Medium::Virtual => AccountDetails::Virtual(VirtualDetails {
             id: account.id(),
             first_name: text("first_name"),
             last_name: text("last_name"),

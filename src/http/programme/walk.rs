@@ -12,6 +12,7 @@ use actix_web::HttpRequest;
 
 use super::{
     super::problem::Problem,
+    booked,
     movement::{self, Folded, Found, MovementView, Pocket, Rest, Subject},
     query::Params,
 };
@@ -98,11 +99,15 @@ impl Filter {
     fn fits(&self, view: &MovementView) -> bool {
         self.asset
             .is_none_or(|asset| view.asset == asset.to_string())
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|text| view.reference == *text)
             && (view.direction.is_empty() || self.fits_direction(view))
+    }
+
+    /// Whether a movement is wanted by its reference.
+    #[must_use]
+    pub fn fits_reference(&self, view: &MovementView) -> bool {
+        self.reference
+            .as_ref()
+            .is_none_or(|text| view.reference == *text)
     }
 
     fn fits_direction(&self, view: &MovementView) -> bool {
@@ -164,6 +169,13 @@ impl Scope {
             until: Some(moment),
             ..Self::default()
         }
+    }
+
+    /// The account whose URN that is.
+    #[must_use]
+    pub fn subject(&self, urn: &str) -> Option<Arc<Subject>> {
+        let mut all = self.subjects.values();
+        all.find(|subject| subject.urn == urn).cloned()
     }
 
     /// Adds an account with the records of its group; money that is there already stays the account's
@@ -261,7 +273,11 @@ fn movements_in(
             all.extend(plain(entry, events, (subject, pocket), past)?);
         }
     }
-    all.retain(|found| filter.fits(&found.view));
+    // What a transaction of the books is called may have to be asked.
+    all.retain(|found| {
+        let is_named = matches!(found.rest, Rest::Booked(_)) || filter.fits_reference(&found.view);
+        is_named && filter.fits(&found.view)
+    });
     Ok(all)
 }
 
@@ -271,6 +287,9 @@ fn plain(
     (subject, pocket): (&Subject, Pocket),
     past: &mut Past<'_>,
 ) -> Result<Vec<Found>, HistoryError> {
+    if booked::is_of_books(events) {
+        return Ok(booked::found(events, entry.time, subject, pocket));
+    }
     if movement::changes(events, subject.ledger, pocket).is_empty() {
         return Ok(Vec::new());
     }
@@ -291,6 +310,14 @@ fn collapsed(
     filter: &Filter,
     past: &mut Past<'_>,
 ) -> Result<Vec<Found>, HistoryError> {
+    if booked::is_of_books(events) {
+        return Ok(booked::collapsed(
+            events,
+            entry.time,
+            subject,
+            filter.pocket,
+        ));
+    }
     let draws = |authorization: &Authorization| {
         let mut legs = authorization.legs.iter();
         legs.any(|leg| leg.ledger == subject.ledger)
