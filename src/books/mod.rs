@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod ask;
 mod error;
 pub mod hooks;
+pub mod identity;
 pub mod index;
 mod ledgers;
 pub mod view;
