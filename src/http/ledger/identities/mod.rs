@@ -93,6 +93,11 @@ fn name_of(origin: &str, id: &str) -> String {
     format!("{origin}/{id}")
 }
 
+/// An identity as callers see it, from its document.
+pub(super) fn shown(text: &str) -> Option<Value> {
+    Kept::read(text).map(|kept| kept.view())
+}
+
 /// 404.
 pub(super) fn no_identity() -> Fault {
     Fault::not_found("GEN_NOT_FOUND", "identity not found")
