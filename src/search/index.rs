@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Row as Found, params_from_iter, types::Value};
+use rusqlite::{Connection, Row as Found, params_from_iter, types::Value};
 
 use super::{
     SearchError,
@@ -79,10 +79,6 @@ impl Index {
             origins,
             readers: Mutex::default(),
         }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     pub(super) fn has(&self, origin: &str) -> bool {
@@ -276,24 +272,4 @@ pub fn document_value(field: &Field, value: &Value) -> Option<String> {
         (_, Value::Integer(number)) => Some(number.to_string()),
         (_, Value::Real(_)) => None,
     }
-}
-
-/// A row by its id. Blocks.
-pub(super) fn by_id(
-    db: &Connection,
-    origin: i64,
-    (collection, id): (Collection, &str),
-) -> Result<Option<Vec<Value>>, SearchError> {
-    let names: Vec<_> = collection.fields().iter().map(|field| field.name).collect();
-    let asked = format!(
-        "SELECT {}{} FROM {} WHERE origin = ? AND {} = ?",
-        names.join(", "),
-        extra(collection),
-        collection.word(),
-        collection.id()
-    );
-    let width = names.len().saturating_add(extra_count(collection));
-    let mut asked = db.prepare_cached(&asked)?;
-    let found = asked.query_row((origin, id), |row| all_of(row, width));
-    Ok(found.optional()?)
 }

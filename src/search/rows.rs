@@ -8,11 +8,11 @@ use crate::{
     books::view,
     domain::{
         books::{Kind, Overdraft, State, Transaction},
-        command::{MoveMoney, Purpose, Transfer},
+        command::{MoveMoney, Transfer},
         event::{Approved, Declined, StepKind, Stepped},
         hold::{self, Authorization},
         merchant::Merchant,
-        money::{Amount, Asset},
+        money::{Amount, Asset, sum},
         time::Timestamp,
         uuids::AnyTransaction,
     },
@@ -21,8 +21,8 @@ use crate::{
 
 /// Where deposits come from and withdrawals go, as this face names it.
 pub const WORLD: &str = "@World";
-/// Where captured purchases go.
-pub const SETTLEMENT: &str = "@Settlement";
+/// Where what a card pays goes: the card network, which owes it to merchants.
+pub const NETWORK: &str = "@Network";
 
 /// A transaction as it is from a record on.
 #[derive(Clone, Debug)]
@@ -189,12 +189,10 @@ impl Row {
         } else {
             (own, WORLD.to_owned())
         };
-        let word = if comes { "deposit" } else { "withdrawal" };
         Self {
             source,
             destination,
             reference: moved.reference.clone(),
-            description: word.to_owned(),
             metadata: object_or_none(&moved.metadata),
             ..Self::movement(at, moved.asset, moved.amount)
         }
@@ -202,15 +200,10 @@ impl Row {
 
     /// A transfer of the programme face, or a fee that goes to somebody's account.
     pub(super) fn transfer(transfer: &Transfer, sides: (String, String), at: At) -> Self {
-        let word = match transfer.purpose {
-            Purpose::Fee | Purpose::FeeRecall => "fee",
-            Purpose::Transfer | Purpose::Booking => "transfer",
-        };
         Self {
             source: sides.0,
             destination: sides.1,
             reference: transfer.reference.clone(),
-            description: word.to_owned(),
             metadata: object_or_none(&transfer.metadata),
             transfer: Some(transfer.id.0),
             ..Self::movement(at, transfer.asset, transfer.amount)
@@ -224,7 +217,8 @@ impl Row {
         let is_done = authorization.state() == hold::State::Captured;
         let request = &approved.request;
         let mut said = said_of(&request.merchant);
-        said.insert("type".into(), authorization.kind.word().into());
+        said.insert("authorization_id".into(), authorization.id.text().into());
+        said.insert("transaction_type".into(), authorization.kind.word().into());
         said.insert("local_amount".into(), request.local.to_string().into());
         let currency = request.local.currency.code();
         said.insert("local_currency".into(), currency.into());
@@ -235,13 +229,13 @@ impl Row {
         Self {
             id: AnyTransaction::Authorization(authorization.id).to_string(),
             source: own,
-            destination: SETTLEMENT.to_owned(),
+            destination: NETWORK.to_owned(),
             reference: authorization.transaction_id.clone(),
-            description: request.merchant.name.clone().unwrap_or_default(),
+            description: authorization.kind.word().to_owned(),
             status: authorization_status(authorization, is_done),
-            inflight: !is_done,
-            expires_at: Some(authorization.expires_at).filter(|_| !is_done),
-            metadata: Value::Object(said).to_string(),
+            inflight: true,
+            expires_at: Some(authorization.expires_at),
+            metadata: of_network(said),
             is_applied: is_done,
             ..Self::movement(at, authorization.asset, held)
         }
@@ -252,17 +246,18 @@ impl Row {
         let request = &declined.request;
         let asset = Asset::of_ledger(request.local.currency.code()).ok()?;
         let mut said = said_of(&request.merchant);
-        said.insert("type".into(), request.kind.word().into());
-        said.insert(view::REASON_KEY.into(), declined.reason.word().into());
+        said.insert("authorization_id".into(), declined.id.text().into());
+        said.insert("transaction_type".into(), request.kind.word().into());
+        let shown = json!({ "network_face": said, view::REASON_KEY: declined.reason.word() });
         Some(Self {
             id: AnyTransaction::Authorization(declined.id).to_string(),
             source: own,
-            destination: SETTLEMENT.to_owned(),
+            destination: NETWORK.to_owned(),
             reference: request.transaction_id.clone(),
-            description: request.merchant.name.clone().unwrap_or_default(),
+            description: request.kind.word().to_owned(),
             status: State::Rejected.word(),
             inflight: true,
-            metadata: Value::Object(said).to_string(),
+            metadata: shown.to_string(),
             is_applied: false,
             ..Self::movement(at, asset, request.local.minor)
         })
@@ -277,14 +272,18 @@ impl Row {
             StepKind::Expiry => (State::Expired, false),
             StepKind::Refund => (State::Applied, true),
             StepKind::RefundReversal => (State::Applied, false),
-            StepKind::Increment | StepKind::IncrementDeclined(_) | StepKind::Concluded(_) => {
-                return None;
-            }
+            StepKind::Increment => (State::Inflight, false),
+            StepKind::IncrementDeclined(_) => (State::Rejected, false),
+            StepKind::Concluded(_) => return None,
         };
+        let over = stepped.over;
+        let over = over.tolerated.saturating_plus(over.adjusted);
+        let aside = sum(&stepped.surcharges).unwrap_or_default();
+        let amount = stepped.amount.saturating_plus(over).saturating_plus(aside);
         let (source, destination) = if comes {
-            (SETTLEMENT.to_owned(), own)
+            (NETWORK.to_owned(), own)
         } else {
-            (own, SETTLEMENT.to_owned())
+            (own, NETWORK.to_owned())
         };
         Some(Self {
             parent: AnyTransaction::Authorization(authorization.id).to_string(),
@@ -293,8 +292,9 @@ impl Row {
             reference: stepped.transaction_id.clone(),
             description: stepped.kind.word().to_owned(),
             status: status.word(),
+            inflight: status == State::Inflight,
             is_applied: matches!(status, State::Committed | State::Applied),
-            ..Self::movement(at, authorization.asset, stepped.amount)
+            ..Self::movement(at, authorization.asset, amount)
         })
     }
 }
@@ -321,6 +321,11 @@ pub(super) fn authorization_status(authorization: &Authorization, at_once: bool)
         Held::Declined => State::Rejected,
     };
     state.word()
+}
+
+/// What only the network face has, as metadata.
+fn of_network(said: Map<String, Value>) -> String {
+    json!({ "network_face": said }).to_string()
 }
 
 fn said_of(merchant: &Merchant) -> Map<String, Value> {

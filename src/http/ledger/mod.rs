@@ -5,6 +5,7 @@ pub mod balances;
 pub mod face;
 pub mod fault;
 pub mod filter;
+mod found;
 pub mod history;
 pub mod hooks;
 pub mod identities;

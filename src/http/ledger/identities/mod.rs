@@ -89,6 +89,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
+/// An identity as callers see it, from its document.
+pub(super) fn shown(text: &str) -> Option<Value> {
+    Identity::read(text).map(|identity| identity.view())
+}
+
 /// 404.
 pub(super) fn no_identity() -> Fault {
     Fault::not_found("GEN_NOT_FOUND", "identity not found")
