@@ -53,6 +53,7 @@ use crate::{
         },
     },
     outside::{self, client::Client},
+    reconciliation::runs::Reconciler,
     replay::{recovery, totals::TrialBalance},
     search::Search,
     telemetry::Metrics,
@@ -99,6 +100,9 @@ pub enum ServeError {
     /// The index of the ledger face cannot be used.
     #[error(transparent)]
     Search(#[from] crate::search::SearchError),
+    /// Reconciliation.
+    #[error(transparent)]
+    Reconciliation(#[from] crate::reconciliation::runs::OpenError),
     /// Something of the operating system's.
     #[error("{what}: {source}")]
     Io {
@@ -278,6 +282,7 @@ pub async fn serve(
     let books = Books::new(engine.clone());
     books.finish_interrupted().await?;
     let search = Search::open(&config.data.dir, &engine)?;
+    let reconciliation = Reconciler::open(&config.data.dir, &engine, &search).await?;
     let app = Data::new(http::App {
         engine: engine.clone(),
         access: secrets::open_access(&engine, &config, &vault).await?,
@@ -293,6 +298,7 @@ pub async fn serve(
         feed: Feed::new(&engine, config.events.waiting_max),
         books,
         search: search.clone(),
+        reconciliation: reconciliation.clone(),
         snapshots: snapshots.clone(),
         outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
@@ -353,6 +359,7 @@ async fn begin(
     app.books.start_clock();
     let watched = config.data.dir.join("monitors.state");
     crate::monitors::start(&app.engine, &app.ledger.monitors, watched);
+    app.reconciliation.start();
     start_notices(&app.engine, config, whatsapp)?;
     Ok(())
 }
@@ -569,6 +576,7 @@ async fn register_demo(engine: &Engine) -> Result<(), ServeError> {
 async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>, config: &Config) {
     tracing::info!("stopping: requests under way end first");
     app.is_ready.store(false, Ordering::Relaxed);
+    app.reconciliation.stop();
     app.feed.close();
     if config.snapshots.on_stop {
         // Actors live on the server's threads: the snapshot comes before these end. What is decided

@@ -59,6 +59,8 @@ pub struct App {
     pub ledger: ledger::Desk,
     /// Finds entities by other things than their names.
     pub search: Arc<crate::search::Search>,
+    /// Matches external records with transactions.
+    pub reconciliation: Arc<crate::reconciliation::runs::Reconciler>,
     /// Takes snapshots.
     pub snapshots: Arc<operator::snapshots::Snapshots>,
     /// Delivers webhooks.

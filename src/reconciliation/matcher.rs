@@ -371,7 +371,7 @@ impl<'a> Near<'a> {
             return Self::Amount(sorted);
         }
         let ranks: Vec<u32> = ranks.collect();
-        let len = |rank: &u32| at(internals, *rank).map(|entry| length(entry));
+        let len = |rank: &u32| at(internals, *rank).map(length);
         let longest = ranks.iter().filter_map(len).max().unwrap_or(0);
         Self::Time(ranks, internals, longest)
     }
