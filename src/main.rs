@@ -156,6 +156,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 | ServeError::Engine(_)
                 | ServeError::Books(_)
                 | ServeError::Search(_)
+                | ServeError::Reconciliation(_)
                 | ServeError::Listen { .. }
                 | ServeError::Io { .. } => ExitCode::FAILURE,
             }
