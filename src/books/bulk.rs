@@ -38,6 +38,14 @@ pub(super) async fn take(
     for ask in &mut bulk.asks {
         ask.marks.inflight |= bulk.is_inflight;
     }
+    let later = bulk.asks.iter().position(|ask| ask.scheduled_for.is_some());
+    if let Some(place) = later.filter(|_| bulk.is_atomic) {
+        return Err(BooksError::Invalid {
+            field: format!("transactions[{place}].scheduled_for"),
+            message: "an atomic bulk is done at once: ask for what is scheduled by itself"
+                .to_owned(),
+        });
+    }
     let idempotency = Idempotency::new(origin, &guard, "ledger bulk", || {
         let all: Vec<&Ask> = bulk.asks.iter().collect();
         format!("{}\n{}", bulk.is_atomic, words_of(&all))
@@ -261,7 +269,8 @@ impl Run<'_> {
         } else {
             OnShort::Record
         };
-        let plan = Plan::of(self.books, self.origin, resolved);
+        let mut plan = Plan::of(self.books, self.origin, resolved);
+        let is_later = plan.is_later(self.books.engine.shared.clock.now());
         let spends = |run: &Self| {
             let mut sources = plan.pieces.iter().map(|piece| piece.new.source.ledger);
             sources.any(|ledger| run.reached.contains(&ledger))
@@ -271,7 +280,11 @@ impl Run<'_> {
         };
         if !plan.fits_one_record() {
             self.flush().await;
-            let taken = heads::take(self.books, self.origin, plan, (None, on_short)).await;
+            let taken = if is_later {
+                heads::schedule(self.books, self.origin, plan, None).await
+            } else {
+                heads::take(self.books, self.origin, plan, (None, on_short)).await
+            };
             let ended = match taken {
                 Ok(done) => ended_as(&done.value),
                 Err(error) => Err(said(&error)),

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Books, BooksError,
+    find::NO_TRANSACTION,
     heads::{Live, Parts, is_over},
     index::{Due, Waiting},
     refund::note_key,
@@ -16,9 +17,10 @@ use super::{
 use crate::{
     actors::{EngineError, Target},
     domain::{
-        books::{BooksCommand, Kind},
+        books::{BooksCommand, DueKind, Kind, State},
         command::{Purpose, Transfer},
         ids::{ActorId, TransactionId},
+        money::Amount,
         time::Timestamp,
     },
 };
@@ -121,6 +123,10 @@ async fn decide(books: &Arc<Books>, waiting: Vec<Waiting>) -> Result<(), BooksEr
         }
     }
     for (head, waiting) in heads {
+        if waiting.iter().any(|one| one.is_due) {
+            fall_whole(books, head).await?;
+            continue;
+        }
         let _live = Live::new(books, head);
         // Each of a bulk that is not atomic was done by itself: the head only says so.
         let is_done = waiting.iter().any(|one| one.id == head && !one.is_atomic);
@@ -154,28 +160,79 @@ async fn decide_refund(books: &Arc<Books>, refund: Waiting) -> Result<(), BooksE
 }
 
 /// Does what is due: parts first, then their heads.
-async fn fall(books: &Arc<Books>, mut due: Vec<Due>) {
-    due.sort_by_key(|one| one.is_head);
-    let heads_from = due.partition_point(|one| !one.is_head);
-    let (parts, heads) = due.split_at(heads_from);
+async fn fall(books: &Arc<Books>, due: Vec<Due>) {
+    let is_split = |one: &Due| one.is_head && one.kind == DueKind::Scheduled;
+    let (splits, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_split);
+    let (heads, parts): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|one| one.is_head);
     for some in [parts, heads] {
-        let requests = some.iter().map(|one| {
-            let command = BooksCommand::Due(one.id, one.kind);
-            request(one.id.actor, None, command, Keyed::default())
-        });
+        let command = |one: &Due| BooksCommand::Due(one.id, one.kind);
+        let requests = some
+            .iter()
+            .map(|one| request(one.id.actor, None, command(one), Keyed::default()));
         let answers = books.engine.execute_batch(requests.collect()).await;
         let mut transfers = Vec::new();
         for (one, answer) in some.iter().zip(answers) {
             match answer {
                 Ok(answer) => transfers.extend(transfers_in(&answer.events)),
                 Err(error) if is_over(&error) => {}
-                Err(error) => {
-                    tracing::warn!(id = %one.id, %error, "what is due is tried again");
-                    let soon = books.engine.shared.clock.now().plus_seconds(1);
-                    books.index().schedule(*one, soon);
-                }
+                Err(error) => again(books, one, &error.into()),
             }
         }
         books.carry_all(transfers).await;
     }
+    for one in splits {
+        if let Err(error) = fall_whole(books, one.id).await {
+            again(books, &one, &error);
+        }
+    }
+}
+
+fn again(books: &Books, one: &Due, error: &BooksError) {
+    tracing::warn!(id = %one.id, %error, "what is due is tried again");
+    let soon = books.engine.shared.clock.now().plus_seconds(1);
+    books.index().schedule(*one, soon);
+}
+
+/// The time of a split has come: all of its parts are done, or none. Each is reserved, the head last; from
+/// then on the decision says the rest. To be repeated if it was interrupted: it goes on where it was.
+async fn fall_whole(books: &Arc<Books>, head: TransactionId) -> Result<(), BooksError> {
+    let _live = Live::claim(books, head)?;
+    let whole = books.look(head).await?.ok_or(NO_TRANSACTION)?;
+    let mut parts = whole.parts.clone();
+    parts.extend(books.index().strays_of(head));
+    parts.sort_unstable();
+    parts.dedup();
+    let reserve = |id: &TransactionId| {
+        let command = BooksCommand::Due(*id, DueKind::Reserve);
+        request(id.actor, None, command, Keyed::default())
+    };
+    let mut requests: Vec<_> = parts.iter().map(reserve).collect();
+    for answer in books.insist_all(std::mem::take(&mut requests)).await {
+        match answer {
+            Ok(_) => {}
+            Err(error) if is_over(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match books.insist(reserve(&head)).await {
+        Ok(_) => {}
+        Err(error) if is_over(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // One that was only half noted, because the house stopped meanwhile, is not done.
+    let mut sum = Amount::ZERO;
+    for part in &parts {
+        let reserved = books.look(*part).await?;
+        let reserved = reserved.filter(|part| part.state == State::Reserved);
+        sum = reserved.map_or(sum, |part| sum.saturating_plus(part.amount));
+    }
+    let is_done = sum == whole.amount;
+    let actors = parts.iter().map(|part| part.actor).chain([head.actor]);
+    let actors = actors.collect();
+    let below = Vec::new();
+    let direct = parts;
+    books
+        .conclude(head, is_done, Parts { direct, below }, actors)
+        .await?;
+    Ok(())
 }

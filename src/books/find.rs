@@ -26,23 +26,38 @@ pub(super) async fn get(
     origin: &Origin,
     id: TransactionId,
 ) -> Result<Stands, BooksError> {
-    let target = Target::Actor(id.actor);
-    let found = books
-        .engine
-        .read(target, Some(origin.clone()), move |hosted| {
+    let found = books.find(Some(origin), id).await?;
+    found.ok_or(NO_TRANSACTION)
+}
+
+impl Books {
+    /// A transaction of any origin, for what is done by itself.
+    pub(super) async fn look(&self, id: TransactionId) -> Result<Option<Stands>, BooksError> {
+        self.find(None, id).await
+    }
+
+    async fn find(
+        &self,
+        origin: Option<&Origin>,
+        id: TransactionId,
+    ) -> Result<Option<Stands>, BooksError> {
+        let target = Target::Actor(id.actor);
+        let found = self.engine.read(target, origin.cloned(), move |hosted| {
             let known = hosted.group.books.as_deref()?;
             if let Some(open) = known.open.get(&id) {
                 return Some(Found::Open(Arc::new(open.current())));
             }
             known.closed.get(&id).map(|lsn| Found::Closed(*lsn))
         });
-    match found.await.map_err(not_found)?.ok_or(NO_TRANSACTION)? {
-        Found::Open(open) => Ok(open),
-        Found::Closed(lsn) => {
-            let Body::Group(events) = books.engine.entry(lsn)?.body else {
-                return Err(NO_TRANSACTION);
-            };
-            left_behind(&events, id, lsn).ok_or(NO_TRANSACTION)
+        match found.await.map_err(not_found)? {
+            None => Ok(None),
+            Some(Found::Open(open)) => Ok(Some(open)),
+            Some(Found::Closed(lsn)) => {
+                let Body::Group(events) = self.engine.entry(lsn)?.body else {
+                    return Ok(None);
+                };
+                Ok(left_behind(&events, id, lsn))
+            }
         }
     }
 }

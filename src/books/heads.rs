@@ -35,6 +35,7 @@ struct Work<'a> {
     pieces: Vec<Piece>,
     ids: Vec<Option<TransactionId>>,
     on_short: OnShort,
+    waits: bool,
 }
 
 /// What is said of the parts when a head is decided.
@@ -59,6 +60,7 @@ pub(super) async fn take(
         ids: vec![None; plan.pieces.len()],
         pieces: plan.pieces,
         on_short,
+        waits: true,
     };
     let begun = work.begin(&first, idempotency).await?;
     let root = booked_in(&begun.events).next();
@@ -90,6 +92,36 @@ pub(super) async fn take(
         Ok(()) => {}
     }
     let is_replay = false;
+    Ok(Done { value, is_replay })
+}
+
+/// Notes a split whose time has not come: nothing moves before. If it is noted only in part, because the
+/// house stops or is too busy, nothing of it will be done: the parts do not add up to the head then.
+pub(super) async fn schedule(
+    books: &Arc<Books>,
+    origin: &Origin,
+    plan: Plan,
+    idempotency: Option<Idempotency>,
+) -> Result<Done<Stands>, BooksError> {
+    let mut chunks = chunks_of(&plan.pieces).into_iter();
+    let first = chunks.next().ok_or_else(nothing_asked)?;
+    let mut work = Work {
+        books,
+        origin,
+        ids: vec![None; plan.pieces.len()],
+        pieces: plan.pieces,
+        on_short: OnShort::Refuse,
+        waits: false,
+    };
+    let begun = work.begin(&first, idempotency).await?;
+    let value = books.answered(origin, &begun).await?;
+    let is_replay = begun.is_replay;
+    if !is_replay {
+        // Should its time come now, it is not looked at before it is complete.
+        let _live = Live::new(books, value.id);
+        let rest: Vec<Chunk> = chunks.collect();
+        work.reserve(value.id, &rest).await?;
+    }
     Ok(Done { value, is_replay })
 }
 
@@ -191,7 +223,7 @@ impl Work<'_> {
         }
         let take = Take {
             new,
-            waits: true,
+            waits: self.waits,
             on_short,
         };
         let command = BooksCommand::Take(take);

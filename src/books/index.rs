@@ -87,6 +87,8 @@ pub struct Waiting {
     pub kind: Kind,
     /// Whether a head's parts are done all or none.
     pub is_atomic: bool,
+    /// Whether it was scheduled, and its time came.
+    pub is_due: bool,
     /// Since when.
     pub since: Timestamp,
 }
@@ -252,6 +254,8 @@ impl BooksIndex {
         };
         let (mut first, mut second) = (None, None);
         match transaction.state {
+            // Parts fall with their head.
+            State::Scheduled if transaction.kind == Kind::Part => {}
             State::Scheduled => first = terms.scheduled_for.map(|at| (DueKind::Scheduled, at)),
             State::Inflight => {
                 first = terms.expires_at.map(|at| (DueKind::Expiry, at));
@@ -283,6 +287,7 @@ impl BooksIndex {
                     .unwrap_or(id),
                 kind: transaction.kind,
                 is_atomic: transaction.kind != Kind::BulkHead || transaction.terms.marks.atomic,
+                is_due: transaction.terms.scheduled_for.is_some(),
                 since: transaction.created_at,
             };
             self.reserved.insert(id, waiting);

@@ -11,6 +11,7 @@ use crate::{
         },
         ids::{ActorId, LedgerNo},
         money::{Amount, Asset},
+        time::Timestamp,
     },
     wire::Key,
 };
@@ -126,6 +127,21 @@ impl Plan {
         let mut actors = self.pieces.iter().map(|piece| piece.actor);
         let first = actors.next();
         self.pieces.len() <= TAKE_MAX && actors.all(|actor| Some(actor) == first)
+    }
+
+    /// Whether it is a split whose time has not come. One whose time is over is done like any other.
+    pub(super) fn is_later(&mut self, now: Timestamp) -> bool {
+        let first = self.pieces.first().filter(|first| first.is_head());
+        let at = first.and_then(|first| first.new.terms.scheduled_for);
+        if at.is_some_and(|at| at > now) {
+            return true;
+        }
+        if first.is_some() {
+            for piece in &mut self.pieces {
+                piece.new.terms.scheduled_for = None;
+            }
+        }
+        false
     }
 
     /// Says of each part what earlier ones bring to its source: none of it has come when it is reserved.

@@ -123,16 +123,20 @@ impl Books {
     pub(super) async fn take_plan(
         self: &Arc<Self>,
         origin: &Origin,
-        plan: Plan,
+        mut plan: Plan,
         (idempotency, on_short): (Option<Idempotency>, OnShort),
     ) -> Result<Done<Stands>, BooksError> {
         self.require_fresh(&plan.pieces)?;
+        let is_later = plan.is_later(self.engine.shared.clock.now());
         if plan.fits_one_record() {
             let keyed = keyed(idempotency, plan.pieces.iter());
             return self.take_at_once(origin, plan, (keyed, on_short)).await;
         }
         let (books, origin) = (self.clone(), origin.clone());
         let taken = actix_rt::spawn(async move {
+            if is_later {
+                return heads::schedule(&books, &origin, plan, idempotency).await;
+            }
             heads::take(&books, &origin, plan, (idempotency, on_short)).await
         });
         taken.await.map_err(|_| EngineError::Unavailable)?

@@ -1,4 +1,5 @@
 //! An engine on a journal in memory, and asks in few words.
+#![allow(unreachable_pub, reason = "one test binary, many rooms")]
 
 use std::sync::{Arc, atomic::AtomicU64};
 

@@ -73,6 +73,9 @@ pub enum BooksCommand {
 pub enum DueKind {
     /// It was scheduled for now.
     Scheduled,
+    /// The same of the head of a split or a part of one: it is reserved, and the decision on the head says
+    /// the rest.
+    Reserve,
     /// What is inflight is let go.
     Expiry,
     /// What is inflight is committed.

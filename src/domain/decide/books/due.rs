@@ -19,10 +19,10 @@ pub(super) fn decide(
 ) -> Result<Vec<Event>, Rejection> {
     let books = group.books.as_deref();
     let open = books.and_then(|books| books.open.get(&id));
-    let transaction = open.ok_or(Rejection::NothingDue)?.current();
+    let mut transaction = open.ok_or(Rejection::NothingDue)?.current();
     let terms = &transaction.terms;
     let (at, state) = match kind {
-        DueKind::Scheduled => (terms.scheduled_for, State::Scheduled),
+        DueKind::Scheduled | DueKind::Reserve => (terms.scheduled_for, State::Scheduled),
         DueKind::Expiry => (terms.expires_at, State::Inflight),
         DueKind::Commit => (terms.commits_at, State::Inflight),
     };
@@ -32,7 +32,17 @@ pub(super) fn decide(
     }
     let page = Page::new(group, context);
     match kind {
-        DueKind::Scheduled => fall(page, transaction),
+        DueKind::Scheduled => {
+            let state = transaction.asked();
+            fall(page, transaction, state)
+        }
+        DueKind::Reserve => {
+            // The head of a split decides about its parts, wherever they are.
+            if !transaction.is_head() {
+                transaction.head = transaction.parent;
+            }
+            fall(page, transaction, State::Reserved)
+        }
         DueKind::Expiry => {
             let expired = (StepKind::Expired, State::Expired);
             step::let_go(page, transaction, expired, None)
@@ -41,9 +51,13 @@ pub(super) fn decide(
     }
 }
 
-/// It is done now, or rejected for good.
-fn fall(mut page: Page<'_>, mut transaction: Transaction) -> Result<Vec<Event>, Rejection> {
-    transaction.state = transaction.asked();
+/// It is now what its time makes it, or rejected for good.
+fn fall(
+    mut page: Page<'_>,
+    mut transaction: Transaction,
+    state: State,
+) -> Result<Vec<Event>, Rejection> {
+    transaction.state = state;
     match page.begin(&transaction, Amount::ZERO)? {
         Ok(money) => page.write(StepKind::Fell, (transaction, None), money),
         Err(reason) => {

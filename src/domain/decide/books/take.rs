@@ -117,7 +117,10 @@ fn transaction(new: &NewTransaction, id: TransactionId, page: &Page<'_>) -> Tran
         first_lsn: 0,
         last_lsn: 0,
     };
-    if !new.terms.scheduled_for.is_some_and(is_later) {
+    // A split that is scheduled falls as one, with the decision on its head, even if its time came just now.
+    let is_split = matches!(new.kind, Kind::SplitHead | Kind::Part);
+    let at = new.terms.scheduled_for;
+    if !at.is_some_and(|at| is_split || is_later(at)) {
         transaction.state = transaction.asked();
     }
     transaction
