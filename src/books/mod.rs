@@ -32,13 +32,13 @@ pub use accounts::{BalanceView, NewBalance};
 pub use ask::{Ask, Bulk, BulkDone, Share};
 pub use error::BooksError;
 pub use ledgers::Ledger;
+pub use refund::Back;
 
 use crate::{
     actors::Engine,
     domain::{
         books::{Step, Transaction},
         ids::TransactionId,
-        money::Amount,
     },
 };
 
@@ -147,10 +147,10 @@ impl Books {
         self: &Arc<Self>,
         origin: &Origin,
         id: TransactionId,
-        (amount, skip_queue): (Option<Amount>, bool),
+        back: Back,
         guard: Guard,
     ) -> Result<Done<Stands>, BooksError> {
-        refund::refund(self, origin, id, (amount, skip_queue), guard).await
+        refund::refund(self, origin, id, back, guard).await
     }
 
     /// Merges metadata into a transaction's, deeply; answers with the transaction.

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{
     Books, BooksError, Done, Guard, Origin, Stands,
     find::{NO_TRANSACTION, not_found},
@@ -18,8 +20,8 @@ use crate::{
     actors::{EngineError, keys::key_of},
     domain::{
         books::{
-            BooksCommand, Kind, Marks, NewTransaction, OnShort, Overdraft, ParentOf, Precision,
-            State, Take, Terms, Transaction,
+            self, BooksCommand, Kind, Marks, NewTransaction, OnShort, Overdraft, ParentOf,
+            Precision, State, Take, Terms, Transaction,
         },
         ids::TransactionId,
         money::Amount,
@@ -28,16 +30,28 @@ use crate::{
     wire::{Body, Key, KeyLife},
 };
 
+/// How a transaction goes back.
+#[derive(Clone, Debug, Default)]
+pub struct Back {
+    /// How much; all that is left if nothing is said.
+    pub amount: Option<Amount>,
+    /// Whether too little money is an error that leaves no record.
+    pub skip_queue: bool,
+    /// In place of the description of what goes back.
+    pub description: Option<String>,
+    /// Merged into its metadata, which begins as that of what goes back.
+    pub merge: Option<Map<String, Value>>,
+}
+
 pub(super) async fn refund(
     books: &Arc<Books>,
     origin: &Origin,
     id: TransactionId,
-    (amount, skip_queue): (Option<Amount>, bool),
+    back: Back,
     guard: Guard,
 ) -> Result<Done<Stands>, BooksError> {
-    let idempotency = Idempotency::new(origin, &guard, "ledger refund", || {
-        format!("{id} {amount:?} {skip_queue}")
-    });
+    let idempotency =
+        Idempotency::new(origin, &guard, "ledger refund", || format!("{id} {back:?}"));
     if let Some(answer) = books.replayed(idempotency.as_ref()).await? {
         return Ok(Done {
             value: books.answered(origin, &answer).await?,
@@ -45,9 +59,8 @@ pub(super) async fn refund(
         });
     }
     let (books, origin) = (books.clone(), origin.clone());
-    let asked = (amount, skip_queue);
     let refunded =
-        actix_rt::spawn(async move { give_back(&books, &origin, id, asked, idempotency).await });
+        actix_rt::spawn(async move { give_back(&books, &origin, id, back, idempotency).await });
     let value = refunded.await.map_err(|_| EngineError::Unavailable)??;
     let is_replay = false;
     Ok(Done { value, is_replay })
@@ -57,15 +70,15 @@ async fn give_back(
     books: &Arc<Books>,
     origin: &Origin,
     id: TransactionId,
-    (amount, skip_queue): (Option<Amount>, bool),
+    back: Back,
     idempotency: Option<Idempotency>,
 ) -> Result<Stands, BooksError> {
     let original = books.get(origin, id).await?;
     if !original.is_head() {
         let original = books.applied(origin, original).await?;
-        return one(books, origin, &original, (amount, skip_queue), idempotency).await;
+        return one(books, origin, &original, &back, idempotency).await;
     }
-    if amount.is_some() {
+    if back.amount.is_some() {
         return Err(BooksError::Invalid {
             field: "amount".to_owned(),
             message: "this is the head of several: it goes back whole, or each part by its own id"
@@ -79,7 +92,7 @@ async fn give_back(
         let part = books.get(origin, part).await?;
         let part = books.applied(origin, part).await?;
         let key = idempotency.take();
-        match one(books, origin, &part, (None, skip_queue), key).await {
+        match one(books, origin, &part, &back, key).await {
             Ok(refund) => {
                 first.get_or_insert(refund);
             }
@@ -106,15 +119,15 @@ async fn one(
     books: &Arc<Books>,
     origin: &Origin,
     original: &Arc<Transaction>,
-    (amount, skip_queue): (Option<Amount>, bool),
+    back: &Back,
     idempotency: Option<Idempotency>,
 ) -> Result<Stands, BooksError> {
     let id = original.id;
     let _live = Live::claim(books, id)?;
     let left = original.amount.minus_or_zero(original.refunded);
-    let asked = amount.unwrap_or(left);
+    let asked = back.amount.unwrap_or(left);
     require(original, asked, left)?;
-    let new = refund_of(books, origin, original, (asked, skip_queue));
+    let new = refund_of(books, origin, original, (asked, back))?;
     let actor = books.actor_of(&new.source);
     let reference = reference_key(origin, &new.terms.reference);
     let header = idempotency.iter().map(|it| (it.key, KeyLife::Expiring));
@@ -125,7 +138,7 @@ async fn one(
     let keys = keyed.keys.clone();
     let references = [(reference, new.terms.reference.clone())];
     let take = BooksCommand::Take(Take {
-        on_short: if skip_queue {
+        on_short: if back.skip_queue {
             OnShort::Refuse
         } else {
             OnShort::Record
@@ -174,23 +187,28 @@ fn require(original: &Transaction, asked: Amount, left: Amount) -> Result<(), Bo
 }
 
 fn refund_of(
-    books: &Books,
+    store: &Books,
     origin: &Origin,
     original: &Transaction,
-    (amount, skip_queue): (Amount, bool),
-) -> NewTransaction {
+    (amount, back): (Amount, &Back),
+) -> Result<NewTransaction, BooksError> {
+    let metadata = match &back.merge {
+        Some(merge) => books::merge(&original.metadata, merge).map_err(Rejection::from)?,
+        None => original.metadata.clone(),
+    };
+    let description = back.description.clone();
     let precision = if amount == original.amount {
         original.precision.clone()
     } else {
         Precision::of(amount, original.precision.factor)
     };
-    let known = &books.engine.shared.keys;
+    let known = &store.engine.shared.keys;
     let plain = format!("refund_{}", original.id);
     let numbered = (1_u64..).map(|count| format!("refund_{}_{count}", original.id));
     let reference = std::iter::once(plain.clone())
         .chain(numbered)
         .find(|text| known.get(reference_key(origin, text)).is_none());
-    NewTransaction {
+    Ok(NewTransaction {
         kind: Kind::Refund,
         parent: ParentOf::Known(original.id),
         asset: original.asset,
@@ -200,10 +218,10 @@ fn refund_of(
         destination: original.source.clone(),
         terms: Terms {
             reference: reference.unwrap_or(plain),
-            description: original.terms.description.clone(),
+            description: description.unwrap_or_else(|| original.terms.description.clone()),
             overdraft: Overdraft::No,
             marks: Marks {
-                skip_queue,
+                skip_queue: back.skip_queue,
                 ..Marks::default()
             },
             effective_at: None,
@@ -212,9 +230,9 @@ fn refund_of(
             commits_at: None,
             split: String::new(),
         },
-        metadata: original.metadata.clone(),
+        metadata,
         awaited: Amount::ZERO,
-    }
+    })
 }
 
 impl Books {

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::{
     actors::EngineError,
     books::BooksError,
-    domain::{books::State, outcome::Rejection},
+    domain::{
+        books::{Reason, State},
+        outcome::Rejection,
+    },
     http::problem::Problem,
     search::SearchError,
 };
@@ -141,11 +144,16 @@ impl From<BooksError> for Fault {
                 Self::new(StatusCode::CONFLICT, "TXN_DUPLICATE_REFERENCE", text)
             }
             BooksError::Short { place, reason } => {
-                let mut fault = Self::new(
-                    StatusCode::BAD_REQUEST,
-                    "TXN_INSUFFICIENT_FUNDS",
-                    super::transactions::sentence(&reason),
-                );
+                let code = match reason {
+                    Reason::InsufficientFunds { .. } | Reason::OverdraftLimit { .. } => {
+                        "TXN_INSUFFICIENT_FUNDS"
+                    }
+                    Reason::AccountNotOpen { .. } | Reason::OtherPart | Reason::Hook => {
+                        "TXN_VALIDATION_ERROR"
+                    }
+                };
+                let text = super::transactions::sentence(&reason);
+                let mut fault = Self::new(StatusCode::BAD_REQUEST, code, text);
                 fault.details = Some(json!({ "transaction": place }));
                 fault
             }
@@ -191,8 +199,12 @@ impl From<Rejection> for Fault {
         if matches!(rejection, Rejection::MoreThanInflight { .. }) {
             return Self::invalid("TXN_COMMIT_AMOUNT_EXCEEDED", "amount", text);
         }
-        if matches!(rejection, Rejection::MoreThanApplied { .. }) {
-            return Self::new(bad, "TXN_INVALID_STATUS_ACTION", text);
+        if let Rejection::MoreThanApplied { left, .. } = rejection {
+            if left.is_zero() {
+                let text = "the transaction has already been refunded";
+                return Self::new(StatusCode::CONFLICT, "TXN_ALREADY_REFUNDED", text);
+            }
+            return Self::invalid("TXN_INVALID_AMOUNT", "amount", text);
         }
         if matches!(rejection, Rejection::OtherAsset { .. }) {
             return Self::invalid("TXN_VALIDATION_ERROR", "currency", text);

@@ -13,7 +13,7 @@ use super::{
     network::{self, What},
 };
 use crate::{
-    books::view,
+    books::{Back, view},
     domain::uuids::AnyTransaction,
     http::{
         App,
@@ -34,7 +34,7 @@ pub struct RefundRequest<'a> {
     /// Whether too little money is an error that leaves no record.
     #[serde(default)]
     pub skip_queue: Option<bool>,
-    /// Noted in the refund's metadata; its own description is that of what goes back.
+    /// In place of the description of what goes back.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
     pub description: Option<Lend<'a>>,
@@ -82,16 +82,11 @@ async fn refund(request: &HttpRequest, id: &str, body: Body, app: &App) -> Resul
         face::read(&bytes)?
     };
     no_dry_run(parsed.dry_run)?;
-    let merge = noted(&parsed)?;
-    let skip_queue = parsed.skip_queue.unwrap_or(false);
+    let back = back_of(&parsed)?;
     let guard = face::guard(request)?;
     match id.parse::<AnyTransaction>().map_err(|_| unknown())? {
         AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) => {
-            let wanted = (None, skip_queue);
-            let mut done = app.books.refund(&caller.origin, id, wanted, guard).await?;
-            if !merge.is_empty() && !done.is_replay {
-                done.value = app.books.note(&caller.origin, done.value.id, merge).await?;
-            }
+            let done = app.books.refund(&caller.origin, id, back, guard).await?;
             let told = Told::created(|out| view::transaction_into(&done.value, out));
             Ok(told.replayed(done.is_replay))
         }
@@ -107,25 +102,27 @@ async fn refund(request: &HttpRequest, id: &str, body: Body, app: &App) -> Resul
     }
 }
 
-/// What is noted on the refund.
-fn noted(parsed: &RefundRequest<'_>) -> Result<Map<String, Value>, Fault> {
+/// How it goes back.
+fn back_of(parsed: &RefundRequest<'_>) -> Result<Back, Fault> {
     let text = face::metadata("meta_data", parsed.meta_data)?;
-    let mut merge: Map<String, Value> = serde_json::from_str(&text)
+    let merge: Map<String, Value> = serde_json::from_str(&text)
         .map_err(|error| Fault::invalid("GEN_VALIDATION_ERROR", "meta_data", error.to_string()))?;
-    if let Some(description) = parsed
+    let description = parsed
         .description
         .as_deref()
-        .filter(|text| !text.is_empty())
-    {
-        if description.len() > 1_024 {
-            let message = "description must have at most 1024 bytes";
-            return Err(Fault::invalid(
-                "TXN_VALIDATION_ERROR",
-                "description",
-                message,
-            ));
-        }
-        merge.insert("refund_description".to_owned(), description.into());
+        .filter(|text| !text.is_empty());
+    if description.is_some_and(|text| text.len() > 1_024) {
+        let message = "description must have at most 1024 bytes";
+        return Err(Fault::invalid(
+            "TXN_VALIDATION_ERROR",
+            "description",
+            message,
+        ));
     }
-    Ok(merge)
+    Ok(Back {
+        amount: None,
+        skip_queue: parsed.skip_queue.unwrap_or(false),
+        description: description.map(str::to_owned),
+        merge: Some(merge).filter(|merge| !merge.is_empty()),
+    })
 }
