@@ -351,6 +351,8 @@ async fn begin(
     secrets::finish_rotation(app);
     app.decisions.start_sweep();
     app.books.start_clock();
+    let watched = config.data.dir.join("monitors.state");
+    crate::monitors::start(&app.engine, &app.ledger.monitors, watched);
     start_notices(&app.engine, config, whatsapp)?;
     Ok(())
 }
@@ -388,6 +390,7 @@ fn open_ledger(
     http::ledger::Desk {
         keys: http::ledger::access::KnownKeys::default(),
         hooks: Hooks::new(engine, vault, config.limits()),
+        monitors: Arc::default(),
     }
 }
 

@@ -4,8 +4,9 @@
 //! [`actors`] (the shell), [`access`] (tokens and codes), [`vault`] (keys), [`tokens`] (a card on a device),
 //! [`replay`] (what the log folds to), [`outside`] (rates and lists from elsewhere), [`decisions`] (asking
 //! programmes before an approval), [`outbox`] (events and their delivery), [`books`]
-//! (transactions across actors), [`search`] (what is found by other things than its name), [`reconciliation`]
-//! (external records against transactions), [`http`] (the faces), [`app`] (the whole, wired).
+//! (transactions across actors), [`monitors`] (watches on balances), [`search`] (what is found by other things
+//! than its name), [`reconciliation`] (external records against transactions), [`http`] (the faces), [`app`]
+//! (the whole, wired).
 
 pub mod access;
 pub mod actors;
@@ -19,6 +20,7 @@ pub mod domain;
 pub mod http;
 pub mod journal;
 pub mod json;
+pub mod monitors;
 pub mod outbox;
 pub mod outside;
 pub mod reconciliation;

@@ -12,6 +12,7 @@ mod error;
 mod find;
 mod heads;
 pub mod hooks;
+pub mod identity;
 pub mod index;
 mod ledgers;
 mod names;

@@ -7,6 +7,7 @@ mod account;
 mod card;
 mod house;
 mod json;
+mod ledger;
 mod money;
 pub mod words;
 
@@ -83,6 +84,7 @@ pub fn events_of(lsn: u64, entry: &Entry, names: &dyn Names) -> Vec<OutEvent> {
                 account::tell(&mut maker, event);
                 money::tell(&mut maker, event);
                 card::tell(&mut maker, event);
+                ledger::tell(&mut maker, event);
             }
             money::tell_fees(&mut maker, events);
         }

@@ -47,6 +47,7 @@ pub use self::{
 };
 use crate::{
     actors::Engine,
+    domain::documents::Shelf,
     journal::{DurableWatcher, Journal, Lsn},
     outside::client::Client,
     vault::Vault,
@@ -129,7 +130,9 @@ impl Outbox {
             is_stopped: AtomicBool::new(false),
             threads: Mutex::default(),
         });
-        if !outbox.endpoints().is_empty() {
+        let documents = &outbox.engine.shared.facts.documents;
+        let is_watched = documents.changes(Shelf::Monitor) > 0;
+        if is_watched || !outbox.endpoints().is_empty() {
             outbox.engine.shared.indexes.expect_webhooks();
         }
         outbox.schedule_all();

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     actors::Engine,
     domain::{
+        documents::Shelf,
         ids::{AccountNo, ActorId},
         outbox::{Destination, EventRef, LaidItem, LaneKey, OutboxRecord, Place, Replay, Spot},
     },
@@ -391,7 +392,9 @@ impl<'a> Laying<'a> {
     /// and the first has its number.
     fn concerns(&self, actor: ActorId) -> bool {
         if actor == ActorId::REGISTRY {
-            return !self.endpoints.is_empty();
+            // Monitors may name an address of their own.
+            let documents = &self.outbox.engine.shared.facts.documents;
+            return !self.endpoints.is_empty() || documents.changes(Shelf::Monitor) > 0;
         }
         let indexes = &self.outbox.engine.shared.indexes;
         let is_of = |origin: &String| indexes.is_of(AccountNo(actor.0), origin);
@@ -434,12 +437,25 @@ impl<'a> Laying<'a> {
         if let Some(url) = url {
             self.add(event, &url);
         }
+        if let Some(url) = self.callback_of(event) {
+            self.add(event, &url);
+        }
         let own = self.endpoints.get(&event.origin);
         for endpoint in own.into_iter().flatten() {
             if self.wants(endpoint, event) {
                 self.add(event, &endpoint.id);
             }
         }
+    }
+
+    /// The address that a watch names beside the endpoints.
+    fn callback_of(&self, event: &OutEvent) -> Option<String> {
+        if event.event != words::BALANCE_MONITOR || self.only.is_some() {
+            return None;
+        }
+        let payload: serde_json::Value = serde_json::from_str(&event.payload).ok()?;
+        let url = payload.pointer("/data/call_back_url")?.as_str()?;
+        (!url.is_empty()).then(|| url.to_owned())
     }
 
     fn wants(&self, endpoint: &Endpoint, event: &OutEvent) -> bool {

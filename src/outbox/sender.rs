@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
+
 use super::{
     Outbox,
     attempts::{Attempt, Ending},
-    event::OutEvent,
+    event::{OutEvent, words},
     names::Lookup,
     schedule::Next,
     secrets,
-    sign::signatures,
-    targets::Endpoint,
+    sign::{blnk_signature, signatures},
+    targets::{Endpoint, Format},
 };
 use crate::{
     actors::registrar::ChangeError,
@@ -159,11 +161,11 @@ impl Outbox {
 
     fn attempt(&self, job: &Job) -> Outcome {
         let target = job.destination.target.as_str();
-        let (url, secret_of) = if target.contains("://") {
-            (target.to_owned(), job.destination.origin.as_str())
+        let (url, secret_of, format) = if target.contains("://") {
+            (target.to_owned(), job.destination.origin.as_str(), None)
         } else {
             match self.endpoint(target) {
-                Some(endpoint) if endpoint.enabled => (endpoint.url, target),
+                Some(endpoint) if endpoint.enabled => (endpoint.url, target, Some(endpoint.format)),
                 Some(_) => return Outcome::Paused,
                 None => return Outcome::Gone,
             }
@@ -177,12 +179,19 @@ impl Outbox {
             Ok(secrets) => secrets,
             Err(error) => return Outcome::Later(error.to_string()),
         };
+        // An account's own address gets card events; a watch names one for those who know Blnk's form.
+        let of_watch = event.event == words::BALANCE_MONITOR;
+        let format = format.unwrap_or(if of_watch {
+            Format::Blnk
+        } else {
+            Format::Standard
+        });
         let message = (
             event.id.as_str(),
             event.idempotency_key.as_str(),
             event.payload.as_str(),
         );
-        let (result, latency_ms) = self.send(&url, &secrets, message);
+        let (result, latency_ms) = self.send(&url, (&secrets, format), message);
         Outcome::Sent {
             url,
             event: Box::new(event),
@@ -194,20 +203,36 @@ impl Outbox {
     fn send(
         &self,
         url: &str,
-        secrets: &[String],
-        (id, key, body): (&str, &str, &str),
+        (secrets, format): (&[String], Format),
+        (id, key, payload): (&str, &str, &str),
     ) -> (Result<Answered, FetchError>, u64) {
         let seconds = self.now().div_euclid(1_000_000);
-        let signed = signatures(secrets, id, seconds, body);
         let timestamp = seconds.to_string();
+        let (body, signed) = match format {
+            Format::Standard => (
+                payload.to_owned(),
+                signatures(secrets, id, seconds, payload),
+            ),
+            Format::Blnk => {
+                let body = blnk_body(payload);
+                // One header, one signature: that of the secret that counts from now on.
+                let secret = secrets.first().map(String::as_str).unwrap_or_default();
+                let signed = blnk_signature(secret, &timestamp, &body);
+                (body, signed)
+            }
+        };
+        let [at, signature] = match format {
+            Format::Standard => ["webhook-timestamp", "webhook-signature"],
+            Format::Blnk => ["x-blnk-timestamp", "x-blnk-signature"],
+        };
         let headers = [
             ("webhook-id", id),
-            ("webhook-timestamp", timestamp.as_str()),
-            ("webhook-signature", signed.as_str()),
+            (at, timestamp.as_str()),
+            (signature, signed.as_str()),
             ("idempotency-key", key),
         ];
         let began = Instant::now();
-        let result = self.client.post(url, &headers, body);
+        let result = self.client.post(url, &headers, &body);
         let took = began.elapsed();
         self.engine
             .shared
@@ -233,8 +258,11 @@ impl Outbox {
             "type": "ping", "event": "ping", "id": id, "endpoint": endpoint.id,
             "created_at": at.to_string(),
         });
-        let (result, latency_ms) =
-            self.send(&endpoint.url, &secrets, (&id, &id, &body.to_string()));
+        let (result, latency_ms) = self.send(
+            &endpoint.url,
+            (&secrets, endpoint.format),
+            (&id, &id, &body.to_string()),
+        );
         Ok(Tested {
             event_id: id,
             status: result.as_ref().ok().map(|answered| answered.status),
@@ -504,6 +532,31 @@ fn attempt_of(
         error: None,
         next_at: None,
     }
+}
+
+/// A payload in Blnk's form: what an event's own data is, or the whole of one that has none apart.
+fn blnk_body(payload: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Parts<'a> {
+        event: String,
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    #[derive(serde::Serialize)]
+    struct Told<'a> {
+        event: &'a str,
+        data: &'a RawValue,
+    }
+    let whole: Option<&RawValue> = serde_json::from_str(payload).ok();
+    let parts: Option<Parts<'_>> = serde_json::from_str(payload).ok();
+    let (Some(whole), Some(parts)) = (whole, parts) else {
+        return payload.to_owned();
+    };
+    let told = Told {
+        event: &parts.event,
+        data: parts.data.unwrap_or(whole),
+    };
+    serde_json::to_string(&told).unwrap_or_else(|_| payload.to_owned())
 }
 
 fn micros(duration: Duration) -> i64 {

@@ -10,6 +10,17 @@ use crate::{
     domain::{documents::Shelf, time::Timestamp},
 };
 
+/// In which form an endpoint gets events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// The event's own payload, signed as Standard Webhooks has it.
+    #[default]
+    Standard,
+    /// `{"event", "data"}`, signed as Blnk does.
+    Blnk,
+}
+
 /// An endpoint: where a programme's events go, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -23,6 +34,9 @@ pub struct Endpoint {
     pub enabled: bool,
     /// Which events: names, `card.*` for all that begin so, `*` for all.
     pub events: Vec<String>,
+    /// In which form.
+    #[serde(default)]
+    pub format: Format,
     /// For people.
     #[serde(default)]
     pub description: String,
@@ -107,6 +121,7 @@ mod tests {
                 url: String::new(),
                 enabled: true,
                 events: events.iter().map(|it| (*it).to_owned()).collect(),
+                format: Format::Standard,
                 description: String::new(),
                 created_at: 0,
                 updated_at: 0,

@@ -25,6 +25,8 @@ pub struct Desk {
     pub keys: access::KnownKeys,
     /// Calls who is to be called before and after transactions.
     pub hooks: std::sync::Arc<crate::books::hooks::Hooks>,
+    /// Whether anybody watches a balance.
+    pub monitors: std::sync::Arc<crate::monitors::Wanted>,
 }
 
 /// The first parts of the face's paths.

@@ -1,7 +1,7 @@
 //! What the face's handlers of settings do first and last: the body, what protects it, the answer.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{access::Caller, fault::Fault};
@@ -28,21 +28,22 @@ pub(super) struct Reply {
 
 impl Reply {
     /// Of a status and a view.
-    pub(super) fn new(status: StatusCode, view: &Value) -> Self {
+    pub(super) fn new(status: StatusCode, view: &impl Serialize) -> Self {
+        // No view of ours fails.
         Self {
             status,
-            body: view.to_string().into_bytes(),
+            body: serde_json::to_vec(view).unwrap_or_default(),
             is_replay: false,
         }
     }
 
     /// 200.
-    pub(super) fn ok(view: &Value) -> Self {
+    pub(super) fn ok(view: &impl Serialize) -> Self {
         Self::new(StatusCode::OK, view)
     }
 
     /// 201, perhaps for the second time.
-    pub(super) fn created(view: &Value, is_replay: bool) -> Self {
+    pub(super) fn created(view: &impl Serialize, is_replay: bool) -> Self {
         Self {
             is_replay,
             ..Self::new(StatusCode::CREATED, view)

@@ -1,6 +1,6 @@
 //! What becomes of accounts beside their money: made, changed, their tokens.
 
-use super::{Maker, Subject, json::Facts};
+use super::{Maker, Subject, json::Facts, ledger};
 use crate::domain::{
     account::{Account, Medium},
     card::{CardChange, DeviceToken, TokenStatus},
@@ -11,6 +11,10 @@ use crate::domain::{
 pub(super) fn tell(maker: &mut Maker<'_>, event: &Event) {
     match event {
         Event::AccountOpened(account) => {
+            if let Some(face) = ledger::face_of(account) {
+                ledger::tell_opened(maker, account, face);
+                return;
+            }
             let data = facts(account).with_object("metadata", &account.metadata);
             let word = pick(account, ["card.created", "account.created"]);
             say(maker, account, word, data);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Maker, Subject, json::Facts};
+use super::{Maker, Subject, json::Facts, ledger};
 use crate::domain::{
     documents::Shelf,
     identity::{self, Identity},
@@ -28,24 +28,33 @@ pub(super) fn tell(maker: &mut Maker<'_>, event: &RegistryEvent) {
             tell_identity(maker, identity, "identity.updated");
         }
         RegistryEvent::DocumentSet {
-            shelf, name, text, ..
-        } => match shelf {
-            Shelf::Verification => tell_verification(maker, name, text.as_deref()),
+            shelf,
+            name,
+            text,
+            at,
+        } => match (shelf, text) {
+            (Shelf::Verification, text) => tell_verification(maker, name, text.as_deref()),
+            (Shelf::Ledger, Some(text)) => ledger::tell_ledger(maker, name, text, *at),
+            (Shelf::LedgerIdentity, Some(text)) => ledger::tell_identity(maker, name, text, *at),
+            (Shelf::Monitor, Some(text)) => ledger::tell_monitor(maker, name, text),
             // Settings, and what the house keeps for itself.
-            Shelf::Endpoint
-            | Shelf::Decision
-            | Shelf::CompliancePolicy
-            | Shelf::Consumption
-            | Shelf::Vault
-            | Shelf::Notice
-            | Shelf::WebhookSecrets
-            | Shelf::Ledger
-            | Shelf::LedgerIdentity
-            | Shelf::Monitor
-            | Shelf::Hook
-            | Shelf::MatchingRule
-            | Shelf::Reconciliation
-            | Shelf::LedgerKey => {}
+            (
+                Shelf::Endpoint
+                | Shelf::Decision
+                | Shelf::CompliancePolicy
+                | Shelf::Consumption
+                | Shelf::Vault
+                | Shelf::Notice
+                | Shelf::WebhookSecrets
+                | Shelf::Ledger
+                | Shelf::LedgerIdentity
+                | Shelf::Monitor
+                | Shelf::Hook
+                | Shelf::MatchingRule
+                | Shelf::Reconciliation
+                | Shelf::LedgerKey,
+                _,
+            ) => {}
         },
         RegistryEvent::OriginMetadataChanged {
             origin, metadata, ..

@@ -222,7 +222,7 @@ struct Envelope<'a> {
     event: &'a str,
     event_id: String,
     created_at: String,
-    data: &'a BTreeMap<&'static str, Box<RawValue>>,
+    data: &'a RawValue,
 }
 
 impl Maker<'_> {
@@ -233,6 +233,18 @@ impl Maker<'_> {
         (kind, event): (&'static str, &str),
         data: &Facts,
     ) {
+        let data = serde_json::value::to_raw_value(&data.0);
+        let data = data.expect("Invariant: plain values are JSON");
+        self.tell_raw(about, (kind, event), &data);
+    }
+
+    /// The same of what is JSON already: an object.
+    pub(super) fn tell_raw(
+        &mut self,
+        about: Subject,
+        (kind, event): (&'static str, &str),
+        data: &RawValue,
+    ) {
         let envelope = Envelope {
             account_urn: about.account.as_ref().map(|(_, urn)| urn.as_str()),
             holder_urn: about.holder_urn.as_deref(),
@@ -241,7 +253,7 @@ impl Maker<'_> {
             event,
             event_id: self.next_id().text("evt_"),
             created_at: self.at.to_string(),
-            data: &data.0,
+            data,
         };
         let payload = text_of(&envelope);
         self.push(about, event, None, payload);

@@ -11,6 +11,11 @@ pub const CREDIT_ADJUSTMENT: &str = "credit_adjustment";
 /// Money from the cardholder.
 pub const DEBIT_ADJUSTMENT: &str = "debit_adjustment";
 
+/// A transaction of the ledger face waits for its turn.
+pub const TRANSACTION_QUEUED: &str = "transaction.queued";
+/// The condition of a watch on a balance became true.
+pub const BALANCE_MONITOR: &str = "balance.monitor";
+
 /// Whether that word is of a card's transactions, in the seed page's payload: a purchase, a rejection, an
 /// adjustment.
 #[must_use]
@@ -108,7 +113,7 @@ pub const fn lifecycle_of_release(kind: TransactionType) -> &'static str {
 }
 
 /// Every event there is, in the order of README.md's table.
-pub const ALL: [&str; 46] = [
+pub const ALL: [&str; 56] = [
     PURCHASE,
     CASHBACK_SURCHARGE,
     "rejected_insufficient_funds",
@@ -155,4 +160,14 @@ pub const ALL: [&str; 46] = [
     "identity.updated",
     "compliance.updated",
     "origin.updated",
+    TRANSACTION_QUEUED,
+    "transaction.scheduled",
+    "transaction.applied",
+    "transaction.inflight",
+    "transaction.commit",
+    "transaction.void",
+    "transaction.rejected",
+    "balance.created",
+    "ledger.created",
+    BALANCE_MONITOR,
 ];

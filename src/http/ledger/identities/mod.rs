@@ -4,7 +4,7 @@
 //! the original under the vault's key: nobody who reads the document, a snapshot or the log from then on sees it.
 //! The log keeps its history: what stood there in clear before stays in its older records.
 
-pub mod kept;
+pub mod given;
 pub mod tokens;
 
 use actix_web::{
@@ -14,7 +14,7 @@ use actix_web::{
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use self::kept::{Given, Kept};
+use self::given::Given;
 use super::{
     access::{self, Action, Resource},
     fault::Fault,
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     actors::registrar::Recorded,
+    books::identity::Identity,
     domain::{
         documents::Shelf,
         registry::{Registry, RegistryEvent},
@@ -88,11 +89,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The name of an identity's document.
-fn name_of(origin: &str, id: &str) -> String {
-    format!("{origin}/{id}")
-}
-
 /// 404.
 pub(super) fn no_identity() -> Fault {
     Fault::not_found("GEN_NOT_FOUND", "identity not found")
@@ -103,13 +99,13 @@ pub(super) fn no_identity() -> Fault {
 pub fn exists(app: &App, origin: &str, id: &str) -> bool {
     let documents = &app.engine.shared.facts.documents;
     documents
-        .get(Shelf::LedgerIdentity, &name_of(origin, id))
+        .get(Shelf::LedgerIdentity, &Identity::name_of(origin, id))
         .is_some()
 }
 
 /// An identity as it is on disk.
-async fn look(app: &App, origin: &str, id: &str) -> Result<Kept, Fault> {
-    let name = name_of(origin, id);
+async fn look(app: &App, origin: &str, id: &str) -> Result<Identity, Fault> {
+    let name = Identity::name_of(origin, id);
     let find = |registry: &Registry| {
         registry
             .documents
@@ -118,16 +114,16 @@ async fn look(app: &App, origin: &str, id: &str) -> Result<Kept, Fault> {
     };
     let text = app.engine.look_at_registry(find).await?;
     let text = text.ok_or_else(no_identity)?;
-    Kept::read(&text).ok_or_else(|| broken("identity"))
+    Identity::read(&text).ok_or_else(|| broken("identity"))
 }
 
-fn known(registry: &Registry, name: &str) -> Result<Kept, Fault> {
+fn known(registry: &Registry, name: &str) -> Result<Identity, Fault> {
     let text = registry.documents.get(Shelf::LedgerIdentity, name);
     let text = text.ok_or_else(no_identity)?;
-    Kept::read(text).ok_or_else(|| broken("identity"))
+    Identity::read(text).ok_or_else(|| broken("identity"))
 }
 
-fn set(name: &str, kept: &Kept, at: Timestamp) -> Result<RegistryEvent, Fault> {
+fn set(name: &str, kept: &Identity, at: Timestamp) -> Result<RegistryEvent, Fault> {
     Ok(RegistryEvent::DocumentSet {
         shelf: Shelf::LedgerIdentity,
         name: name.to_owned(),
@@ -137,12 +133,12 @@ fn set(name: &str, kept: &Kept, at: Timestamp) -> Result<RegistryEvent, Fault> {
 }
 
 /// The identity as the record has it.
-fn recorded_in(recorded: &Recorded) -> Result<Kept, Fault> {
+fn recorded_in(recorded: &Recorded) -> Result<Identity, Fault> {
     let found = recorded.events.iter().find_map(|event| {
         if let RegistryEvent::DocumentSet { shelf, text, .. } = event
             && *shelf == Shelf::LedgerIdentity
         {
-            return Kept::read(text.as_deref()?);
+            return Identity::read(text.as_deref()?);
         }
         None
     });
@@ -179,7 +175,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             }
             None => new_id("idt_")?,
         };
-        let name = name_of(&caller.origin, &id);
+        let name = Identity::name_of(&caller.origin, &id);
         let change = |registry: &Registry, now: Timestamp| {
             if registry
                 .documents
@@ -190,8 +186,8 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
                 let message = "there is an identity with that id";
                 return Err(Fault::new(status, "GEN_CONFLICT", message));
             }
-            let mut kept = Kept::new(&id, now);
-            kept.take(&given, &app.vault, &name)?;
+            let mut kept = Identity::new(&id, now);
+            given.put_into(&mut kept, &app.vault, &name)?;
             Ok(vec![set(&name, &kept, now)?])
         };
         let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
@@ -215,15 +211,18 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
 pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let listed = async {
         let caller = access::require(&request, &app, Resource::Identities, Action::Read)?;
-        let prefix = name_of(&caller.origin, "");
+        let prefix = Identity::name_of(&caller.origin, "");
         let own = |registry: &Registry| -> Vec<std::sync::Arc<str>> {
             let all = registry.documents.under(Shelf::LedgerIdentity, &prefix);
             all.map(|(_, text)| text.clone()).collect()
         };
         let texts = app.engine.look_at_registry(own).await?;
-        let mut all: Vec<_> = texts.iter().filter_map(|text| Kept::read(text)).collect();
+        let mut all: Vec<_> = texts
+            .iter()
+            .filter_map(|text| Identity::read(text))
+            .collect();
         all.sort_unstable_by(|one, other| other.created_at.cmp(&one.created_at));
-        let views = all.iter().map(Kept::view).collect();
+        let views = all.iter().map(Identity::view).collect();
         Ok(Reply::ok(&Value::Array(views)))
     };
     answer(&request, &app, listed).await
@@ -286,12 +285,12 @@ pub async fn update(
             let code = "GEN_VALIDATION_ERROR";
             return Err(Fault::invalid(code, "identity_id", message));
         }
-        let name = name_of(&caller.origin, &path);
+        let name = Identity::name_of(&caller.origin, &path);
         // The vault's key is held until what it sealed is recorded.
         let hold = app.vault.hold();
         let change = |registry: &Registry, now: Timestamp| {
             let mut kept = known(registry, &name)?;
-            kept.take(&given, &app.vault, &name)?;
+            given.put_into(&mut kept, &app.vault, &name)?;
             Ok(vec![set(&name, &kept, now)?])
         };
         let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
@@ -316,7 +315,7 @@ pub async fn update(
 pub async fn delete(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
     let removed = async {
         let caller = access::require(&request, &app, Resource::Identities, Action::Delete)?;
-        let name = name_of(&caller.origin, &path);
+        let name = Identity::name_of(&caller.origin, &path);
         let change = |registry: &Registry, at: Timestamp| {
             if registry
                 .documents
@@ -346,7 +345,7 @@ pub(super) async fn merge_metadata(
     id: &str,
     merge: &Map<String, Value>,
 ) -> Result<Value, Fault> {
-    let name = name_of(origin, id);
+    let name = Identity::name_of(origin, id);
     let change = |registry: &Registry, now: Timestamp| {
         let mut kept = known(registry, &name)?;
         super::metadata::deep(&mut kept.meta_data, merge);

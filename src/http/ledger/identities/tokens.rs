@@ -17,10 +17,11 @@ use super::{
         fault::Fault,
         reply::{Reply, answer, read},
     },
-    kept::{Kept, TOKENIZABLE},
-    known, look, name_of, set,
+    given::not_sealed,
+    known, look, set,
 };
 use crate::{
+    books::identity::{Identity, TOKENIZABLE},
     domain::{registry::Registry, time::Timestamp},
     http::{App, body::Body},
 };
@@ -102,7 +103,7 @@ pub async fn tokenize(
             return Err(Fault::invalid("GEN_VALIDATION_ERROR", "fields", message));
         }
         let fields = fields_of(&wanted.fields)?;
-        put_tokens(&app, &name_of(&caller.origin, &path), &fields).await?;
+        put_tokens(&app, &Identity::name_of(&caller.origin, &path), &fields).await?;
         Ok(Reply::ok(
             &json!({ "message": "Fields tokenized successfully" }),
         ))
@@ -135,7 +136,7 @@ pub async fn tokenize_one(
         let caller = access::require(&request, &app, Resource::Identities, Action::Write)?;
         let (id, field) = &*path;
         let field = field_of(field)?;
-        put_tokens(&app, &name_of(&caller.origin, id), &[field]).await?;
+        put_tokens(&app, &Identity::name_of(&caller.origin, id), &[field]).await?;
         Ok(Reply::ok(
             &json!({ "message": "Field tokenized successfully" }),
         ))
@@ -153,7 +154,8 @@ async fn put_tokens(
     let change = |registry: &Registry, now: Timestamp| {
         let mut kept = known(registry, name)?;
         for (word, field) in fields {
-            kept.tokenize(field, &app.vault, name)?;
+            kept.tokenize(field, &app.vault, name)
+                .map_err(|error| not_sealed(&error))?;
             if !kept.tokenized().contains(word) {
                 let message = format!("{word} is empty: there is nothing to tokenize");
                 return Err(Fault::invalid("GEN_VALIDATION_ERROR", "fields", message));
@@ -167,12 +169,13 @@ async fn put_tokens(
 }
 
 fn original(
-    kept: &Kept,
+    kept: &Identity,
     app: &App,
     name: &str,
     (word, field): (&str, &str),
 ) -> Result<String, Fault> {
-    let found = kept.original(field, &app.vault, name)?;
+    let found = kept.original(field, &app.vault, name);
+    let found = found.map_err(|error| not_sealed(&error))?;
     found.ok_or_else(|| {
         let message = format!("{word} is not tokenized");
         Fault::invalid("GEN_VALIDATION_ERROR", "fields", message)
@@ -186,7 +189,7 @@ async fn originals(
 ) -> Result<Reply, Fault> {
     let wanted = fields_of(names)?;
     let kept = look(app, origin, id).await?;
-    let name = name_of(origin, id);
+    let name = Identity::name_of(origin, id);
     let mut found = BTreeMap::new();
     for pair in TOKENIZABLE {
         let is_wanted = match wanted.as_slice() {
@@ -311,7 +314,7 @@ async fn tell_one(
         let caller = access::require(request, app, Resource::Identities, Action::Write)?;
         let pair = field_of(field)?;
         let kept = look(app, &caller.origin, id).await?;
-        let value = original(&kept, app, &name_of(&caller.origin, id), pair)?;
+        let value = original(&kept, app, &Identity::name_of(&caller.origin, id), pair)?;
         let view = json!({ "field": field, "value": value });
         Ok(Reply::new(StatusCode::OK, &view))
     };

@@ -26,7 +26,10 @@ use crate::{
         registry::{Registry, RegistryEvent},
         time::Timestamp,
     },
-    outbox::{secrets, targets::Endpoint},
+    outbox::{
+        secrets,
+        targets::{Endpoint, Format},
+    },
 };
 
 /// The most endpoints of one origin.
@@ -44,6 +47,9 @@ pub struct NewEndpoint {
     /// Which events: names, `card.*` for all that begin so, `*` for all; all, if it is not said.
     #[serde(default)]
     events: Option<Vec<String>>,
+    /// In which form: standard, if it is not said, or blnk.
+    #[serde(default)]
+    format: Format,
     /// For people.
     #[serde(default)]
     #[schema(max_length = 256)]
@@ -63,6 +69,9 @@ pub struct EndpointPatch {
     /// Which events.
     #[serde(default)]
     events: Option<Vec<String>>,
+    /// In which form.
+    #[serde(default)]
+    format: Option<Format>,
     /// For people; null takes it away.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
@@ -139,6 +148,7 @@ async fn make(request: &HttpRequest, bytes: Body, app: &App) -> Result<Told, Pro
         url: wanted.url,
         enabled: wanted.enabled.unwrap_or(true),
         events,
+        format: wanted.format,
         description,
         created_at: 0,
         updated_at: 0,
@@ -220,6 +230,7 @@ fn view(app: &App, endpoint: &Endpoint) -> Value {
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,
         "events": endpoint.events,
+        "format": endpoint.format,
         "description": endpoint.description,
         "waiting": waiting,
         "parked": parked,
@@ -345,6 +356,9 @@ async fn change(request: &HttpRequest, id: &str, bytes: Body, app: &App) -> Resu
         }
         if let Some(description) = &wanted.description {
             endpoint.description = description.clone().unwrap_or_default();
+        }
+        if let Some(format) = wanted.format {
+            endpoint.format = format;
         }
         if let Some(enabled) = wanted.enabled {
             endpoint.enabled = enabled;

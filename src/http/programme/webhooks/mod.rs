@@ -44,6 +44,7 @@ use crate::{
     components(schemas(
         endpoints::NewEndpoint,
         endpoints::EndpointPatch,
+        crate::outbox::targets::Format,
         secret::Rotation,
         deliveries::ReplayRequest,
     ))
