@@ -249,7 +249,7 @@ impl Follower<'_> {
     /// Programmes with a ledger use this face.
     fn look_for_ledgers(&mut self) {
         let documents = &self.search.engine.shared.facts.documents;
-        let changes = documents.changes();
+        let changes = documents.changes(Shelf::Ledger);
         if self.documents_seen == Some(changes) {
             return;
         }
