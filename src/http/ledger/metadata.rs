@@ -18,7 +18,7 @@ use super::{
 use crate::{
     books::{Ledger, Origin},
     domain::{
-        books::SetFace,
+        books::{SetFace, merge_into as merge_into_object},
         documents::Shelf,
         registry::{Registry, RegistryEvent},
         time::Timestamp,
@@ -147,7 +147,7 @@ async fn merge_into_ledger(
         let mut ledger = Ledger::read(id, text).ok_or_else(|| broken("ledger"))?;
         let known = serde_json::from_str(&ledger.metadata);
         let mut data: Map<String, Value> = known.map_err(|_| broken("ledger"))?;
-        deep(&mut data, merge);
+        merge_into_object(&mut data, merge);
         check_metadata(&data)?;
         ledger.metadata = Value::Object(data).to_string();
         Ok(vec![RegistryEvent::DocumentSet {
@@ -166,29 +166,6 @@ async fn merge_into_ledger(
     });
     let ledger = found.ok_or_else(|| broken("ledger"))?;
     serde_json::from_str(&ledger.metadata).map_err(|_| broken("ledger"))
-}
-
-/// Merges objects member by member; everything else is replaced, and a null removes its key.
-pub(super) fn deep(into: &mut Map<String, Value>, merge: &Map<String, Value>) {
-    for (key, value) in merge {
-        match value {
-            Value::Null => {
-                into.remove(key);
-            }
-            Value::Object(members) => {
-                let known = into.entry(key).or_insert_with(|| Value::Object(Map::new()));
-                if !known.is_object() {
-                    *known = Value::Object(Map::new());
-                }
-                if let Some(known) = known.as_object_mut() {
-                    deep(known, members);
-                }
-            }
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                into.insert(key.clone(), value.clone());
-            }
-        }
-    }
 }
 
 fn is_flat(value: &Value, depth: usize) -> bool {

@@ -24,6 +24,7 @@ use crate::{
     actors::registrar::Recorded,
     books::identity::Identity,
     domain::{
+        books::merge_into,
         documents::Shelf,
         registry::{Registry, RegistryEvent},
         time::Timestamp,
@@ -353,7 +354,7 @@ pub(super) async fn merge_metadata(
     let name = Identity::name_of(origin, id);
     let change = |registry: &Registry, now: Timestamp| {
         let mut kept = known(registry, &name)?;
-        super::metadata::deep(&mut kept.meta_data, merge);
+        merge_into(&mut kept.meta_data, merge);
         check_metadata(&kept.meta_data)?;
         Ok(vec![set(&name, &kept, now)?])
     };
