@@ -38,6 +38,8 @@ pub(super) struct Batch<'a> {
     db: &'a Connection,
     /// The origins that are followed.
     origins: &'a BTreeMap<String, i64>,
+    /// What a card counts in before it has any money.
+    house: Asset,
     standings: Standings,
     /// Whose accounts an actor has; what was looked up in this batch.
     owners: BTreeMap<ActorId, i64>,
@@ -54,10 +56,15 @@ struct Place {
 
 impl<'a> Batch<'a> {
     /// Begins one. The caller begins and ends the database's transaction.
-    pub(super) const fn new(db: &'a Connection, origins: &'a BTreeMap<String, i64>) -> Self {
+    pub(super) const fn new(
+        db: &'a Connection,
+        origins: &'a BTreeMap<String, i64>,
+        house: Asset,
+    ) -> Self {
         Self {
             db,
             origins,
+            house,
             standings: Standings::new(),
             owners: BTreeMap::new(),
             ledgers: BTreeMap::new(),
@@ -214,11 +221,12 @@ impl<'a> Batch<'a> {
             .or_insert(place.origin);
         self.ledgers.insert(account.no, Some(account.ledger));
         standing::put_account(self.db, account, place.origin)?;
-        if let Medium::Balance(face) = &account.medium {
-            let standing = self.standings.of(self.db, (account.ledger, face.asset))?;
-            if let Some(standing) = standing {
-                standing.seen(place.version);
-            }
+        let asset = match &account.medium {
+            Medium::Balance(face) => face.asset,
+            Medium::Card { .. } | Medium::Virtual => self.house,
+        };
+        if let Some(standing) = self.standings.of(self.db, (account.ledger, asset))? {
+            standing.seen(place.version);
         }
         standing::refresh_faces(self.db, account.ledger)
     }

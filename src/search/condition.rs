@@ -102,8 +102,8 @@ pub enum Condition {
     IsNull(Subject),
     /// Something is there.
     IsNotNull(Subject),
-    /// Has each of these words in one of these fields, the last perhaps as a word's beginning.
-    Words(Vec<&'static Field>, Vec<String>),
+    /// Has each of these words in one of these fields; the last may be a word's beginning, if that is said.
+    Words(Vec<&'static Field>, Vec<String>, bool),
 }
 
 /// Why something cannot be wanted.
@@ -285,7 +285,7 @@ impl Condition {
         if words.len() > WORDS_MAX || text.len() > PATTERN_MAX {
             return Err(wrong("q", format!("q must have at most {WORDS_MAX} words")));
         }
-        Ok(Self::Words(fields, words))
+        Ok(Self::Words(fields, words, true))
     }
 
     /// Adds the question to `sql`.
@@ -328,8 +328,8 @@ impl Condition {
                 sql.push(" IS NOT NULL");
                 Ok(())
             }
-            Self::Words(fields, words) => {
-                put_words(collection, sql, fields, words);
+            Self::Words(fields, words, is_start) => {
+                put_words(collection, sql, (fields, words), *is_start);
                 Ok(())
             }
         }
@@ -473,7 +473,12 @@ pub fn pieces(word: &str) -> Vec<String> {
     named.map(str::to_lowercase).collect()
 }
 
-fn put_words(collection: Collection, sql: &mut Sql, fields: &[&'static Field], words: &[String]) {
+fn put_words(
+    collection: Collection,
+    sql: &mut Sql,
+    (fields, words): (&[&'static Field], &[String]),
+    is_start: bool,
+) {
     let worded: Vec<&str> = fields
         .iter()
         .filter(|field| field.words == Words::Each)
@@ -483,7 +488,7 @@ fn put_words(collection: Collection, sql: &mut Sql, fields: &[&'static Field], w
     for (place, word) in words.iter().enumerate() {
         let is_last = place.saturating_add(1) == words.len();
         sql.push(" AND (0");
-        let asked = matching(&worded, word, is_last);
+        let asked = matching(&worded, word, is_start && is_last);
         if let Some(asked) = asked {
             sql.push(" OR seq IN (SELECT rowid FROM ");
             sql.push(collection.word());

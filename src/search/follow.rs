@@ -109,7 +109,7 @@ impl Writer {
             return Ok(false);
         }
         let writing = self.db.unchecked_transaction()?;
-        let mut batch = Batch::new(&writing, &self.origins);
+        let mut batch = Batch::new(&writing, &self.origins, engine.shared.terms.default_asset);
         let mut reached = self.reached.clone();
         let mut count = 0_usize;
         while let Some(record) = next {

@@ -163,7 +163,7 @@ impl Index {
             for term in known {
                 let term: String = term?;
                 let apart = strsim::damerau_levenshtein(&term, word);
-                if apart <= distance {
+                if apart > 0 && apart <= distance {
                     near.push((apart, term));
                 }
             }

@@ -15,7 +15,7 @@ CREATE TABLE origins(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE accounts(
   no INTEGER PRIMARY KEY, ledger INTEGER NOT NULL, origin INTEGER NOT NULL, created_at INTEGER NOT NULL,
   ledger_id TEXT NOT NULL, identity_id TEXT, indicator TEXT, track_fund_lineage INTEGER NOT NULL,
-  allocation_strategy TEXT NOT NULL, meta_data TEXT NOT NULL);
+  allocation_strategy TEXT NOT NULL, meta_data TEXT NOT NULL, is_card INTEGER NOT NULL);
 CREATE INDEX accounts_by_ledger ON accounts(ledger);
 CREATE TABLE ledgers(
   seq INTEGER PRIMARY KEY, origin INTEGER NOT NULL, ledger_id TEXT NOT NULL, name TEXT,

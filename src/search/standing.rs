@@ -163,7 +163,7 @@ fn make(db: &Connection, ledger: LedgerNo, asset: Asset) -> Result<Option<Standi
         held, version, allocation_strategy, track_fund_lineage, created_at, meta_data) \
         SELECT origin, ?1, ?2, ?3, ledger_id, identity_id, indicator, ?4, ?5, ?6, ?6, ?6, ?6, ?6, ?6, ?6, \
         ?6, ?6, 0, allocation_strategy, track_fund_lineage, created_at, meta_data \
-        FROM accounts WHERE ledger = ?1 ORDER BY no LIMIT 1";
+        FROM accounts WHERE ledger = ?1 ORDER BY is_card, no LIMIT 1";
     let id = BalanceId::new(ledger, asset);
     let made = db.prepare_cached(MAKE)?.execute(params![
         int(ledger.0),
@@ -205,8 +205,8 @@ pub(super) fn put_account(
     origin: i64,
 ) -> Result<(), SearchError> {
     const PUT: &str = "INSERT OR REPLACE INTO accounts(no, ledger, origin, created_at, ledger_id, \
-        identity_id, indicator, track_fund_lineage, allocation_strategy, meta_data) \
-        VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        identity_id, indicator, track_fund_lineage, allocation_strategy, meta_data, is_card) \
+        VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let face = match &account.medium {
         Medium::Balance(face) => Some(face),
         Medium::Card { .. } | Medium::Virtual => None,
@@ -223,6 +223,7 @@ pub(super) fn put_account(
         face.is_some_and(|face| face.tracks_lineage),
         allocation.word(),
         account.metadata,
+        face.is_none(),
     ])?;
     Ok(())
 }
@@ -232,7 +233,7 @@ pub(super) fn refresh_faces(db: &Connection, ledger: LedgerNo) -> Result<(), Sea
     const FACE: &str = "UPDATE balances SET (ledger_id, identity_id, indicator, allocation_strategy, \
         track_fund_lineage, created_at, meta_data) = (SELECT ledger_id, identity_id, indicator, \
         allocation_strategy, track_fund_lineage, created_at, meta_data FROM accounts \
-        WHERE ledger = ?1 ORDER BY no LIMIT 1) \
+        WHERE ledger = ?1 ORDER BY is_card, no LIMIT 1) \
         WHERE ledger = ?1 AND EXISTS (SELECT 1 FROM accounts WHERE ledger = ?1)";
     db.prepare_cached(FACE)?.execute([int(ledger.0)])?;
     let of = "SELECT seq, meta_data FROM balances WHERE ledger = ?";

@@ -243,7 +243,7 @@ impl Plan {
         let text = if asked.q.trim() == "*" { "" } else { &asked.q };
         let wanted = Condition::words(fields.clone(), text)?;
         let words: Vec<String> = match &wanted {
-            Condition::Words(_, words) => words.clone(),
+            Condition::Words(_, words, _) => words.clone(),
             _ => Vec::new(),
         };
         let mut params = Map::new();
@@ -293,8 +293,10 @@ impl Plan {
     /// The same with words that are nearly those that were asked for, if there are any.
     fn nearly(&mut self, index: &Index) -> Result<Option<Condition>, Fault> {
         let (mut parts, mut others) = (Vec::new(), Vec::new());
-        for word in &self.words {
-            let mut ways = vec![Condition::Words(self.fields.clone(), vec![word.clone()])];
+        for (place, word) in self.words.iter().enumerate() {
+            let is_last = place.saturating_add(1) == self.words.len();
+            let fields = || self.fields.clone();
+            let mut ways = vec![Condition::Words(fields(), vec![word.clone()], is_last)];
             let whole: String = pieces(word).concat();
             let distance = match whole.chars().count() {
                 0..=3 => 0,
@@ -303,7 +305,7 @@ impl Plan {
             };
             if distance > 0 {
                 for near in index.near(self.question.collection, &whole, distance)? {
-                    ways.push(Condition::Words(self.fields.clone(), vec![near.clone()]));
+                    ways.push(Condition::Words(fields(), vec![near.clone()], is_last));
                     others.push(near);
                 }
             }
