@@ -38,8 +38,6 @@ use crate::{
 pub const WAITING_MAX: usize = 32;
 /// How many transactions one run goes through.
 const TRANSACTIONS_MAX: usize = 2_000_000;
-/// How often the index is given time to come up to the log.
-const CATCH_UP_TRIES: usize = 30;
 
 /// Why a run has no report.
 #[derive(Debug, thiserror::Error)]
@@ -234,13 +232,6 @@ impl Reconciler {
     }
 
     async fn work(self: &Arc<Self>, origin: String, run: Run) -> Result<Counts, RunError> {
-        for left in (0..CATCH_UP_TRIES).rev() {
-            match self.search.caught_up().await {
-                Ok(()) => break,
-                Err(SearchError::Behind { .. }) if left > 0 => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
         let own = self.clone();
         let work = move || own.work_through(&origin, &run);
         let done = actix_rt::task::spawn_blocking(work).await;
