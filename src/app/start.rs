@@ -56,6 +56,10 @@ pub(super) fn announce(listening: &str, data_dir: &Path, sandbox: Option<&serde_
          -H 'Content-Type: application/json' \\\n    \
          -d '{{\"holder_urn\":\"did:bloque:sandbox:demo\",\"input\":{{\"create\":\
          {{\"card_type\":\"VIRTUAL\"}}}},\"metadata\":{{\"name\":\"First card\"}}}}'\n\n\
+         The same money as ledgers and balances, for the Blnk clients:\n\n  \
+         curl -s http://{listening}/ledgers -H \"X-Blnk-Key: $KEY\" \\\n    \
+         -H 'Content-Type: application/json' -d '{{\"name\":\"USD Ledger\"}}'\n  \
+         cardwright balances list --url http://{listening} --key $KEY\n\n\
          README.md goes on from there; http://{listening}/docs/ has every route.\n"
     );
 }

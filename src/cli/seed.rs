@@ -212,6 +212,7 @@ fn print(out: &mut Out, args: &SeedArgs, cards: &[String], steps: &[Step]) -> Re
          cardwright inspect log --tail 20 --data-dir DIR\n  \
          curl -H \"Authorization: Bearer $KEY\" $URL/v1/authorizations/{}\n  \
          curl -H \"Authorization: Bearer $KEY\" $URL/v1/trial-balance\n  \
+         cardwright balances list --url $URL --key $KEY\n  \
          cardwright verify --data-dir DIR",
         id.unwrap_or("ID")
     )?;

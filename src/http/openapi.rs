@@ -88,6 +88,10 @@ use super::{ledger, network, operator, origins, programme};
         (name = "programme", description = "Accounts, their money and its movements, as the Bloque \
                                             SDK calls them; scope programme"),
         (name = "operator", description = "Money in and out, books, snapshots; scope operator"),
+        (name = "ledger", description = "The same money as ledgers, balances and transactions, as the Blnk \
+                                        clients call it: the key goes as X-Blnk-Key or as a bearer, amounts \
+                                        are JSON numbers read and written exactly, errors are \
+                                        `{error, error_detail: {code, message, details?}}`; scope ledger"),
         (name = "sandbox", description = "Only with serve --sandbox"),
     ),
 )]
