@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cardwright::{
     domain::{
         apply::{Stamp, apply, settle_own_lsn},
+        books::{self, TAKE_MAX, Transaction},
         command::{Command, Context, Purpose, TRANSFERS_MAX, Transfer},
         decide::decide,
         event::{Event, StepKind},
         funds::Balance,
         group::Group,
         hold::Authorization,
-        ids::{ActorId, AuthorizationId, LedgerNo, TransferId},
+        ids::{ActorId, AuthorizationId, LedgerNo, TransactionId, TransferId},
         lists::Lists,
         money::Asset,
         outcome::Rejection,
@@ -22,6 +23,8 @@ use cardwright::{
         time::Timestamp,
         trail::Trail,
     },
+    journal::Lsn,
+    replay::verify::plain::{Faults, PlainActor, Sums},
     wire::{Body, Entry, decode_entry, decode_group, encode_entry, encode_group},
 };
 use num_bigint::BigInt;
@@ -41,8 +44,13 @@ pub(crate) struct Shell {
     pub(crate) groups: BTreeMap<ActorId, Group>,
     pub(crate) house: BTreeMap<(House, Asset), BigInt>,
     pub(crate) recalled: BTreeMap<AuthorizationId, Authorization>,
+    /// Every transaction of the books, as its last record left it.
+    pub(crate) booked: BTreeMap<TransactionId, Transaction>,
     copies: BTreeMap<ActorId, (Group, Trail)>,
     transfers_from: TransferId,
+    /// The verification's own sums, which share the records and none of the rules.
+    plain: BTreeMap<ActorId, PlainActor>,
+    sums: Sums,
     /// What programmes were told of it all.
     pub(crate) told: Told,
 }
@@ -60,8 +68,11 @@ impl Shell {
             groups: BTreeMap::new(),
             house: BTreeMap::new(),
             recalled: BTreeMap::new(),
+            booked: BTreeMap::new(),
             copies: BTreeMap::new(),
             transfers_from: TransferId(1 << 62),
+            plain: BTreeMap::new(),
+            sums: Sums::default(),
             told: Told::default(),
         }
     }
@@ -77,7 +88,7 @@ impl Shell {
             .groups
             .entry(actor)
             .or_insert_with(|| Group::new(actor));
-        self.transfers_from.0 += TRANSFERS_MAX;
+        self.transfers_from.0 += TRANSFERS_MAX + TAKE_MAX as u64;
         let context = Context {
             origin: &self.origin,
             rates: &self.rates,
@@ -132,6 +143,13 @@ impl Shell {
         );
         let (read, _) = decode_group(&live).unwrap();
         assert_eq!(read, *group, "a group reads back");
+        let mut faults = Faults::new();
+        let plain = self.plain.entry(actor).or_default();
+        plain.follow(Lsn::new(self.lsn), &entry, &mut self.sums, &mut faults);
+        assert_eq!(faults, [], "verification finds nothing");
+        let books = group.books.as_ref().map_or(0, |books| books.open.len());
+        let open = (group.open.len(), books);
+        assert_eq!((plain.open_holds(), plain.open_transactions()), open);
         self.told.hear(self.lsn, entry);
         for event in events {
             self.remember(event);
@@ -148,6 +166,12 @@ impl Shell {
         let authorization = match event {
             Event::AuthorizationApproved(approved) => &approved.authorization,
             Event::AuthorizationStepped(stepped) => &stepped.authorization,
+            Event::Booked(booked) => {
+                for known in booked.child.iter().chain([&booked.transaction]) {
+                    self.remember_booked(known);
+                }
+                return;
+            }
             Event::AccountOpened(_)
             | Event::AccountChanged { .. }
             | Event::Deposited(..)
@@ -158,8 +182,7 @@ impl Shell {
             | Event::TransferSettled(_)
             | Event::TransferReturned(..)
             | Event::AuthorizationDeclined(_)
-            | Event::Absorbed(_)
-            | Event::Booked(_) => return,
+            | Event::Absorbed(_) => return,
         };
         let mut known = (**authorization).clone();
         settle_own_lsn(&mut known, self.lsn);
@@ -181,6 +204,22 @@ impl Shell {
         }
         self.told.check(&known);
         self.recalled.insert(known.id, known);
+    }
+
+    fn remember_booked(&mut self, transaction: &Transaction) {
+        let mut known = transaction.clone();
+        books::settle_own_lsn(&mut known, self.lsn);
+        let books = self.groups[&known.id.actor].books.as_ref().unwrap();
+        if known.state.is_open() {
+            let open = books.open.get(&known.id).map(|open| open.current());
+            assert_eq!(open, Some(known.clone()), "what is open is kept");
+            assert!(!books.closed.contains_key(&known.id));
+        } else {
+            let place = books.closed.get(&known.id);
+            assert_eq!(place, Some(&self.lsn), "what is closed is placed");
+            assert!(!books.open.contains_key(&known.id));
+        }
+        self.booked.insert(known.id, known);
     }
 
     fn fold(&mut self, posting: &Posting) {
@@ -236,6 +275,12 @@ impl Shell {
         let mut pending: BTreeMap<(LedgerNo, Asset), i128> = BTreeMap::new();
         for (ledger, asset, held) in held {
             *pending.entry((ledger, asset)).or_default() += held;
+        }
+        let booked = after.books.iter().flat_map(|books| books.open.values());
+        for open in booked {
+            let known = &open.transaction;
+            let of = (known.source.ledger, known.asset);
+            *pending.entry(of).or_default() += known.held().minor();
         }
         for (ledger, asset, balance) in balances(after) {
             let held = pending.get(&(ledger, asset)).copied().unwrap_or(0);
@@ -338,11 +383,15 @@ fn subject(command: &Command) -> Option<AuthorizationId> {
     }
 }
 
-/// A clearing cannot be declined; everything else needs the money to be there.
+/// A clearing cannot be declined; everything else needs the money to be there. Transactions of the books
+/// may overdraw as far as each says, which their own model knows.
 fn may_go_below_zero(command: &Command) -> bool {
     let is_recall = |transfer: &Transfer| transfer.purpose == Purpose::FeeRecall;
     matches!(
         command,
-        Command::ForcePost(_) | Command::Capture(_) | Command::ReverseRefund { .. }
+        Command::ForcePost(_)
+            | Command::Capture(_)
+            | Command::ReverseRefund { .. }
+            | Command::Books(_)
     ) || matches!(command, Command::ReceiveTransfer(transfer) if is_recall(transfer))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cardwright::{
     domain::{
+        command::{Purpose, Transfer},
         event::Event,
         hold::{Authorization, Surcharge},
         ids::{AccountNo, LedgerNo},
@@ -221,7 +222,7 @@ impl Told {
     fn check_money(&self, events: &[Event], told: &[OutEvent]) {
         let mut moved: BTreeMap<LedgerNo, i128> = BTreeMap::new();
         for event in events {
-            let is_card = event.authorization_id().is_some();
+            let is_card = event.authorization_id().is_some() || is_of_the_books(event);
             let postings = event
                 .movement()
                 .map(|movement| movement.postings.as_slice());
@@ -246,6 +247,27 @@ impl Told {
         moved.retain(|_, amount| *amount != 0);
         said.retain(|_, amount| *amount != 0);
         assert_eq!(moved, said, "{told:?}");
+    }
+}
+
+/// What the ledger face's transactions move, its own events tell.
+fn is_of_the_books(event: &Event) -> bool {
+    let is_booking = |transfer: &Transfer| transfer.purpose == Purpose::Booking;
+    match event {
+        Event::Booked(_) => true,
+        Event::TransferSent(transfer, _)
+        | Event::TransferReceived(transfer, _)
+        | Event::TransferReturned(transfer, _) => is_booking(transfer),
+        Event::AccountOpened(_)
+        | Event::AccountChanged { .. }
+        | Event::Deposited(..)
+        | Event::Withdrawn(..)
+        | Event::TransferredWithin(..)
+        | Event::TransferSettled(_)
+        | Event::AuthorizationApproved(_)
+        | Event::AuthorizationDeclined(_)
+        | Event::AuthorizationStepped(_)
+        | Event::Absorbed(_) => false,
     }
 }
 
