@@ -4,7 +4,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use cardwright::{
-    books::{Ask, Bulk},
+    books::{Ask, Back, Bulk},
     clock::Clock,
     domain::{books::State, uuids::BalanceId},
     journal::{Journal, Lsn, Record, memory::MemoryJournal},
@@ -62,7 +62,7 @@ async fn short_life(house: &House) -> [BalanceId; 3] {
     let paid = house.take(single(&sa, &sb, 50, "paid")).await.unwrap();
     house
         .books
-        .refund(&house.origin, paid.id, (None, true), Default::default())
+        .refund(&house.origin, paid.id, Back::default(), Default::default())
         .await
         .unwrap();
     let now = house.engine.shared.clock.now();

@@ -1,7 +1,7 @@
 //! What was applied goes back.
 
 use cardwright::{
-    books::{BooksError, Stands},
+    books::{Back, BooksError, Stands},
     domain::{
         books::{Kind, State, Step},
         ids::TransactionId,
@@ -12,13 +12,21 @@ use cardwright::{
 
 use super::house::{House, amount, guard, inflight, single, split, story};
 
+fn back(amount: Option<Amount>, skip_queue: bool) -> Back {
+    Back {
+        amount,
+        skip_queue,
+        ..Back::default()
+    }
+}
+
 async fn refund(
     house: &House,
     id: TransactionId,
     cents: Option<i128>,
     skip_queue: bool,
 ) -> Result<Stands, BooksError> {
-    let asked: (Option<Amount>, bool) = (cents.map(amount), skip_queue);
+    let asked = back(cents.map(amount), skip_queue);
     let done = house
         .books
         .refund(&house.origin, id, asked, Default::default());
@@ -89,7 +97,7 @@ fn of_many_refunds_at_once_no_more_goes_back() {
         for _ in 0..20 {
             let (books, origin) = (house.books.clone(), house.origin.clone());
             tasks.push(actix_rt::spawn(async move {
-                let asked = (Some(amount(100)), true);
+                let asked = back(Some(amount(100)), true);
                 books.refund(&origin, id, asked, Default::default()).await
             }));
         }
@@ -144,7 +152,7 @@ fn a_refund_under_one_key_is_made_once() {
         let paid = house.take(single(&a.to_string(), &b.to_string(), 300, "paid"));
         let id = paid.await.unwrap().id;
         let again = || {
-            let asked = (Some(amount(100)), false);
+            let asked = back(Some(amount(100)), false);
             house.books.refund(&house.origin, id, asked, guard("k"))
         };
         let (first, second) = (again().await.unwrap(), again().await.unwrap());
