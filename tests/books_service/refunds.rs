@@ -1,7 +1,7 @@
 //! What was applied goes back.
 
 use cardwright::{
-    books::{Back, BooksError, Stands},
+    books::{Back, BooksError, Bulk, Stands},
     domain::{
         books::{Kind, State, Step},
         ids::TransactionId,
@@ -134,13 +134,30 @@ fn commits_go_back_and_so_do_all_parts_of_a_split() {
         let back = refund(&house, held.id, None, true).await.unwrap();
         assert_eq!(back.state, State::Applied);
         assert_eq!(house.money(a).await, (1_000, 0, 0));
-        let split = split(&[(&sa, 100), (&sb, 200)], &[(&sc, 300)], "split");
-        let id = house.take(split).await.unwrap().id;
+        let three = split(&[(&sa, 100), (&sb, 200)], &[(&sc, 300)], "split");
+        let id = house.take(three).await.unwrap().id;
         refund(&house, id, None, true).await.unwrap();
         for (balance, cents) in [(a, 1_000), (b, 1_000), (c, 0)] {
             assert_eq!(house.money(balance).await, (cents, 0, 0));
         }
         assert!(refund(&house, id, None, true).await.is_err());
+        let bulk = Bulk {
+            asks: vec![
+                split(&[(&sa, 10), (&sb, 20)], &[(&sc, 30)], "in-bulk-1"),
+                single(&sb, &sc, 5, "in-bulk-2"),
+            ],
+            is_atomic: true,
+            is_inflight: false,
+        };
+        let taken = house
+            .books
+            .take_bulk(&house.origin, bulk, Default::default());
+        let id = taken.await.unwrap().value.id;
+        assert_eq!(house.money(c).await, (35, 0, 0));
+        refund(&house, id, None, true).await.unwrap();
+        for (balance, cents) in [(a, 1_000), (b, 1_000), (c, 0)] {
+            assert_eq!(house.money(balance).await, (cents, 0, 0));
+        }
         house.assert_balanced().await;
     });
 }
