@@ -35,7 +35,7 @@ pub struct BooksIndex {
     reserved: DashMap<TransactionId, Waiting>,
     /// Heads of which something may still become.
     heads: DashSet<TransactionId>,
-    /// Open parts that live elsewhere than their head, and that it does not name: by the head.
+    /// Open parts of splits that live elsewhere than their head, which may not name them yet: by the head.
     strays: DashMap<TransactionId, BTreeSet<TransactionId>>,
     /// What comes by the time, by the second in which it is due.
     due: Mutex<BTreeMap<i64, Vec<Due>>>,
@@ -215,7 +215,7 @@ impl BooksIndex {
         self.heads.contains(&id)
     }
 
-    /// Open parts that a head does not name, in the order of their ids.
+    /// Open parts of a split that live elsewhere than their head, in the order of their ids.
     #[must_use]
     pub fn strays_of(&self, head: TransactionId) -> Vec<TransactionId> {
         let strays = self.strays.get(&head);
@@ -318,13 +318,10 @@ impl BooksIndex {
                 self.heads.remove(&id);
             }
         }
-        let is_named = transaction.head.is_some() || transaction.kind != Kind::Part;
-        let Some(parent) = transaction.parent.filter(|it| it.actor != id.actor) else {
+        let parent = transaction.parent.filter(|it| it.actor != id.actor);
+        let Some(parent) = parent.filter(|_| transaction.kind == Kind::Part) else {
             return;
         };
-        if is_named {
-            return;
-        }
         if is_open {
             self.strays.entry(parent).or_default().insert(id);
         } else if let Some(mut strays) = self.strays.get_mut(&parent) {

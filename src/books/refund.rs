@@ -4,7 +4,7 @@
 //! decision, under a key of the refund's own; then the refund follows. A crash between leaves a reserved
 //! refund, and the key says what is to become of it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -85,11 +85,15 @@ async fn give_back(
                 .to_owned(),
         });
     }
-    let (leaves, _) = books.below(origin, id).await?;
+    let mut waiting: VecDeque<TransactionId> = original.parts.iter().copied().collect();
     let (mut first, mut refusal) = (None, None);
     let mut idempotency = idempotency;
-    for part in leaves {
+    while let Some(part) = waiting.pop_front() {
         let part = books.get(origin, part).await?;
+        if part.is_head() {
+            waiting.extend(&part.parts);
+            continue;
+        }
         let part = books.applied(origin, part).await?;
         let key = idempotency.take();
         match one(books, origin, &part, &back, key).await {

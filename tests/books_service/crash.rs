@@ -4,19 +4,20 @@
 use std::{cell::Cell, rc::Rc};
 
 use cardwright::{
-    books::{Ask, Bulk},
+    books::{Ask, Back, Bulk},
     clock::Clock,
     domain::{books::State, uuids::BalanceId},
     journal::{Journal, Lsn, Record, memory::MemoryJournal},
 };
 
-use super::house::{House, inflight, single, split, story, story_on};
+use super::house::{BEGINNING, House, inflight, single, split, story, story_on};
 
 /// References of what is done whole or not at all, and what each moves from the first balance.
-const WHOLE: [(&str, &[&str]); 3] = [
+const WHOLE: [(&str, &[&str]); 4] = [
     ("bulk", &["bulk-1", "bulk-2", "bulk-3"]),
     ("split", &["split"]),
     ("refused", &["refused-1", "refused-2"]),
+    ("later", &["later"]),
 ];
 
 async fn bulk(house: &House, asks: Vec<Ask>) {
@@ -31,8 +32,9 @@ async fn bulk(house: &House, asks: Vec<Ask>) {
         .await;
 }
 
-/// Bulks, splits, a refund and what is held, across three actors.
+/// Bulks, splits, a refund, what is held and what comes later, across three actors.
 async fn short_life(house: &House) -> [BalanceId; 3] {
+    house.books.start_clock();
     let a = house.funded(1_000).await;
     let (b, c) = (house.funded(1_000).await, house.balance().await);
     let [sa, sb, sc] = [a, b, c].map(|id| id.to_string());
@@ -60,14 +62,29 @@ async fn short_life(house: &House) -> [BalanceId; 3] {
     let paid = house.take(single(&sa, &sb, 50, "paid")).await.unwrap();
     house
         .books
-        .refund(&house.origin, paid.id, (None, true), Default::default())
+        .refund(&house.origin, paid.id, Back::default(), Default::default())
         .await
         .unwrap();
+    let now = house.engine.shared.clock.now();
+    let mut later = split(&[(&sa, 3), (&sb, 3)], &[(&sc, 6)], "later");
+    later.scheduled_for = Some(now.plus_seconds(1));
+    house.take(later).await.unwrap();
+    until_applied(house, "later").await;
     house
         .take(inflight(split(&[(&sa, 7), (&sb, 7)], &[(&sc, 14)], "held")))
         .await
         .unwrap();
     [a, b, c]
+}
+
+async fn until_applied(house: &House, reference: &str) {
+    for _ in 0..1_000 {
+        if state(house, reference).await == Some(State::Applied) {
+            return;
+        }
+        actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{reference} was never applied");
 }
 
 fn records() -> (Vec<Record>, [BalanceId; 3]) {
@@ -98,13 +115,24 @@ fn after_a_crash_behind_any_record_everything_is_whole_or_absent() {
             assert_eq!(lsn, record.lsn);
         }
         let counts = [whole.clone(), absent.clone(), interrupted.clone()];
-        story_on(journal, Clock::system(), |house| async move {
+        // Long after: what was scheduled is due.
+        let clock = Clock::manual(BEGINNING.plus_seconds(10_000_000));
+        story_on(journal, clock, |house| async move {
             let [whole, absent, interrupted] = counts;
             let add = |count: &Cell<usize>, is: bool| count.set(count.get() + usize::from(is));
             add(&interrupted, !house.engine.shared.books.is_decided());
             house.books.finish_interrupted().await.unwrap();
             assert!(house.engine.shared.books.is_decided(), "record {end}");
+            house.books.start_clock();
+            for _ in 0..1_000 {
+                let later = state(&house, "later").await;
+                if !matches!(later, Some(State::Scheduled | State::Reserved)) {
+                    break;
+                }
+                actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
             house.assert_balanced().await;
+            assert!(house.engine.shared.books.is_decided(), "record {end}");
             for (name, references) in WHOLE {
                 let mut states = Vec::new();
                 for reference in references {

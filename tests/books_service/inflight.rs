@@ -130,15 +130,18 @@ fn what_comes_by_the_time_comes() {
         short.scheduled_for = Some(later);
         let mut apart = split(&[(&sa, 80), (&sb, 80)], &[(&sc, 160)], "apart");
         apart.scheduled_for = Some(later);
+        let mut lacking = split(&[(&sa, 80), (&sb, 90_000)], &[(&sc, 90_080)], "lacking");
+        lacking.scheduled_for = Some(later);
         let mut held = inflight(split(&[(&sa, 160), (&sb, 160)], &[(&sc, 320)], "held"));
         held.expires_at = Some(later);
         let mut ids = Vec::new();
-        for ask in [expires, commits, scheduled, short, apart, held] {
+        for ask in [expires, commits, scheduled, short, apart, lacking, held] {
             ids.push(house.take(ask).await.unwrap().id);
         }
         let states = [
             State::Inflight,
             State::Inflight,
+            State::Scheduled,
             State::Scheduled,
             State::Scheduled,
             State::Scheduled,
@@ -159,6 +162,7 @@ fn what_comes_by_the_time_comes() {
             State::Applied,
             State::Rejected,
             State::Applied,
+            State::Rejected,
             State::Expired,
         ];
         for (id, state) in ids.iter().zip(states) {

@@ -1,7 +1,7 @@
 //! What was applied goes back.
 
 use cardwright::{
-    books::{BooksError, Stands},
+    books::{Back, BooksError, Bulk, Stands},
     domain::{
         books::{Kind, State, Step},
         ids::TransactionId,
@@ -12,13 +12,21 @@ use cardwright::{
 
 use super::house::{House, amount, guard, inflight, single, split, story};
 
+fn back(amount: Option<Amount>, skip_queue: bool) -> Back {
+    Back {
+        amount,
+        skip_queue,
+        ..Back::default()
+    }
+}
+
 async fn refund(
     house: &House,
     id: TransactionId,
     cents: Option<i128>,
     skip_queue: bool,
 ) -> Result<Stands, BooksError> {
-    let asked: (Option<Amount>, bool) = (cents.map(amount), skip_queue);
+    let asked = back(cents.map(amount), skip_queue);
     let done = house
         .books
         .refund(&house.origin, id, asked, Default::default());
@@ -89,7 +97,7 @@ fn of_many_refunds_at_once_no_more_goes_back() {
         for _ in 0..20 {
             let (books, origin) = (house.books.clone(), house.origin.clone());
             tasks.push(actix_rt::spawn(async move {
-                let asked = (Some(amount(100)), true);
+                let asked = back(Some(amount(100)), true);
                 books.refund(&origin, id, asked, Default::default()).await
             }));
         }
@@ -126,13 +134,30 @@ fn commits_go_back_and_so_do_all_parts_of_a_split() {
         let back = refund(&house, held.id, None, true).await.unwrap();
         assert_eq!(back.state, State::Applied);
         assert_eq!(house.money(a).await, (1_000, 0, 0));
-        let split = split(&[(&sa, 100), (&sb, 200)], &[(&sc, 300)], "split");
-        let id = house.take(split).await.unwrap().id;
+        let three = split(&[(&sa, 100), (&sb, 200)], &[(&sc, 300)], "split");
+        let id = house.take(three).await.unwrap().id;
         refund(&house, id, None, true).await.unwrap();
         for (balance, cents) in [(a, 1_000), (b, 1_000), (c, 0)] {
             assert_eq!(house.money(balance).await, (cents, 0, 0));
         }
         assert!(refund(&house, id, None, true).await.is_err());
+        let bulk = Bulk {
+            asks: vec![
+                split(&[(&sa, 10), (&sb, 20)], &[(&sc, 30)], "in-bulk-1"),
+                single(&sb, &sc, 5, "in-bulk-2"),
+            ],
+            is_atomic: true,
+            is_inflight: false,
+        };
+        let taken = house
+            .books
+            .take_bulk(&house.origin, bulk, Default::default());
+        let id = taken.await.unwrap().value.id;
+        assert_eq!(house.money(c).await, (35, 0, 0));
+        refund(&house, id, None, true).await.unwrap();
+        for (balance, cents) in [(a, 1_000), (b, 1_000), (c, 0)] {
+            assert_eq!(house.money(balance).await, (cents, 0, 0));
+        }
         house.assert_balanced().await;
     });
 }
@@ -144,7 +169,7 @@ fn a_refund_under_one_key_is_made_once() {
         let paid = house.take(single(&a.to_string(), &b.to_string(), 300, "paid"));
         let id = paid.await.unwrap().id;
         let again = || {
-            let asked = (Some(amount(100)), false);
+            let asked = back(Some(amount(100)), false);
             house.books.refund(&house.origin, id, asked, guard("k"))
         };
         let (first, second) = (again().await.unwrap(), again().await.unwrap());
