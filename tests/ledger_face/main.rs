@@ -8,6 +8,7 @@
 #[path = "../common/server.rs"]
 mod server;
 
+mod access;
 mod bulk;
 mod folders;
 mod inflight;

@@ -69,6 +69,9 @@ impl Fault {
         });
         let mut builder = HttpResponse::build(self.status);
         builder.insert_header(("x-request-id", request_id));
+        if self.status == StatusCode::UNAUTHORIZED {
+            builder.insert_header(("www-authenticate", "Bearer"));
+        }
         if let Some(seconds) = self.retry_after_s {
             builder.insert_header(("retry-after", seconds.to_string()));
         }

@@ -95,6 +95,12 @@ pub async fn before(app: &App, origin: &Origin, ask: &Ask) -> Result<(), Fault> 
     })
 }
 
+/// Whether anybody is to be told of transactions that were taken.
+#[must_use]
+pub fn wants_after(app: &App, origin: &Origin) -> bool {
+    !app.ledger.hooks.active(origin, HookKind::After).is_empty()
+}
+
 /// Tells those who are to be told of a transaction that was taken. Nobody waits for that.
 pub fn after(app: &App, origin: &Origin, transaction: &Transaction) {
     let hooks = app.ledger.hooks.active(origin, HookKind::After);

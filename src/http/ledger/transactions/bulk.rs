@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    create::no_dry_run,
+    preview::{Projector, write_many},
     request::{TransactionRequest, ask_of},
 };
 use crate::{
-    books::{Ask, Bulk},
+    books::{Ask, Bulk, Origin},
     http::{
         App,
         body::Body,
@@ -20,6 +20,7 @@ use crate::{
             access::{self, Action, Resource},
             face::{self, Told, answer},
             fault::Fault,
+            hooks,
         },
         write::{Object, key},
     },
@@ -50,7 +51,7 @@ pub struct BulkRequest<'a> {
     /// Whether one that cannot be done leaves no record.
     #[serde(default)]
     pub skip_queue: Option<bool>,
-    /// Not available.
+    /// Whether it is only said what would come of it.
     #[serde(default)]
     pub dry_run: Option<bool>,
 }
@@ -61,6 +62,7 @@ pub struct BulkRequest<'a> {
     post, path = "/transactions/bulk", tag = "ledger",
     request_body = BulkRequest,
     responses(
+        (status = 200, description = "with `dry_run`: what would come of each", body = serde_json::Value),
         (status = 201, description = "`{batch_id, status, transaction_count, message?}`",
             body = serde_json::Value),
         (status = 400, description = "malformed, none, too many, or (atomic) one cannot be done: then none is"),
@@ -89,25 +91,36 @@ async fn take_turn() -> Option<OwnedSemaphorePermit> {
     TURNS.with(Arc::clone).acquire_owned().await.ok()
 }
 
-async fn make(request: &HttpRequest, body: Body, app: &App) -> Result<Told, Fault> {
+async fn make(request: &HttpRequest, body: Body, app: &Data<App>) -> Result<Told, Fault> {
     let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
     let bytes = face::bytes(request, body)?;
     let guard = face::guard(request)?;
     // Before anything is read: what waits for its turn is one body, not thousands of requests.
     let _turn = take_turn().await;
-    let (bulk, is_async) = read(&bytes)?;
+    let (bulk, how) = read(&bytes)?;
     drop(bytes);
+    if how.is_dry {
+        return Box::pin(preview(app, &caller.origin, &bulk)).await;
+    }
     let is_inflight = bulk.is_inflight;
     let count = bulk.asks.len();
+    for (place, ask) in bulk.asks.iter().enumerate() {
+        let asked = hooks::before(app, &caller.origin, ask).await;
+        asked.map_err(|fault| at(place, fault))?;
+    }
+    let told_of = told_of(app, &caller.origin, &bulk);
     let done = app.books.take_bulk(&caller.origin, bulk, guard).await?;
     let is_replay = done.is_replay;
+    if !is_replay && !told_of.is_empty() {
+        actix_rt::spawn(tell(app.clone(), caller.origin, told_of));
+    }
     let done = done.value;
     let message = match &done.first_refused {
         Some((place, why)) => Some(format!(
             "{} of {count} were done; the first that was not is at index {place}: {why}",
             done.done
         )),
-        None if is_async => Some("done already: nothing runs in the background".to_owned()),
+        None if how.is_async => Some("done already: nothing runs in the background".to_owned()),
         None => None,
     };
     let told = Told::created(|out| {
@@ -127,9 +140,42 @@ async fn make(request: &HttpRequest, body: Body, app: &App) -> Result<Told, Faul
     Ok(told.replayed(is_replay))
 }
 
-fn read(bytes: &[u8]) -> Result<(Bulk, bool), Fault> {
+/// The references of those of which somebody is to be told.
+fn told_of(app: &App, origin: &Origin, bulk: &Bulk) -> Vec<String> {
+    if !hooks::wants_after(app, origin) {
+        return Vec::new();
+    }
+    let references = bulk.asks.iter().map(|ask| ask.reference.clone());
+    references.collect()
+}
+
+/// Tells of each that was taken. Nobody waits for that.
+async fn tell(app: Data<App>, origin: Origin, references: Vec<String>) {
+    for reference in references {
+        if let Ok(known) = app.books.by_reference(&origin, &reference).await {
+            hooks::after(&app, &origin, &known);
+        }
+    }
+}
+
+async fn preview(app: &App, origin: &Origin, bulk: &Bulk) -> Result<Told, Fault> {
+    let mut projector = Projector::new(app, origin);
+    let mut all = Vec::with_capacity(bulk.asks.len());
+    for (place, ask) in bulk.asks.iter().enumerate() {
+        let one = projector.ask(ask).await;
+        all.push(one.map_err(|fault| at(place, fault))?);
+    }
+    Ok(Told::ok(|out| write_many(&all, bulk.is_atomic, out)))
+}
+
+/// How a bulk is asked for beside what the books know.
+struct How {
+    is_async: bool,
+    is_dry: bool,
+}
+
+fn read(bytes: &[u8]) -> Result<(Bulk, How), Fault> {
     let parsed: BulkRequest<'_> = face::read(bytes)?;
-    no_dry_run(parsed.dry_run)?;
     let count = parsed.transactions.len();
     if count == 0 {
         let message = "transactions must have at least one item";
@@ -156,12 +202,19 @@ fn read(bytes: &[u8]) -> Result<(Bulk, bool), Fault> {
         is_atomic,
         is_inflight,
     };
-    Ok((bulk, parsed.run_async.unwrap_or(false)))
+    let how = How {
+        is_async: parsed.run_async.unwrap_or(false),
+        is_dry: parsed.dry_run.unwrap_or(false),
+    };
+    Ok((bulk, how))
 }
 
 fn item(raw: &RawValue, is_inflight: bool) -> Result<Ask, Fault> {
     let mut parsed: TransactionRequest<'_> = face::read(raw.get().as_bytes())?;
-    no_dry_run(parsed.dry_run)?;
+    if parsed.dry_run == Some(true) {
+        let message = "dry_run is said of the whole bulk";
+        return Err(Fault::invalid("TXN_VALIDATION_ERROR", "dry_run", message));
+    }
     // Said of all, it is said of each.
     parsed.inflight = Some(parsed.inflight.unwrap_or(false) || is_inflight);
     ask_of(&parsed)

@@ -1,10 +1,13 @@
 //! `POST /transactions`.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use super::request::{TransactionRequest, ask_of};
+use super::{
+    preview::{Preview, Projector},
+    request::{TransactionRequest, ask_of},
+};
 use crate::{
-    books::view,
+    books::{Ask, Origin, view},
     http::{
         App,
         body::Body,
@@ -12,6 +15,7 @@ use crate::{
             access::{self, Action, Resource},
             face::{self, Told, answer},
             fault::Fault,
+            hooks,
         },
     },
 };
@@ -22,6 +26,7 @@ use crate::{
     post, path = "/transactions", tag = "ledger",
     request_body = TransactionRequest,
     responses(
+        (status = 200, description = "with `dry_run`: what would come of it", body = serde_json::Value),
         (status = 201, description = "the transaction as it is now", body = serde_json::Value),
         (status = 400, description = "malformed, impossible, or too little money: `error_detail` says what"),
         (status = 401, description = "no key, or an unknown one"),
@@ -39,31 +44,25 @@ pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
 
 async fn make(request: &HttpRequest, body: Body, app: &App) -> Result<Told, Fault> {
     let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
-    let ask = {
+    let (ask, is_dry) = {
         let bytes = face::bytes(request, body)?;
         let parsed: TransactionRequest<'_> = face::read(&bytes)?;
-        no_dry_run(parsed.dry_run)?;
-        ask_of(&parsed)?
+        (ask_of(&parsed)?, parsed.dry_run == Some(true))
     };
     let guard = face::guard(request)?;
+    if is_dry {
+        let preview = Box::pin(projected(app, &caller.origin, &ask)).await?;
+        return Ok(Told::ok(|out| preview.write_into(out)));
+    }
+    hooks::before(app, &caller.origin, &ask).await?;
     let done = app.books.take(&caller.origin, ask, guard).await?;
+    if !done.is_replay {
+        hooks::after(app, &caller.origin, &done.value);
+    }
     let told = Told::created(|out| view::transaction_into(&done.value, out));
     Ok(told.replayed(done.is_replay))
 }
 
-/// Refuses to say what would come of a request: nothing may be done that was only to be tried.
-///
-/// # Errors
-///
-/// 400 if it is asked.
-pub(super) fn no_dry_run(asked: Option<bool>) -> Result<(), Fault> {
-    if asked != Some(true) {
-        return Ok(());
-    }
-    let message =
-        "dry_run is not available here: send the request without it to have it done, or not at all";
-    Err(Fault {
-        status: StatusCode::BAD_REQUEST,
-        ..Fault::invalid("GEN_BAD_REQUEST", "dry_run", message)
-    })
+async fn projected(app: &App, origin: &Origin, ask: &Ask) -> Result<Preview, Fault> {
+    Projector::new(app, origin).ask(ask).await
 }

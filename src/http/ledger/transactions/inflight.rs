@@ -11,8 +11,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     amounts,
-    create::no_dry_run,
     network::{self, What},
+    preview::{Preview, Projector, write_many},
     request::given,
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
             access::{self, Action, Caller, Resource},
             face::{self, Told, answer},
             fault::Fault,
+            hooks,
         },
         network::request::Lend,
         write::{Object, key},
@@ -55,7 +56,7 @@ pub struct InflightRequest<'a> {
     #[serde(default)]
     #[expect(dead_code, reason = "taken from clients that send it")]
     skip_queue: Option<bool>,
-    /// Not available.
+    /// Whether it is only said what would come of it.
     #[serde(default)]
     pub dry_run: Option<bool>,
 }
@@ -71,7 +72,7 @@ pub struct CommitsRequest<'a> {
     #[serde(default)]
     #[expect(dead_code, reason = "taken from clients that send it")]
     skip_queue: Option<bool>,
-    /// Not available.
+    /// Whether it is only said what would come of it.
     #[serde(default)]
     pub dry_run: Option<bool>,
 }
@@ -106,7 +107,7 @@ pub struct VoidsRequest<'a> {
     #[serde(default)]
     #[expect(dead_code, reason = "taken from clients that send it")]
     skip_queue: Option<bool>,
-    /// Not available.
+    /// Whether it is only said what would come of it.
     #[serde(default)]
     pub dry_run: Option<bool>,
 }
@@ -145,7 +146,6 @@ async fn step(request: &HttpRequest, id: &str, body: Body, app: &App) -> Result<
     let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
     let bytes = face::bytes(request, body)?;
     let parsed: InflightRequest<'_> = face::read(&bytes)?;
-    no_dry_run(parsed.dry_run)?;
     let wanted = match &*parsed.status {
         "commit" => Wanted::Commit {
             amount: parsed.amount,
@@ -175,6 +175,12 @@ async fn step(request: &HttpRequest, id: &str, body: Body, app: &App) -> Result<
         None => None,
     };
     let guard = face::guard(request)?;
+    if parsed.dry_run == Some(true) {
+        let mut projector = Projector::new(app, &caller.origin);
+        let preview = preview(app, &caller, (id, wanted), &mut projector);
+        let preview = Box::pin(preview).await?;
+        return Ok(Told::ok(|out| preview.write_into(out)));
+    }
     let done = take(app, &caller, (id, wanted, merge), guard).await?;
     Ok(Told::ok(|out| out.extend_from_slice(&done.value)).replayed(done.is_replay))
 }
@@ -229,6 +235,9 @@ async fn take(
                 .books
                 .step(&caller.origin, id, step, merge, guard)
                 .await?;
+            if !done.is_replay {
+                hooks::after(app, &caller.origin, &done.value);
+            }
             let mut body = Vec::with_capacity(1_024);
             view::transaction_into(&done.value, &mut body);
             Ok(Done {
@@ -254,6 +263,42 @@ async fn take(
             "the transaction is not inflight: its money has moved",
         )),
     }
+}
+
+/// What would come of it.
+async fn preview(
+    app: &App,
+    caller: &Caller,
+    (id, wanted): (&str, Wanted<'_>),
+    projector: &mut Projector<'_>,
+) -> Result<Preview, Fault> {
+    let unknown = || Fault::not_found("TXN_NOT_FOUND", "transaction not found");
+    let id = match id.parse::<AnyTransaction>().map_err(|_| unknown())? {
+        AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) => id,
+        AnyTransaction::Authorization(_) | AnyTransaction::Movement { .. } => {
+            return Err(network::no_dry_run());
+        }
+    };
+    let step = match wanted {
+        Wanted::Void => Step::Void,
+        Wanted::Commit { amount, precise } => {
+            Step::Commit(part(app, caller, id, (amount, precise)).await?)
+        }
+    };
+    projector.step(id, step).await
+}
+
+async fn preview_all(
+    app: &App,
+    caller: &Caller,
+    items: &[(&str, Wanted<'_>)],
+) -> Result<Told, Fault> {
+    let mut projector = Projector::new(app, &caller.origin);
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(preview(app, caller, *item, &mut projector).await?);
+    }
+    Ok(Told::ok(|out| write_many(&all, false, out)))
 }
 
 /// How much is committed; all that is left if nothing or zero is said.
@@ -297,7 +342,6 @@ async fn commit_all(request: &HttpRequest, body: Body, app: &App) -> Result<Told
     let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
     let bytes = face::bytes(request, body)?;
     let parsed: CommitsRequest<'_> = face::read(&bytes)?;
-    no_dry_run(parsed.dry_run)?;
     check_count("transactions", parsed.transactions.len())?;
     let items = parsed.transactions.iter().map(|item| {
         let wanted = Wanted::Commit {
@@ -306,7 +350,9 @@ async fn commit_all(request: &HttpRequest, body: Body, app: &App) -> Result<Told
         };
         (&*item.transaction_id, wanted)
     });
-    take_all(app, &caller, items.collect(), face::guard(request)?).await
+    let is_dry = parsed.dry_run == Some(true);
+    let items = items.collect();
+    take_all(app, &caller, (items, is_dry), face::guard(request)?).await
 }
 
 /// Lets go many, each by itself.
@@ -330,13 +376,14 @@ async fn void_all(request: &HttpRequest, body: Body, app: &App) -> Result<Told, 
     let caller = access::require(request, app, Resource::Transactions, Action::Write)?;
     let bytes = face::bytes(request, body)?;
     let parsed: VoidsRequest<'_> = face::read(&bytes)?;
-    no_dry_run(parsed.dry_run)?;
     check_count("transaction_ids", parsed.transaction_ids.len())?;
     let items = parsed
         .transaction_ids
         .iter()
         .map(|id| (&**id, Wanted::Void));
-    take_all(app, &caller, items.collect(), face::guard(request)?).await
+    let is_dry = parsed.dry_run == Some(true);
+    let items = items.collect();
+    take_all(app, &caller, (items, is_dry), face::guard(request)?).await
 }
 
 fn check_count(field: &str, count: usize) -> Result<(), Fault> {
@@ -354,9 +401,12 @@ fn check_count(field: &str, count: usize) -> Result<(), Fault> {
 async fn take_all(
     app: &App,
     caller: &Caller,
-    items: Vec<(&str, Wanted<'_>)>,
+    (items, is_dry): (Vec<(&str, Wanted<'_>)>, bool),
     guard: Guard,
 ) -> Result<Told, Fault> {
+    if is_dry {
+        return Box::pin(preview_all(app, caller, &items)).await;
+    }
     let mut results = Vec::with_capacity(items.len());
     let mut is_replay = guard.idempotency_key.is_some();
     // One after the other: two of the same transaction are decided in their order.

@@ -6,6 +6,7 @@ pub mod create;
 pub mod inflight;
 mod movements;
 mod network;
+mod preview;
 pub mod read;
 pub mod refund;
 pub mod request;

@@ -242,3 +242,9 @@ fn refused(rejection: Rejection) -> Fault {
     }
     rejection.into()
 }
+
+/// What would come of a step, that face does not say.
+pub(super) fn no_dry_run() -> Fault {
+    let message = "dry_run is not available for what the network face did";
+    Fault::invalid("GEN_BAD_REQUEST", "dry_run", message)
+}

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    create::no_dry_run,
     movements::unknown,
     network::{self, What},
+    preview::Projector,
 };
 use crate::{
     books::{Back, view},
@@ -22,6 +22,7 @@ use crate::{
             access::{self, Action, Resource},
             face::{self, Told, answer},
             fault::Fault,
+            hooks,
         },
         network::request::Lend,
     },
@@ -42,7 +43,7 @@ pub struct RefundRequest<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<Object>)]
     pub meta_data: Option<&'a RawValue>,
-    /// Not available.
+    /// Whether it is only said what would come of it.
     #[serde(default)]
     pub dry_run: Option<bool>,
 }
@@ -53,6 +54,7 @@ pub struct RefundRequest<'a> {
     params(("id" = String, Path, description = "the transaction that goes back")),
     request_body = Option<RefundRequest>,
     responses(
+        (status = 200, description = "with `dry_run`: what would come of it", body = serde_json::Value),
         (status = 201, description = "the refund", body = serde_json::Value),
         (status = 400, description = "malformed, not applied, gone back before, or too little money"),
         (status = 401, description = "no key, or an unknown one"),
@@ -81,12 +83,21 @@ async fn refund(request: &HttpRequest, id: &str, body: Body, app: &App) -> Resul
     } else {
         face::read(&bytes)?
     };
-    no_dry_run(parsed.dry_run)?;
     let back = back_of(&parsed)?;
     let guard = face::guard(request)?;
+    let is_dry = parsed.dry_run == Some(true);
     match id.parse::<AnyTransaction>().map_err(|_| unknown())? {
+        AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) if is_dry => {
+            let mut projector = Projector::new(app, &caller.origin);
+            let preview = Box::pin(projector.refund(id)).await?;
+            Ok(Told::ok(|out| preview.write_into(out)))
+        }
+        AnyTransaction::Authorization(_) if is_dry => Err(network::no_dry_run()),
         AnyTransaction::Booked(id) | AnyTransaction::Bulk(id) => {
             let done = app.books.refund(&caller.origin, id, back, guard).await?;
+            if !done.is_replay {
+                hooks::after(app, &caller.origin, &done.value);
+            }
             let told = Told::created(|out| view::transaction_into(&done.value, out));
             Ok(told.replayed(done.is_replay))
         }
