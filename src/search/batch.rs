@@ -112,9 +112,12 @@ impl<'a> Batch<'a> {
         if let Some(known) = self.owners.get(&actor) {
             return Ok(Some(*known));
         }
-        let opened = events.iter().find_map(|event| match event {
-            Event::AccountOpened(account) => Some(account.origin().to_owned()),
-            _ => None,
+        let opened = events.iter().find_map(|event| {
+            if let Event::AccountOpened(account) = event {
+                Some(account.origin().to_owned())
+            } else {
+                None
+            }
         });
         let found = match opened {
             Some(name) => self.origins.get(&name).copied(),
@@ -142,10 +145,12 @@ impl<'a> Batch<'a> {
         else {
             return Ok(());
         };
-        let collection = match shelf {
-            Shelf::Ledger => Collection::Ledgers,
-            Shelf::LedgerIdentity => Collection::Identities,
-            _ => return Ok(()),
+        let collection = if *shelf == Shelf::Ledger {
+            Collection::Ledgers
+        } else if *shelf == Shelf::LedgerIdentity {
+            Collection::Identities
+        } else {
+            return Ok(());
         };
         let Some((origin, id)) = name.split_once('/') else {
             return Ok(());

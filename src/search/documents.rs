@@ -93,9 +93,11 @@ fn put_words(
         let value = at.and_then(|at| values.get(at));
         if let (Words::Each, Some(Stored::Text(text))) = (field.words, value) {
             names.push(field.name);
-            words.push(Stored::Text(match field.kind {
-                Kind::Json => words_of(text),
-                _ => text.clone(),
+            let is_json = field.kind == Kind::Json;
+            words.push(Stored::Text(if is_json {
+                words_of(text)
+            } else {
+                text.clone()
             }));
         }
     }

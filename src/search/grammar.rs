@@ -186,10 +186,10 @@ impl<'a> Reader<'a> {
                     let (from, to) = ((from.trim(), false), (to.trim(), false));
                     let from = self.compare(subject, Order::AtLeast, from, true, at)?;
                     let to = self.compare(subject, Order::AtMost, to, true, at)?;
-                    match order {
-                        Order::IsNot => return Err(self.wrong_at(at, "a range cannot be negated")),
-                        _ => Condition::All(vec![from, to]),
+                    if order == Order::IsNot {
+                        return Err(self.wrong_at(at, "a range cannot be negated"));
                     }
+                    Condition::All(vec![from, to])
                 }
                 None => self.compare(subject, order, (&value, was_quoted), is_exact, at)?,
             });
@@ -203,9 +203,10 @@ impl<'a> Reader<'a> {
                 return Err(self.wrong("expected , or ]"));
             }
         }
-        Ok(match order {
-            Order::IsNot => Condition::All(parts),
-            _ => Condition::Any(parts),
+        Ok(if order == Order::IsNot {
+            Condition::All(parts)
+        } else {
+            Condition::Any(parts)
         })
     }
 

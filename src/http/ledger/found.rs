@@ -50,7 +50,7 @@ fn ledger(app: &App, origin: &str, row: &[Value]) -> Option<Vec<u8>> {
     let id = text_of(Collection::Ledgers, row, "ledger_id");
     let name = Ledger::document_name(origin, id);
     let documents = &app.engine.shared.facts.documents;
-    let ledger = Ledger::read(id, &*documents.get(Shelf::Ledger, &name)?)?;
+    let ledger = Ledger::read(id, &documents.get(Shelf::Ledger, &name)?)?;
     let mut out = Vec::with_capacity(256);
     view::ledger_into(&ledger, &mut out);
     Some(out)

@@ -242,10 +242,7 @@ impl Plan {
         let before = page.saturating_sub(1).saturating_mul(per_page);
         let text = if asked.q.trim() == "*" { "" } else { &asked.q };
         let wanted = Condition::words(fields.clone(), text)?;
-        let words: Vec<String> = match &wanted {
-            Condition::Words(_, words, _) => words.clone(),
-            _ => Vec::new(),
-        };
+        let words = text.split_whitespace().map(str::to_owned).collect();
         let mut params = Map::new();
         params.insert("collection_name".into(), collection.word().into());
         params.insert("q".into(), asked.q.clone().into());
