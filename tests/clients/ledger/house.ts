@@ -136,7 +136,7 @@ export async function until<T>(what: string, ask: () => Promise<Answered<T>>, do
   for (const end = Date.now() + 30_000; ; ) {
     const answered = await ask();
     if (answered.status < 300 && answered.data !== null && done(answered.data)) return answered;
-    if (Date.now() > end) throw new Error(`never: ${what}; last ${JSON.stringify(answered)}`);
+    if (answered.status >= 400 || Date.now() > end) throw new Error(`never: ${what}; last ${JSON.stringify(answered)}`);
     await new Promise((ready) => setTimeout(ready, 20));
   }
 }

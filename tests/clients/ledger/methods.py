@@ -143,7 +143,7 @@ def until(what, ask, done):
         answer = ask()
         if answer.status < 300 and done(answer.data):
             return
-        if time.monotonic() > end:
+        if answer.status >= 400 or time.monotonic() > end:
             return failed(what, f"never; last {answer.status} {json.dumps(answer.data)}")
         time.sleep(0.02)
 
@@ -214,9 +214,9 @@ zero = dict.fromkeys(("balance", "inflight_balance", *FIELDS), 0)
 card = see("ledger_balances.create", 201, blnk.ledger_balances.create({
     "ledger_id": ledger["ledger_id"], "currency": "USD", "identity_id": identity, "meta_data": {"card_state": "ACTIVE"},
 }), balances.CreateLedgerBalanceResp, lambda it: f"{true(is_id(it['balance_id'], 'bln_'), 'bln_…')}, zero, " + (has(
-    it, **zero, ledger_id=ledger["ledger_id"], identity_id=identity, currency="USD", meta_data={"card_state": "ACTIVE"}) and "every field"))["balance_id"]
+    it, **zero, ledger_id=ledger["ledger_id"], identity_id=identity, currency="USD", meta_data={"card_state": "ACTIVE"}) and "every field")).get("balance_id")
 shop = see("ledger_balances.create, a DTO", 201, blnk.ledger_balances.create(balances.CreateLedgerBalance(ledger_id=ledger["ledger_id"], currency="USD")),
-           balances.CreateLedgerBalanceResp, lambda it: has(it, currency="USD"))["balance_id"]
+           balances.CreateLedgerBalanceResp, lambda it: has(it, currency="USD")).get("balance_id")
 see("ledger_balances.create, an indicator", 201, blnk.ledger_balances.create({"ledger_id": "general_ledger_id", "currency": "USD", "indicator": "@Fees"}),
     balances.CreateLedgerBalanceResp, lambda it: has(it, indicator="@Fees", ledger_id="general_ledger_id"))
 refused("ledger_balances.create, the indicator again", 409, Code.GEN_CONFLICT,
@@ -256,7 +256,7 @@ see("transactions.create, a DTO", 201, blnk.transactions.create(txn.CreateTransa
     lambda it: f"{told(it, precise_amount=71, amount=0.71)}, {true(it['effective_date'].startswith('2024-04-22T15:28:03'), 'its effective date')}")
 money("transactions.create, a DTO", card, 100_000, 100, 0, 0)
 huge = "123456789012345678901234567890"
-ether = see("ledger_balances.create, of ether", 201, blnk.ledger_balances.create({"ledger_id": ledger["ledger_id"], "currency": "ETH"}), None, lambda it: "made")["balance_id"]
+ether = see("ledger_balances.create, of ether", 201, blnk.ledger_balances.create({"ledger_id": ledger["ledger_id"], "currency": "ETH"}), None, lambda it: "made").get("balance_id")
 see("transactions.create, past 64 bits", 201, blnk.transactions.create(new("huge", precise_amount=huge, precision=10**18, currency="ETH", source="@World", destination=ether,
     allow_overdraft=True)), Made, lambda it: has(it, precise_amount=int(huge), precision=10**18, status="APPLIED"))
 money("transactions.create, past 64 bits", ether, int(huge), 0, 0, 0)
@@ -281,7 +281,7 @@ until("transactions.list", lambda: blnk.transactions.list({"limit": 100}), lambd
 see("transactions.list", 200, blnk.transactions.list(), any_of(Made), lambda all: f"{len(all)}, an array")
 see("transactions.list, a page", 200, blnk.transactions.list(ListOptions(limit=2, offset=1)), any_of(Made), lambda all: true(len(all) == 2, "two"))
 held = see("transactions.create, inflight", 201, blnk.transactions.create(new("hold", 250, inflight=True, meta_data={"merchant_name": "Store ABC"})), Made,
-           lambda it: told(it, status="INFLIGHT", inflight=True))["transaction_id"]
+           lambda it: told(it, status="INFLIGHT", inflight=True)).get("transaction_id")
 money("transactions.create, inflight", card, 101_000, 10_100, 0, 25_000)
 see("transactions.update_status, dry_run", 200, blnk.transactions.update_status(held, {"status": "commit", "dry_run": True}), txn.TransactionPreview,
     lambda it: has(it, dry_run=True, would_apply=True))
@@ -291,15 +291,15 @@ money("transactions.update_status, part", card, 101_000, 20_100, 0, 15_000)
 see("transactions.update_status", 200, blnk.transactions.update_status(held, txn.UpdateTransactionStatus(status="commit", precise_amount="15000", skip_queue=True)), Made,
     lambda it: f"{told(it, parent_transaction=held, precise_amount=15_000)}, {it['status']}")
 refused("transactions.update_status, committed", 409, Code.TXN_ALREADY_COMMITTED, blnk.transactions.update_status(held, {"status": "commit"}))
-gone = see("transactions.create, to void", 201, blnk.transactions.create(new("void", 40, inflight=True)), Made, lambda it: told(it, status="INFLIGHT"))["transaction_id"]
+gone = see("transactions.create, to void", 201, blnk.transactions.create(new("void", 40, inflight=True)), Made, lambda it: told(it, status="INFLIGHT")).get("transaction_id")
 see("transactions.update_status, void", 200, blnk.transactions.update_status(gone, {"status": "void"}), Made, lambda it: told(it, status="VOID", parent_transaction=gone))
 refused("transactions.update_status, voided", 409, Code.TXN_ALREADY_VOIDED, blnk.transactions.update_status(gone, {"status": "commit"}))
 money("transactions.update_status, void", card, 101_000, 35_100, 0, 0)
-sale = see("transactions.create, to refund", 201, blnk.transactions.create(new("sale", 5)), Made, lambda it: told(it, status="APPLIED"))["transaction_id"]
+sale = see("transactions.create, to refund", 201, blnk.transactions.create(new("sale", 5)), Made, lambda it: told(it, status="APPLIED")).get("transaction_id")
 see("transactions.refund, dry_run", 200, blnk.transactions.refund(sale, {"dry_run": True}), txn.TransactionPreview, lambda it: has(it, dry_run=True, would_apply=True))
 see("transactions.refund", DONE, blnk.transactions.refund(sale, {"description": "Returned", "meta_data": {"why": "broken"}}), Made,
     lambda it: told(it, source=shop, destination=card, amount=5, status="APPLIED", parent_transaction=sale, description="Returned"))
-refused("transactions.refund, again", 409, (Code.TXN_ALREADY_REFUNDED, Code.TXN_INVALID_STATUS_ACTION), blnk.transactions.refund(sale))
+refused("transactions.refund, again", 409, Code.TXN_ALREADY_REFUNDED, blnk.transactions.refund(sale))
 money("transactions.refund", card, 101_500, 35_600, 0, 0)
 first, second = (blnk.transactions.create(new("bulk", amount, inflight=True)).data["transaction_id"] for amount in (1, 2))
 see("transactions.bulk_commit_inflight", DONE, blnk.transactions.bulk_commit_inflight({"transactions": [{"transaction_id": first}, {"transaction_id": sale}]}),
@@ -317,7 +317,7 @@ see("transactions.create_bulk, dry_run", DONE, blnk.transactions.create_bulk({"d
 see("transactions.recover_queue", DONE, blnk.transactions.recover_queue({"threshold": "5m"}), txn.RecoverQueueResponse, lambda it: has(it, recovered=0, threshold="5m0s"))
 refused("transactions.create, again", 409, Code.TXN_DUPLICATE_REFERENCE, blnk.transactions.create(new("again", 1, reference=reference)))
 refused("transactions.create, too much", 400, Code.TXN_INSUFFICIENT_FUNDS, blnk.transactions.create(new("much", 5000, skip_queue=True)))
-refused("transactions.create, both sides split", 400, (Code.TXN_VALIDATION_ERROR, Code.BAL_NOT_FOUND), blnk.transactions.create(new("no", 1, destination="")))
+refused("transactions.create, to nobody", 400, (Code.TXN_VALIDATION_ERROR, Code.GEN_MISSING_PARAMETER), blnk.transactions.create(new("no", 1, destination="")))
 refused("transactions.get, unknown", 404, Code.TXN_NOT_FOUND, blnk.transactions.get(f"txn_{uuid.uuid4()}"))
 
 # Balances, again.
@@ -332,7 +332,7 @@ refused("ledger_balances.get_at, before it was", 404, Code.BAL_HISTORY_NOT_FOUND
 see("ledger_balances.create_snapshot", DONE, blnk.ledger_balances.create_snapshot({"batch_size": 100}), balances.CreateBalanceSnapshotResponse, lambda it: true(it["message"], "a message"))
 tracked = see("ledger_balances.create, lineage", 201, blnk.ledger_balances.create({"ledger_id": ledger["ledger_id"], "currency": "USD", "identity_id": identity,
               "track_fund_lineage": True, "allocation_strategy": "PROPORTIONAL"}), balances.CreateLedgerBalanceResp,
-              lambda it: has(it, track_fund_lineage=True, allocation_strategy="PROPORTIONAL"))["balance_id"]
+              lambda it: has(it, track_fund_lineage=True, allocation_strategy="PROPORTIONAL")).get("balance_id")
 see("ledger_balances.get_lineage", 200, blnk.ledger_balances.get_lineage(tracked), balances.BalanceLineageResponse, lambda it: f"{has(it, balance_id=tracked)}, {it['total_with_lineage']}")
 see("ledger_balances.update_identity", 200, blnk.ledger_balances.update_identity(shop, {"identity_id": own}), balances.UpdateBalanceIdentityResponse, lambda it: true(it["message"], "a message"))
 see("ledger_balances.get, its identity", 200, blnk.ledger_balances.get(shop), balances.CreateLedgerBalanceResp, lambda it: has(it, identity_id=own))
@@ -374,7 +374,7 @@ see("search.get_reindex_status", 200, blnk.search.get_reindex_status(), finding.
 condition = {"field": "balance", "operator": ">", "value": 10, "precision": 100}
 wanted = {"balance_id": card, "condition": condition, "description": "rich"}
 monitor = see("balance_monitor.create", 201, blnk.balance_monitor.create(wanted), balance_monitor.MonitorDataResp,
-              lambda it: f"{true(is_id(it['monitor_id'], 'mon_'), 'mon_…')}, {has(it, balance_id=card, description='rich')}")["monitor_id"]
+              lambda it: f"{true(is_id(it['monitor_id'], 'mon_'), 'mon_…')}, {has(it, balance_id=card, description='rich')}").get("monitor_id")
 see("balance_monitor.get", 200, blnk.balance_monitor.get(monitor), balance_monitor.MonitorDataResp, lambda it: has(it, monitor_id=monitor) and has(it["condition"], **condition))
 see("balance_monitor.list", 200, blnk.balance_monitor.list(), any_of(balance_monitor.MonitorDataResp), lambda all: true(monitor in {it["monitor_id"] for it in all}, "an array, it is in it"))
 see("balance_monitor.list_by_balance_id", 200, blnk.balance_monitor.list_by_balance_id(card), any_of(balance_monitor.MonitorDataResp),
@@ -396,21 +396,21 @@ stream = io.BytesIO(lines.encode())
 stream.name = "settlement.json"
 see("reconciliation.upload, JSON from a stream", DONE, blnk.reconciliation.upload(stream, "bank"), recon.ReconciliationUploadResp, lambda it: has(it, record_count=1))
 matcher = {"name": "By reference", "description": "exact", "criteria": [{"field": "reference", "operator": "equals"}]}
-rule = see("reconciliation.create_matching_rule", 201, blnk.reconciliation.create_matching_rule(matcher), recon.MatchingRuleResp, lambda it: has(it, name="By reference"))["rule_id"]
+rule = see("reconciliation.create_matching_rule", 201, blnk.reconciliation.create_matching_rule(matcher), recon.MatchingRuleResp, lambda it: has(it, name="By reference")).get("rule_id")
 see("reconciliation.update_matching_rule", 200, blnk.reconciliation.update_matching_rule(rule, {**matcher, "name": "Renamed"}), recon.MatchingRuleResp, lambda it: has(it, rule_id=rule, name="Renamed"))
 run = see("reconciliation.run", DONE, blnk.reconciliation.run(recon.RunReconData(upload_id=upload.get("upload_id", ""), strategy="one_to_one", dry_run=False, grouping_criteria="amount",
-          matching_rule_ids=[rule])), recon.RunReconResp, lambda it: true(it["reconciliation_id"], "an id"))["reconciliation_id"]
+          matching_rule_ids=[rule])), recon.RunReconResp, lambda it: true(it["reconciliation_id"], "an id")).get("reconciliation_id")
 until("reconciliation.get", lambda: blnk.reconciliation.get(run), lambda it: it["status"] == "completed")
 see("reconciliation.get", 200, blnk.reconciliation.get(run), recon.ReconciliationResp, lambda it: has(it, status="completed", matched_transactions=1, unmatched_transactions=1, is_dry_run=False))
 instant = see("reconciliation.run_instant", DONE, blnk.reconciliation.run_instant({"external_transactions": json.loads(lines), "strategy": "one_to_one", "dry_run": True, "matching_rule_ids": [rule]}),
-              recon.RunInstantReconResp, lambda it: true(it["reconciliation_id"], "an id"))["reconciliation_id"]
+              recon.RunInstantReconResp, lambda it: true(it["reconciliation_id"], "an id")).get("reconciliation_id")
 until("reconciliation.get, instant", lambda: blnk.reconciliation.get(instant), lambda it: it["status"] == "completed")
 see("reconciliation.get, instant", 200, blnk.reconciliation.get(instant), recon.ReconciliationResp, lambda it: has(it, matched_transactions=1, unmatched_transactions=0, is_dry_run=True))
 see("reconciliation.delete_matching_rule", 200, blnk.reconciliation.delete_matching_rule(rule), recon.DeleteMatchingRuleResp, lambda it: true(it["message"], "a message"))
 
 # Hooks; not active, for nobody listens.
 hook = {"name": "audit", "url": "https://hooks.example.com/blnk", "type": "POST_TRANSACTION", "active": False, "timeout": 5, "retry_count": 2}
-made = see("hooks.create", 201, blnk.hooks.create(hook), hooks.HookResp, lambda it: has(it, **hook) and "every field")["id"]
+made = see("hooks.create", 201, blnk.hooks.create(hook), hooks.HookResp, lambda it: has(it, **hook) and "every field").get("id")
 see("hooks.list", 200, blnk.hooks.list(), any_of(hooks.HookResp), lambda all: true([it["id"] for it in all] == [made], "it"))
 see("hooks.list, of the other type", 200, blnk.hooks.list({"type": "PRE_TRANSACTION"}), any_of(hooks.HookResp), lambda all: true(all == [], "none"))
 see("hooks.get", 200, blnk.hooks.get(made), hooks.HookResp, lambda it: has(it, id=made, **hook) and "the same")
