@@ -54,7 +54,7 @@ fn the_random_sequences_meet_every_answer() {
     );
 }
 
-const EVERY_ANSWER: [&str; 42] = [
+const EVERY_ANSWER: [&str; 43] = [
     "Taken APPLIED",
     "Taken INFLIGHT",
     "Taken SCHEDULED",
@@ -66,6 +66,7 @@ const EVERY_ANSWER: [&str; 42] = [
     "Fell APPLIED",
     "Fell INFLIGHT",
     "Fell REJECTED",
+    "Fell QUEUED",
     "Committed INFLIGHT",
     "Committed COMMIT",
     "Voided VOID",

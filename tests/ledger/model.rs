@@ -42,6 +42,7 @@ pub(crate) struct Tx {
     pub(super) expires: Option<Timestamp>,
     pub(super) commits: Option<Timestamp>,
     pub(crate) head: Option<TransactionId>,
+    pub(super) parent: Option<TransactionId>,
 }
 
 impl Tx {
@@ -191,6 +192,7 @@ impl Model {
             }
             if let ParentOf::Earlier(place) = new.parent {
                 let parent = &self.transactions[&ids[place]];
+                tx.parent = Some(ids[place]);
                 if parent.state == State::Scheduled {
                     tx.state = State::Scheduled;
                     tx.scheduled = parent.scheduled;
@@ -252,6 +254,7 @@ impl Model {
             expires: new.terms.expires_at,
             commits: new.terms.commits_at,
             head: None,
+            parent: None,
         };
         if tx.scheduled.is_none_or(|at| at <= now) {
             tx.state = tx.wanted();

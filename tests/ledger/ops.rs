@@ -134,7 +134,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         2 => (which(), 0_u8..3).prop_map(|(head, actor)| Op::Follow { head, actor }),
         5 => (which(), prop::option::of(0_u8..14), prop::bool::weighted(0.3))
             .prop_map(|(id, share, is_void)| Op::Step { id, share, is_void }),
-        4 => (which(), 0_u8..3).prop_map(|(id, kind)| Op::Due { id, kind }),
+        4 => (which(), 0_u8..4).prop_map(|(id, kind)| Op::Due { id, kind }),
         2 => (which(), 0_u8..14, prop::bool::weighted(0.7))
             .prop_map(|(id, share, is_taken)| Op::Refund { id, share, is_taken }),
         1 => which().prop_map(|id| Op::Note { id }),

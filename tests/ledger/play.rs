@@ -6,7 +6,7 @@ use cardwright::domain::{
     account::Medium,
     books::{
         Allocation, BalanceFace, BooksCommand, DueKind, Kind, Marks, NewTransaction, OnShort,
-        Overdraft, ParentOf, Precision, Side, Step, StepOn, Take, Terms,
+        Overdraft, ParentOf, Precision, Side, State, Step, StepOn, Take, Terms,
     },
     command::{Command, MoveMoney, OpenAccount, Transfer},
     event::Event,
@@ -143,6 +143,10 @@ impl Play {
             for event in events {
                 match event {
                     Event::Booked(booked) => {
+                        let it = &booked.transaction;
+                        if it.is_head() && it.state == State::Reserved && it.head.is_none() {
+                            self.heads.push(it.id);
+                        }
                         for it in booked.child.iter().chain([&booked.transaction]) {
                             if !self.ids.contains(&it.id) {
                                 self.ids.push(it.id);
@@ -282,6 +286,16 @@ impl Play {
         (!from.is_empty()).then(|| from[at / 4 % from.len()])
     }
 
+    /// One of those of which something comes by the time, most times.
+    fn timed(&self, at: usize) -> Option<TransactionId> {
+        let comes = |id: &TransactionId| {
+            let tx = &self.model.transactions[id];
+            tx.state.is_open() && (tx.scheduled.or(tx.expires).or(tx.commits)).is_some()
+        };
+        let ids: Vec<_> = self.ids.iter().copied().filter(comes).collect();
+        chosen(&ids, at / 4).filter(|_| at % 4 != 0)
+    }
+
     fn recalled(&self, id: TransactionId) -> Option<Box<cardwright::domain::books::Transaction>> {
         let known = self.shell.booked.get(&id).cloned();
         known.filter(|it| !it.state.is_open()).map(Box::new)
@@ -336,11 +350,7 @@ impl Play {
                 let head = self.new_of(draws[0], *inflight, Kind::BulkHead, ParentOf::None);
                 let mut new = vec![head];
                 new.extend(self.parts(draws, *actor, *inflight, ParentOf::Earlier(0)));
-                let before = self.ids.len();
                 self.take(actor_of(*actor), new, true, true);
-                if let Some(head) = self.ids.get(before) {
-                    self.heads.push(*head);
-                }
             }
             Op::More {
                 head,
@@ -383,7 +393,12 @@ impl Play {
         else {
             return;
         };
-        let Some(id) = self.pick(*id) else { return };
+        let timed = matches!(op, Op::Due { .. })
+            .then(|| self.timed(*id))
+            .flatten();
+        let Some(id) = timed.or_else(|| self.pick(*id)) else {
+            return;
+        };
         let recalled = self.recalled(id);
         let command = match op {
             Op::Step { share, is_void, .. } => {
@@ -401,7 +416,12 @@ impl Play {
                 }))
             }
             Op::Due { kind, .. } => {
-                let kinds = [DueKind::Scheduled, DueKind::Expiry, DueKind::Commit];
+                let kinds = [
+                    DueKind::Scheduled,
+                    DueKind::Reserve,
+                    DueKind::Expiry,
+                    DueKind::Commit,
+                ];
                 BooksCommand::Due(id, kinds[usize::from(*kind)])
             }
             Op::Refund {

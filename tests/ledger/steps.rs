@@ -96,7 +96,7 @@ impl Model {
             return nothing();
         };
         let (at, state) = match kind {
-            DueKind::Scheduled => (tx.scheduled, State::Scheduled),
+            DueKind::Scheduled | DueKind::Reserve => (tx.scheduled, State::Scheduled),
             DueKind::Expiry => (tx.expires, State::Inflight),
             DueKind::Commit => (tx.commits, State::Inflight),
         };
@@ -106,18 +106,26 @@ impl Model {
         match kind {
             DueKind::Expiry => Ok(self.let_go(actor, id, ("Expired", State::Expired))),
             DueKind::Commit => self.commit(actor, id, tx.left()),
-            DueKind::Scheduled => {
-                self.transactions.get_mut(&id).unwrap().state = tx.wanted();
-                Ok(match self.begin(actor, id, 0) {
-                    Ok(sent) => {
-                        let line = format!("Fell {id} {}", tx.wanted().word());
-                        std::iter::once(line).chain(sent).collect()
-                    }
-                    Err(why) => {
-                        self.transactions.get_mut(&id).unwrap().state = State::Rejected;
-                        vec![format!("Fell {id} REJECTED {why}")]
-                    }
-                })
+            DueKind::Scheduled => Ok(self.fall(actor, id, tx.wanted())),
+            DueKind::Reserve if tx.is_head() => Ok(self.fall(actor, id, State::Reserved)),
+            DueKind::Reserve if tx.kind == Kind::Part && tx.parent.is_some() => {
+                self.transactions.get_mut(&id).unwrap().head = tx.parent;
+                Ok(self.fall(actor, id, State::Reserved))
+            }
+            DueKind::Reserve => nothing(),
+        }
+    }
+
+    fn fall(&mut self, actor: u64, id: TransactionId, state: State) -> Vec<String> {
+        self.transactions.get_mut(&id).unwrap().state = state;
+        match self.begin(actor, id, 0) {
+            Ok(sent) => {
+                let line = format!("Fell {id} {}", state.word());
+                std::iter::once(line).chain(sent).collect()
+            }
+            Err(why) => {
+                self.transactions.get_mut(&id).unwrap().state = State::Rejected;
+                vec![format!("Fell {id} REJECTED {why}")]
             }
         }
     }

@@ -132,6 +132,15 @@ impl Play {
                 let _ = self.ask(actor, BooksCommand::Follow { head, is_done });
             }
         }
+        // What was reserved by its time may have a head that was not.
+        for id in self.ids.clone() {
+            let tx = &self.model.transactions[&id];
+            if let (State::Reserved, Some(head)) = (tx.state, tx.head) {
+                let is_done = false;
+                self.ask(id.actor.0, BooksCommand::Follow { head, is_done })
+                    .unwrap();
+            }
+        }
         for id in self.ids.clone() {
             if self.model.transactions[&id].state == State::Inflight {
                 let (step, merge, recalled) = (Step::Void, None, None);

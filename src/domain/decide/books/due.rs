@@ -2,7 +2,7 @@
 
 use super::{page::Page, step};
 use crate::domain::{
-    books::{DueKind, State, StepKind, Transaction},
+    books::{DueKind, Kind, State, StepKind, Transaction},
     command::Context,
     event::Event,
     group::Group,
@@ -37,9 +37,12 @@ pub(super) fn decide(
             fall(page, transaction, state)
         }
         DueKind::Reserve => {
-            // The head of a split decides about its parts, wherever they are.
+            // The head of a split decides about its parts, wherever they are; of anything else nobody would.
             if !transaction.is_head() {
-                transaction.head = transaction.parent;
+                let parent = transaction
+                    .parent
+                    .filter(|_| transaction.kind == Kind::Part);
+                transaction.head = Some(parent.ok_or(Rejection::NothingDue)?);
             }
             fall(page, transaction, State::Reserved)
         }
