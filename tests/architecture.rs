@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 13] = [
+const FORBIDDEN: [(&str, &[&str]); 14] = [
     (
         "domain",
         &[
@@ -154,6 +154,26 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
         "actors",
         &[
             "access", "app", "cli", "config", "http", "outside", "replay",
+        ],
+    ),
+    (
+        "books",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "decisions",
+            "http",
+            "outbox",
+            "outside",
+            "reconciliation",
+            "replay",
+            "search",
+            "telemetry",
+            "tokens",
+            "vault",
         ],
     ),
     ("replay", &["app", "cli", "config", "http", "outside"]),

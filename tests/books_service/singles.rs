@@ -1,11 +1,15 @@
 //! One source, one destination.
 
 use cardwright::{
-    actors::EngineError,
-    books::{BooksError, Guard},
+    actors::{EngineError, Request, Target},
+    books::{Ask, BooksError, Guard},
     domain::{
+        account::Medium,
         books::{Overdraft, Reason, State},
+        command::{Command, OpenAccount},
+        ids::{AccountNo, ActorId, LedgerNo},
         money::Asset,
+        policy::Policy,
     },
 };
 
@@ -219,5 +223,66 @@ fn a_balance_is_made_once_under_its_key() {
         assert_eq!(first.value.id, again.value.id);
         assert!(make(r#"{"a":1}"#, "k").await.is_err());
         assert_eq!(house.engine.directory.count().0, 1);
+    });
+}
+
+#[test]
+fn a_pocket_is_a_balance_too_and_pays_by_each_of_its_names() {
+    story(|house| async move {
+        let no = house.engine.shared.next_number();
+        let actor = ActorId(no);
+        house.engine.directory.create(actor);
+        let open = OpenAccount {
+            no: AccountNo(no),
+            medium: Medium::Virtual,
+            holder_urn: "did:bloque:sandbox:demo".to_owned(),
+            ledger: LedgerNo(no),
+            webhook_url: None,
+            metadata: "{}".to_owned(),
+            policy: Policy::default(),
+            card: None,
+        };
+        let request = Request {
+            target: Target::Actor(actor),
+            origin: None,
+            command: Command::OpenAccount(Box::new(open)),
+            keys: Vec::new(),
+            fingerprint: 0,
+            recalled: None,
+        };
+        house.engine.execute(request).await.unwrap();
+        let dollars: Asset = "DUSD/6".parse().unwrap();
+        let seen = house.books.balances_of(&house.origin, AccountNo(no)).await;
+        let seen = seen.unwrap();
+        assert_eq!(seen.len(), 1);
+        assert_eq!((seen[0].asset, seen[0].face.is_none()), (dollars, true));
+        assert_eq!(seen[0].ledger_id(), "cards_ledger_id");
+        let short = AccountNo(no).virtual_id();
+        let names = [seen[0].id.to_string(), seen[0].urn.clone(), short];
+        for (count, name) in names.iter().enumerate() {
+            let in_dollars = |ask: Ask| Ask {
+                asset: dollars,
+                overdraft: Overdraft::Unlimited,
+                ..ask
+            };
+            let into = in_dollars(single("@World", name, 50, &format!("into-{count}")));
+            house.take(into).await.unwrap();
+            let out = in_dollars(single(name, "@Shop", 20, &format!("out-{count}")));
+            let out = house.take(at_once(out)).await.unwrap();
+            assert_eq!(*out.source.name, *seen[0].id.to_string());
+        }
+        let money = house.money(seen[0].id).await;
+        assert_eq!(money, (90, 0, 0));
+        let stranger = "elsewhere".into();
+        let hidden = house.books.balances_of(&stranger, AccountNo(no)).await;
+        assert!(matches!(hidden, Err(BooksError::NotFound("balance"))));
+        let ask = single(&names[1], "@Theirs", 1, "stolen");
+        let stolen = Ask {
+            asset: dollars,
+            ..ask
+        };
+        let stolen = house.books.take(&stranger, stolen, Guard::default()).await;
+        assert!(matches!(stolen, Err(BooksError::NotFound("balance"))));
+        house.assert_balanced().await;
     });
 }
