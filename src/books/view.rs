@@ -244,20 +244,16 @@ pub fn transaction_as(transaction: &Transaction, status: &str, out: &mut Vec<u8>
             .is_some_and(|text| text.starts_with(name))
     };
     let is_bulk = transaction.kind == Kind::BulkHead;
-    let named = |is_many: bool, name: &'_ str| {
-        if is_many || is_bulk {
-            String::new()
-        } else {
-            name.to_owned()
-        }
-    };
-    let source = named(is_of_many("sources"), &transaction.source.name);
-    let destination = named(is_of_many("destinations"), &transaction.destination.name);
+    fn named(is_many: bool, name: &str) -> &str {
+        if is_many { "" } else { name }
+    }
+    let is_of_many_sources = is_bulk || is_of_many("sources");
+    let is_to_many = is_bulk || is_of_many("destinations");
     Shown {
         id: &id_text(transaction),
         parent: &parent_text(transaction),
-        source: &source,
-        destination: &destination,
+        source: named(is_of_many_sources, &transaction.source.name),
+        destination: named(is_to_many, &transaction.destination.name),
         split: &terms.split,
         amount: &transaction.precision.amount,
         precise: transaction.amount,

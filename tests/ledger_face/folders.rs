@@ -69,7 +69,7 @@ fn what_is_wrong_with_a_ledger_is_said() {
     }
     assert_eq!(
         code(&client.with_key(None).get(nobody), 401),
-        "AUTH_INVALID_API_KEY"
+        "AUTH_MISSING_API_KEY"
     );
     let blnk = [("x-blnk-key", KEY)];
     let told = client

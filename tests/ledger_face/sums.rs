@@ -336,3 +336,79 @@ fn nothing_waits_to_be_recovered() {
     );
     assert_eq!(client.get("/health").expect(200), json!({ "status": "UP" }));
 }
+
+#[test]
+fn a_dry_run_says_what_would_come_and_does_nothing() {
+    let (_server, client, card, shop) = prepared();
+    let mut body = pay(&card, &shop, "dry", json!(10));
+    body["dry_run"] = true.into();
+    let told = client.post("/transactions", &body).expect(200);
+    assert_eq!(
+        (&told["dry_run"], &told["would_apply"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        (told["status"].as_str(), told["precise_amount"].as_str()),
+        (Some("APPLIED"), Some("1000"))
+    );
+    assert_eq!(told["balances"][0]["role"], "source");
+    assert_eq!(told["balances"][0]["current_balance"], "100000");
+    assert_eq!(told["balances"][0]["resulting_balance"], "99000");
+    assert_eq!(told["balances"][1]["resulting_credit_balance"], "1000");
+    let mut unknown = body.clone();
+    unknown["destination"] = "@Nobody".into();
+    let told = client.post("/transactions", &unknown).expect(200);
+    assert_eq!(told["balances"][1]["virtual"], true);
+    assert_eq!(
+        client
+            .get("/balances/indicator/@Nobody/currency/USD")
+            .status,
+        404
+    );
+    body["amount"] = json!(5000);
+    let told = client.post("/transactions", &body).expect(200);
+    assert_eq!(told["would_apply"], false);
+    assert_eq!(told["rejection"]["code"], "TXN_INSUFFICIENT_FUNDS");
+    assert_eq!(told["balances"][0]["resulting_balance"], "100000");
+    // The second of two can only be paid once.
+    let bulk = json!({ "dry_run": true, "atomic": true, "transactions": [
+        pay(&card, &shop, "b-1", json!(600)), pay(&card, &shop, "b-2", json!(600)),
+    ] });
+    let told = client.post("/transactions/bulk", &bulk).expect(200);
+    assert_eq!(told["would_apply"], false);
+    assert_eq!(told["results"][0]["would_apply"], true);
+    assert_eq!(told["results"][1]["would_apply"], false);
+    assert_eq!(money(&client, &card), [100_000, 0, 0, 0]);
+    let mut hold = pay(&card, &shop, "hold", json!(100));
+    hold["inflight"] = true.into();
+    let hold = client.post("/transactions", &hold).expect(201);
+    let path = format!(
+        "/transactions/inflight/{}",
+        hold["transaction_id"].as_str().unwrap()
+    );
+    let part = json!({ "status": "commit", "amount": 40, "dry_run": true });
+    let told = crate::put(&client, &path, &part).expect(200);
+    assert_eq!(
+        (told["operation"].as_str(), &told["would_apply"]),
+        (Some("commit"), &json!(true))
+    );
+    assert_eq!(
+        told["balances"][0]["resulting_inflight_debit_balance"],
+        "6000"
+    );
+    assert_eq!(told["balances"][0]["resulting_debit_balance"], "4000");
+    let much = json!({ "status": "commit", "amount": 140, "dry_run": true });
+    let told = crate::put(&client, &path, &much).expect(200);
+    assert_eq!(told["rejection"]["code"], "TXN_COMMIT_AMOUNT_EXCEEDED");
+    let sale = client
+        .post("/transactions", &pay(&card, &shop, "sale", json!(5)))
+        .expect(201);
+    let path = format!(
+        "/refund-transaction/{}",
+        sale["transaction_id"].as_str().unwrap()
+    );
+    let told = client.post(&path, &json!({ "dry_run": true })).expect(200);
+    assert_eq!(told["would_apply"], true);
+    assert_eq!(money(&client, &card), [100_000, 500, 0, 10_000]);
+    client.trial_balance();
+}
