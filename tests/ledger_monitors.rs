@@ -85,7 +85,7 @@ fn told(client: &Client, monitor: &str) -> Vec<i64> {
             ))
             .expect(200);
         for event in page["data"].as_array().unwrap() {
-            let data = &event["payload"]["data"];
+            let data = &event["data"]["data"];
             if data["monitor_id"] == monitor {
                 values.push(data["crossed_value"].as_i64().unwrap());
             }
@@ -93,7 +93,7 @@ fn told(client: &Client, monitor: &str) -> Vec<i64> {
         if page["has_more"] != true {
             return values;
         }
-        after = format!("&after={}", page["next"].as_str().unwrap());
+        after = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
     }
 }
 
