@@ -42,7 +42,7 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 13] = [
+const FORBIDDEN: [(&str, &[&str]); 14] = [
     (
         "domain",
         &[
@@ -154,6 +154,21 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
         "actors",
         &[
             "access", "app", "cli", "config", "http", "outside", "replay",
+        ],
+    ),
+    (
+        "monitors",
+        &[
+            "access",
+            "app",
+            "cli",
+            "config",
+            "http",
+            "outbox",
+            "outside",
+            "replay",
+            "telemetry",
+            "tokens",
         ],
     ),
     ("replay", &["app", "cli", "config", "http", "outside"]),
