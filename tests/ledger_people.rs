@@ -6,6 +6,7 @@
 )]
 
 #[path = "webhooks/receiver.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod receiver;
 #[path = "common/server.rs"]
 mod server;

@@ -72,6 +72,7 @@ pub fn start(engine: &Arc<Engine>, wanted: &Arc<Wanted>, file: PathBuf) {
         state: State::default(),
         written: 0,
         recorded: 0,
+        is_news: false,
         file,
     };
     let thread = thread::Builder::new().name("monitors".to_owned());
@@ -97,6 +98,8 @@ struct Follower {
     written: u64,
     /// Where the last crossing was recorded.
     recorded: u64,
+    /// Whether something was told or asked since what is known was written.
+    is_news: bool,
     file: PathBuf,
 }
 
@@ -143,7 +146,7 @@ impl Follower {
         };
         loop {
             let Some(record) = log.next() else {
-                if self.state.lsn.saturating_sub(self.written) >= WRITE_BYTES {
+                if self.is_news {
                     self.write();
                 }
                 thread::sleep(REST);
@@ -208,6 +211,7 @@ impl Follower {
                 crossed.extend(watched.evaluate(lsn, entry.time));
             }
         }
+        self.is_news |= !crossed.is_empty();
         for (name, set_at, crossing) in crossed {
             self.record(&name, set_at, &crossing)?;
         }
@@ -244,6 +248,7 @@ impl Follower {
                 continue;
             };
             let monitor = text.as_deref().and_then(Monitor::read);
+            self.is_news |= monitor.is_none();
             let Some(monitor) = monitor else {
                 unwatch(&mut self.state, name);
                 continue;
@@ -251,6 +256,7 @@ impl Follower {
             if monitor.cause == Cause::Crossed {
                 continue;
             }
+            self.is_news = true;
             unwatch(&mut self.state, name);
             let mut monitor = monitor;
             let is_known = self.state.balances.contains_key(&monitor.balance_id);
@@ -340,6 +346,7 @@ impl Follower {
         let written = serde_json::to_vec(&self.state)
             .map_err(std::io::Error::other)
             .and_then(|text| write(&self.file, &text));
+        self.is_news = false;
         match written {
             Ok(()) => self.written = self.state.lsn,
             Err(error) => {

@@ -84,6 +84,12 @@ pub async fn list_transactions(request: HttpRequest, app: Data<App>) -> HttpResp
     respond(&request, &app, listed)
 }
 
+/// `GET /identities`.
+pub async fn list_identities(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let listed = list(&request, &app, Collection::Identities).await;
+    respond(&request, &app, listed)
+}
+
 /// Finds ledgers by their fields.
 #[utoipa::path(
     post, path = "/ledgers/filter", tag = "ledger", request_body = serde_json::Value,

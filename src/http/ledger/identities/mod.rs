@@ -18,6 +18,7 @@ use self::given::Given;
 use super::{
     access::{self, Action, Resource},
     fault::Fault,
+    filter,
     reply::{Reply, answer, broken, check_metadata, is_id, new_id, read},
 };
 use crate::{
@@ -203,7 +204,8 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
     answer(&request, &app, made).await
 }
 
-/// Lists identities.
+/// Lists identities: `limit` (20 if it is not said), `offset`, `sort_by`, `sort_order`, and conditions as the
+/// other lists take them.
 #[utoipa::path(
     get, path = "/identities", tag = "ledger",
     responses(
@@ -215,23 +217,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
     ),
 )]
 pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
-    let listed = async {
-        let caller = access::require(&request, &app, Resource::Identities, Action::Read)?;
-        let prefix = Identity::name_of(&caller.origin, "");
-        let own = |registry: &Registry| -> Vec<std::sync::Arc<str>> {
-            let all = registry.documents.under(Shelf::LedgerIdentity, &prefix);
-            all.map(|(_, text)| text.clone()).collect()
-        };
-        let texts = app.engine.look_at_registry(own).await?;
-        let mut all: Vec<_> = texts
-            .iter()
-            .filter_map(|text| Identity::read(text))
-            .collect();
-        all.sort_unstable_by(|one, other| other.created_at.cmp(&one.created_at));
-        let views = all.iter().map(Identity::view).collect();
-        Ok(Reply::ok(&Value::Array(views)))
-    };
-    answer(&request, &app, listed).await
+    filter::list_identities(request, app).await
 }
 
 /// Shows an identity. A tokenized field shows its token.
