@@ -919,3 +919,46 @@ fn methods_that_a_route_has_not_are_refused() {
         }
     }
 }
+
+#[test]
+fn killed_while_it_is_written_it_goes_on_right() {
+    let mut server = Server::start();
+    let mut house = House::new(&server);
+    let ledger = house.ledger("L");
+    let one = house.balance(&ledger, "USD", json!({}));
+    let two = house.balance(&ledger, "USD", json!({ "word": "coffee" }));
+    for round in 0..4 {
+        // It is asked once a round, so that it hurries, and is killed on its way through the rest.
+        for number in 0..25 {
+            let reference = format!("{round}-{number}");
+            let inflight = number % 3 == 0;
+            let with = json!({ "allow_overdraft": true, "inflight": inflight });
+            house.pay((&one, &two), 10 + number, &reference, with);
+            if number == 5 * round {
+                house.client.get("/transactions?limit=1").expect(200);
+            }
+        }
+        server.restart();
+        house = House::new(&server);
+    }
+    let before = told(&house);
+    assert_eq!(before[7]["found"], 100);
+    let balances = names(&before[3], "balance_id");
+    for id in &balances {
+        let shown = house.client.get(&format!("/balances/{id}")).expect(200);
+        let asked = json!({ "q": "*", "filter_by": format!("balance_id:={id}") });
+        let found = house.client.post("/search/balances", &asked).expect(200);
+        for field in ["balance", "inflight_balance", "inflight_credit_balance"] {
+            let indexed = &found["hits"][0]["document"][field];
+            assert_eq!(
+                indexed.as_str().unwrap(),
+                shown[field].to_string(),
+                "{field} of {id}"
+            );
+        }
+    }
+    server.kill();
+    std::fs::remove_dir_all(server.data_dir().join("search")).unwrap();
+    server.restart();
+    assert_eq!(told(&House::new(&server)), before);
+}
