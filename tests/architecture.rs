@@ -42,7 +42,25 @@ fn code(text: &str) -> String {
 }
 
 /// What each module may not use.
-const FORBIDDEN: [(&str, &[&str]); 14] = [
+const FORBIDDEN: [(&str, &[&str]); 16] = [
+    (
+        "search",
+        &[
+            "access",
+            "app",
+            "cli",
+            "clock",
+            "config",
+            "decisions",
+            "http",
+            "outbox",
+            "outside",
+            "reconciliation",
+            "replay",
+            "tokens",
+            "vault",
+        ],
+    ),
     (
         "domain",
         &[

@@ -802,3 +802,163 @@ fn money_is_followed_to_its_providers() {
         .expect(200);
     assert_eq!(told["providers"], json!([]));
 }
+
+/// Each route of lists, filters, searches and history.
+fn routes(balance: &str, transaction: &str) -> Vec<(&'static str, String, Value)> {
+    let nothing = json!({ "filters": [] });
+    let all = json!({ "q": "*" });
+    let mut routes: Vec<(&'static str, String, Value)> = Vec::new();
+    for collection in ["ledgers", "balances", "transactions", "identities"] {
+        routes.push(("GET", format!("/{collection}"), Value::Null));
+        routes.push(("POST", format!("/{collection}/filter"), nothing.clone()));
+        routes.push(("POST", format!("/search/{collection}"), all.clone()));
+    }
+    let several = json!({ "searches": [{ "collection": "balances", "q": "*" }] });
+    routes.push(("POST", "/multi-search".to_owned(), several));
+    routes.push(("GET", "/search/reindex".to_owned(), Value::Null));
+    routes.push(("POST", "/balances-snapshots".to_owned(), Value::Null));
+    routes.push(("GET", format!("/balances/{balance}/lineage"), Value::Null));
+    routes.push((
+        "GET",
+        format!("/transactions/{transaction}/lineage"),
+        Value::Null,
+    ));
+    let at = format!("/balances/{balance}/at?timestamp=2126-01-01T00:00:00Z");
+    routes.push(("GET", format!("{at}&from_source=true"), Value::Null));
+    routes.push(("GET", at, Value::Null));
+    routes
+}
+
+#[test]
+fn who_may_not_is_refused_and_each_programme_finds_its_own() {
+    let server = Server::start();
+    let house = House::new(&server);
+    let ledger = house.ledger("Secret ledger");
+    let balance = house.balance(&ledger, "USD", json!({ "secret": "secret" }));
+    let with = json!({ "allow_overdraft": true, "description": "secret" });
+    let transaction = house.pay(("@World", &balance), 100, "secret", with);
+    let client = &house.client;
+    let scopes = json!({ "name": "k", "scopes": ["network", "operator", "programme"] });
+    let key = client.post("/v1/api-keys", &scopes).expect(201)["secret_key"].clone();
+    let other = client.with_key(key.as_str());
+    let acme = client
+        .post("/v1/origins", &json!({ "name": "acme" }))
+        .expect(201);
+    let foreign = client.with_key(acme["api_key"].as_str());
+    let ask = |client: &server::Client, (method, path, body): &(&str, String, Value)| {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        client.send((method, path), &[], body)
+    };
+    for route in routes(&balance, &transaction) {
+        let what = format!("{} {}", route.0, route.1);
+        ask(client, &route).expect(200);
+        let reply = ask(&client.with_key(None), &route);
+        let code = reply.expect(401)["error_detail"]["code"].clone();
+        assert!(code.as_str().unwrap().starts_with("AUTH_"), "{what}");
+        let reply = ask(&other, &route);
+        let code = reply.expect(403)["error_detail"]["code"].clone();
+        assert_eq!(code, "AUTH_INSUFFICIENT_PERMISSIONS", "{what}");
+        let reply = ask(&foreign, &route);
+        let expected = if route.1.contains("_") && route.1.contains('/') && route.1.len() > 40 {
+            404
+        } else {
+            200
+        };
+        assert_eq!(reply.status, expected, "{what}: {}", reply.text);
+        let told = reply.text.to_lowercase();
+        let tells = told.contains("secret") || told.contains(&balance);
+        assert!(!tells, "{what} tells of another's: {told}");
+    }
+    // The other programme's own is found from its first ledger on, and beside the first's.
+    let made = foreign
+        .post("/ledgers", &json!({ "name": "Acme's" }))
+        .expect(201);
+    assert_eq!(
+        names(&foreign.get("/ledgers").expect(200), "ledger_id"),
+        [made["ledger_id"].as_str().unwrap()]
+    );
+    assert_eq!(
+        names(&client.get("/ledgers").expect(200), "name"),
+        ["Secret ledger"]
+    );
+    let all = json!({ "q": "*" });
+    let found = foreign.post("/search/ledgers", &all).expect(200);
+    assert_eq!(
+        (found["found"].as_u64(), found["out_of"].as_u64()),
+        (Some(1), Some(1))
+    );
+}
+
+#[test]
+fn methods_that_a_route_has_not_are_refused() {
+    let server = Server::start();
+    let client = server.client();
+    for path in [
+        "/balances/filter",
+        "/search/ledgers",
+        "/multi-search",
+        "/balances-snapshots",
+    ] {
+        let reply = client.send(("PATCH", path), &[], "{}");
+        assert_eq!(reply.status, 405, "{path}: {}", reply.text);
+    }
+    let reply = client.send(
+        ("POST", "/search/ledgers"),
+        &[("content-type", "text/plain")],
+        "{}",
+    );
+    assert_eq!(reply.status, 415, "{}", reply.text);
+    for body in ["", "[]", "{", "{\"q\":1}", "{\"filters\":{}}"] {
+        for path in ["/search/ledgers", "/ledgers/filter", "/multi-search"] {
+            let reply = client.send(("POST", path), &[], body);
+            assert_eq!(reply.status, 400, "{path} {body}: {}", reply.text);
+        }
+    }
+}
+
+#[test]
+fn killed_while_it_is_written_it_goes_on_right() {
+    let mut server = Server::start();
+    let mut house = House::new(&server);
+    let ledger = house.ledger("L");
+    let one = house.balance(&ledger, "USD", json!({}));
+    let two = house.balance(&ledger, "USD", json!({ "word": "coffee" }));
+    for round in 0..4 {
+        // It is asked once a round, so that it hurries, and is killed on its way through the rest.
+        for number in 0..25 {
+            let reference = format!("{round}-{number}");
+            let inflight = number % 3 == 0;
+            let with = json!({ "allow_overdraft": true, "inflight": inflight });
+            house.pay((&one, &two), 10 + number, &reference, with);
+            if number == 5 * round {
+                house.client.get("/transactions?limit=1").expect(200);
+            }
+        }
+        server.restart();
+        house = House::new(&server);
+    }
+    let before = told(&house);
+    assert_eq!(before[7]["found"], 100);
+    let balances = names(&before[3], "balance_id");
+    for id in &balances {
+        let shown = house.client.get(&format!("/balances/{id}")).expect(200);
+        let asked = json!({ "q": "*", "filter_by": format!("balance_id:={id}") });
+        let found = house.client.post("/search/balances", &asked).expect(200);
+        for field in ["balance", "inflight_balance", "inflight_credit_balance"] {
+            let indexed = &found["hits"][0]["document"][field];
+            assert_eq!(
+                indexed.as_str().unwrap(),
+                shown[field].to_string(),
+                "{field} of {id}"
+            );
+        }
+    }
+    server.kill();
+    std::fs::remove_dir_all(server.data_dir().join("search")).unwrap();
+    server.restart();
+    assert_eq!(told(&House::new(&server)), before);
+}

@@ -298,14 +298,15 @@ impl Follower<'_> {
         let Some(next) = self.next.take() else {
             return Ok(());
         };
-        self.search.live.store(Some(next.index()));
+        let before = self.search.live.swap(Some(next.index()));
         self.search.reached.send_replace(next.reached.lsn);
         self.search.progress.lock().end(self.search.now(), None);
-        if let Some(before) = self.current.replace(next) {
-            let path = before.path.clone();
-            before.db.close().map_err(|(_, error)| error)?;
-            // Who still asks it has it open, and goes on.
-            remove(&path);
+        let written = self.current.replace(next);
+        if let Some(before) = before {
+            before.retire();
+        }
+        if let Some(written) = written {
+            written.db.close().map_err(|(_, error)| error)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -24,6 +25,18 @@ pub struct Index {
     /// The origins that are in it.
     origins: BTreeMap<String, i64>,
     readers: Mutex<Vec<Connection>>,
+    /// Whether another has taken its place.
+    is_retired: AtomicBool,
+}
+
+/// Who still asks one that was retired goes on; its files go with the last of them.
+impl Drop for Index {
+    fn drop(&mut self) {
+        if self.is_retired.load(Ordering::Acquire) {
+            self.readers.lock().clear();
+            super::follow::remove(&self.path);
+        }
+    }
 }
 
 /// What is wanted, in which order, and which part of it.
@@ -78,7 +91,13 @@ impl Index {
             path: path.to_owned(),
             origins,
             readers: Mutex::default(),
+            is_retired: AtomicBool::new(false),
         }
+    }
+
+    /// Another takes its place.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
     }
 
     pub(super) fn has(&self, origin: &str) -> bool {

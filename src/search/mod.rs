@@ -221,18 +221,15 @@ impl Search {
         Ok(found)
     }
 
-    /// Where the index stands that is to follow the one at `path`.
+    /// Where the index stands that is to follow the one at `path`: no two ever have the same name.
     fn next_path(&self, path: &Path) -> PathBuf {
-        let is_first = path.ends_with("index-1.sqlite");
-        let name = if is_first {
-            "index-2.sqlite"
-        } else {
-            "index-1.sqlite"
-        };
-        self.dir.join(name)
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        let number = name.and_then(|name| name.rsplit('-').next()?.parse::<u64>().ok());
+        let number = number.unwrap_or(0).saturating_add(1);
+        self.dir.join(format!("index-{number}.sqlite"))
     }
 
-    /// An origin's transactions are to be found from now on.
+    /// What an origin has is to be found from now on.
     fn expect(&self, origin: &str) {
         let mut wanted = self.wanted.lock();
         if !wanted.contains(origin) {
