@@ -395,6 +395,50 @@ fn captured(client: &Client, card: &str, number: usize, dollars: &str) -> Captur
     }
 }
 
+/// A ledger with a card's balance and a shop's.
+fn books(client: &Client) -> (String, String) {
+    let ledger = client
+        .post("/ledgers", &json!({ "name": "USD Ledger" }))
+        .expect(201);
+    let balance = || {
+        let wanted = json!({ "ledger_id": ledger["ledger_id"], "currency": "USD" });
+        let made = client.post("/balances", &wanted).expect(201);
+        made["balance_id"].as_str().unwrap().to_owned()
+    };
+    (balance(), balance())
+}
+
+fn pay(client: &Client, sides: (&str, &str), reference: &str, more: &Value) -> Value {
+    let mut body = json!({
+        "precision": 100, "currency": "USD", "reference": reference, "description": "",
+        "source": sides.0, "destination": sides.1, "allow_overdraft": true,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    client.post("/transactions", &body).expect(201)
+}
+
+/// A purchase of the ledger face: inflight, then committed, by a transaction without a reference of its own.
+fn ledger_purchase(client: &Client, reference: &str, dollars: &str) -> Captured {
+    let (card, shop) = books(client);
+    let more = json!({ "amount_string": dollars, "inflight": true });
+    let held = pay(client, (&card, &shop), reference, &more);
+    let path = format!(
+        "/transactions/inflight/{}",
+        held["transaction_id"].as_str().unwrap()
+    );
+    let commit = json!({ "status": "commit" });
+    client
+        .send(("PUT", &path), &[], commit.to_string())
+        .expect(200);
+    Captured {
+        reference: reference.to_owned(),
+        dollars: dollars.to_owned(),
+        micros: now(),
+    }
+}
+
 fn row(place: usize, of: &Captured, dollars: &str, later_s: i64) -> String {
     let date = Timestamp::from_micros(of.micros).plus_seconds(later_s);
     format!(
@@ -432,6 +476,7 @@ fn a_settlement_file_says_exactly_what_is_wrong() {
         .enumerate()
         .map(|(number, dollars)| captured(&client, &card, number, dollars))
         .collect();
+    let shop = ledger_purchase(&client, "led-1", "42.42");
     // Held, not captured: it is in nobody's file.
     client.authorize("auth-held", &card, "8.00").expect(200);
     let mut file = "id,reference,amount,currency,date,description,source\n".to_owned();
@@ -445,6 +490,7 @@ fn a_settlement_file_says_exactly_what_is_wrong() {
     file.push_str(&row(5, &bought[3], &bought[3].dollars, 86_400));
     // Fine, then one that is missing (number 5), and one that nobody knows.
     file.push_str(&row(6, &bought[4], &bought[4].dollars, 0));
+    file.push_str(&row(8, &shop, &shop.dollars, 30));
     let unknown = Captured {
         reference: "stl-unknown".to_owned(),
         ..captured(&client, &card, 77, "1.00")
@@ -465,10 +511,10 @@ fn a_settlement_file_says_exactly_what_is_wrong() {
     };
     for is_dry in [true, false] {
         let run = start(&client, is_dry, false);
-        assert_eq!(run["matched_transactions"], 3, "{run}");
+        assert_eq!(run["matched_transactions"], 4, "{run}");
         assert_eq!(run["unmatched_transactions"], 4, "{run}");
         let told = report(&client, &run, "per_page=1000");
-        for reference in ["stl-0", "stl-1", "stl-4"] {
+        for reference in ["stl-0", "stl-1", "stl-4", "led-1"] {
             let lines = told_of(&told, "matched", reference);
             assert_eq!(lines.len(), 1, "{reference}: {told}");
             assert_eq!(lines[0]["internal"][0]["reference"], reference);
@@ -482,14 +528,14 @@ fn a_settlement_file_says_exactly_what_is_wrong() {
     let client = server.client();
     let run = start(&client, true, false);
     assert_eq!(run["matched_transactions"], 0, "{run}");
-    assert_eq!(run["summary"]["internal"]["matched_earlier"], 3, "{run}");
+    assert_eq!(run["summary"]["internal"]["matched_earlier"], 4, "{run}");
     let told = report(&client, &run, "per_page=1000");
     assert_eq!(
         told_of(&told, "unmatched_external", "stl-0")[0]["why"],
         "matched_earlier"
     );
     let run = start(&client, true, true);
-    assert_eq!(run["matched_transactions"], 3, "{run}");
+    assert_eq!(run["matched_transactions"], 4, "{run}");
     check_pages(&client, &run);
     client.trial_balance();
 }
@@ -551,15 +597,133 @@ fn check_pages(client: &Client, run: &Value) {
     }
     assert_eq!(json!(seen), all["records"]);
     let matched = report(client, run, "kind=matched");
-    assert_eq!(matched["total"], 3);
+    assert_eq!(matched["total"], 4);
     let id = run["reconciliation_id"].as_str().unwrap();
     let csv = client.get(&format!(
         "/reconciliation/{id}/report?format=csv&kind=matched"
     ));
     assert_eq!(csv.status, 200);
-    assert_eq!(csv.headers["x-total-count"], "3");
+    assert_eq!(csv.headers["x-total-count"], "4");
     let lines: Vec<_> = csv.text.lines().collect();
-    assert_eq!(lines.len(), 4, "{}", csv.text);
+    assert_eq!(lines.len(), 5, "{}", csv.text);
     assert!(lines[0].starts_with("kind,why,reason,"), "{}", csv.text);
     assert!(csv.text.contains("stl-0"), "{}", csv.text);
+}
+
+#[test]
+fn payouts_and_instalments_are_taken_together() {
+    let server = Server::start();
+    let client = server.client();
+    let (card, shop) = books(&client);
+    let described =
+        |text: &str, dollars: &str| json!({ "amount_string": dollars, "description": text });
+    for (number, dollars) in ["10.10", "20.20", "0.03"].iter().enumerate() {
+        let more = described("payout 7", dollars);
+        pay(&client, (&card, &shop), &format!("p-{number}"), &more);
+    }
+    pay(
+        &client,
+        (&card, &shop),
+        "p-8",
+        &described("payout 8", "5.00"),
+    );
+    pay(
+        &client,
+        (&card, &shop),
+        "whole",
+        &described("invoice 9", "90.00"),
+    );
+    let rule_id = rule(
+        &client,
+        json!([
+            { "field": "description", "operator": "equals" },
+            { "field": "amount", "operator": "equals" },
+            { "field": "currency", "operator": "equals" },
+        ]),
+    );
+    let date = Timestamp::from_micros(now()).to_string();
+    let record = |id: &str, dollars: f64, text: &str| {
+        json!({
+            "id": id, "amount": dollars, "reference": id, "currency": "USD", "description": text,
+            "date": date, "source": "bank",
+        })
+    };
+    let run = |strategy: &str, records: Value| {
+        let body = json!({
+            "external_transactions": records, "strategy": strategy, "dry_run": false,
+            "grouping_criteria": "description", "matching_rule_ids": [rule_id],
+        });
+        let started = client
+            .post("/reconciliation/start-instant", &body)
+            .expect(200);
+        let run = ended(&client, &started);
+        assert_eq!(run["status"], "completed", "{run}");
+        report(&client, &run, "kind=matched")
+    };
+    let told = run(
+        "one_to_many",
+        json!([
+            record("a", 30.33, "Payout 7"),
+            record("b", 5.01, "Payout 8")
+        ]),
+    );
+    assert_eq!(told["total"], 1, "{told}");
+    assert_eq!(
+        told["records"][0]["internal"].as_array().unwrap().len(),
+        3,
+        "{told}"
+    );
+    let counts = &told["reconciliation"]["summary"];
+    assert_eq!(counts["internal"]["matched"], 3, "{told}");
+    assert_eq!(counts["internal"]["unmatched"], 2, "{told}");
+    let parts = json!([
+        record("c", 50.5, "invoice 9"),
+        record("d", 39.5, "invoice 9"),
+        record("e", 1.0, "other")
+    ]);
+    let told = run("many_to_one", parts);
+    assert_eq!(told["total"], 1, "{told}");
+    assert_eq!(
+        told["records"][0]["external"].as_array().unwrap().len(),
+        2,
+        "{told}"
+    );
+    assert_eq!(told["reconciliation"]["matched_transactions"], 2);
+    assert_eq!(told["reconciliation"]["unmatched_transactions"], 1);
+}
+
+#[test]
+fn a_run_that_a_crash_interrupts_is_marked_and_may_begin_again() {
+    let mut server = Server::start();
+    let client = server.client();
+    let mut file = "reference,amount,currency,date\n".to_owned();
+    for number in 0..20_000 {
+        file.push_str(&format!("r-{number},{}.5,USD,2026-01-31\n", number % 50));
+    }
+    let upload_id = upload(&client, &file, "s").expect(200)["upload_id"].clone();
+    let rule_id = rule(&client, by_reference());
+    let body = json!({
+        "upload_id": upload_id, "strategy": "one_to_one", "dry_run": false,
+        "matching_rule_ids": [rule_id],
+    });
+    let start = |client: &Client| client.post("/reconciliation/start", &body);
+    let runs: Vec<_> = (0..6).map(|_| start(&client).expect(200)).collect();
+    server.kill();
+    server.restart();
+    let client = server.client();
+    let ends: Vec<_> = runs
+        .iter()
+        .map(|run| ended(&client, run)["status"].clone())
+        .collect();
+    assert!(
+        ends.iter().all(|end| end == "completed" || end == "failed"),
+        "{ends:?}"
+    );
+    assert_eq!(ends.last().unwrap(), "failed", "{ends:?}");
+    let failed = runs.last().unwrap()["reconciliation_id"].as_str().unwrap();
+    let none = client.get(&format!("/reconciliation/{failed}/report"));
+    assert_eq!(code(&none, 409), "GEN_CONFLICT");
+    let again = ended(&client, &start(&client).expect(200));
+    assert_eq!(again["status"], "completed", "{again}");
+    assert_eq!(again["unmatched_transactions"], 20_000);
 }

@@ -12,6 +12,8 @@ use super::{
 
 /// How many candidates of one record are compared, the nearest first, where its rule leaves more.
 pub(super) const COMPARED_MAX: usize = 512;
+/// How many whose texts are alike: comparing texts costs the most.
+const ALIKE_MAX: usize = 128;
 /// How many lists of texts that have three characters in common with one are gone through.
 const LISTS_MAX: usize = 12;
 
@@ -205,7 +207,7 @@ impl TextIndex {
         lists.sort_by_key(|list| list.len());
         let mut found = Vec::new();
         for list in lists.into_iter().take(LISTS_MAX) {
-            let room = COMPARED_MAX.saturating_sub(found.len());
+            let room = ALIKE_MAX.saturating_sub(found.len());
             found.extend(list.iter().take(room).map(|(_, rank)| *rank));
         }
         found.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! Rules are tried in the order they are given. Under each, pairs without any drift are taken first: they
 //! are found by what they have in common, all of them. Then what is left is held against its nearest
-//! candidates (at most 512 of a record), and the pairs with
+//! candidates (at most 512 of a record, 128 by their texts), and the pairs with
 //! the smallest drift are taken, as many as can be.
 
 use super::{

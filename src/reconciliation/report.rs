@@ -114,7 +114,7 @@ pub struct Line {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule_name: Option<String>,
-    /// The run that had matched the candidate before.
+    /// The run that had matched the transaction before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconciliation_id: Option<String>,
     /// How each criterion judged.

@@ -250,17 +250,13 @@ impl Reconciler {
             grouping: run.grouping_criteria.unwrap_or(Field::Reference),
             rules: rules?,
             externals: intake::read(&self.files.upload(&run.upload_id), &source)?,
+            include_matched: run.include_matched,
         };
         let internals = match task.looked_at() {
             Some(time) => self.transactions(origin, time)?,
             None => Vec::new(),
         };
         let earlier = self.matched_before(origin)?;
-        let earlier = if run.include_matched {
-            Earlier::new()
-        } else {
-            earlier
-        };
         let terms = &self.engine.shared.terms;
         let spelling = |text: &str| one_name(text, terms);
         let goes_on = || !self.is_stopping.load(Ordering::Relaxed);

@@ -16,6 +16,8 @@ use crate::domain::{time::Timestamp, uuids::AnyTransaction};
 /// How much longer than the file's time transactions are looked at, so that near misses are told: a week.
 const MARGIN_S: i64 = 604_800;
 
+const DAY_S: i64 = 86_400;
+
 /// A transaction of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Internal {
@@ -50,10 +52,13 @@ pub struct Task {
     pub rules: Vec<Rule>,
     /// Somebody else's records.
     pub externals: Vec<External>,
+    /// Whether transactions that earlier runs matched take part.
+    pub include_matched: bool,
 }
 
 impl Task {
-    /// The time of the external records, widened by what dates may differ; nothing without records.
+    /// The days of the external records, widened by what dates may differ; nothing without records. Whole days,
+    /// so that what is missing at either end of the file is told too.
     #[must_use]
     pub fn time(&self) -> Option<Span> {
         let spans = self.externals.iter().map(|record| record.date);
@@ -61,9 +66,10 @@ impl Task {
         let drifts = self.rules.iter().filter_map(Rule::date_drift);
         let drift = i64::try_from(drifts.max().unwrap_or(0)).unwrap_or(i64::MAX);
         let moved = |at: Timestamp, by: i64| Timestamp::from_micros(at.micros().saturating_add(by));
+        let end = moved(whole.last.utc_day().0.plus_seconds(DAY_S), -1);
         Some(Span {
-            first: moved(whole.first, drift.saturating_neg()),
-            last: moved(whole.last, drift),
+            first: moved(whole.first.utc_day().0, drift.saturating_neg()),
+            last: moved(end, drift),
         })
     }
 
@@ -143,7 +149,7 @@ pub fn reconcile(
     let (mut own, mut before) = (Vec::new(), Vec::new());
     for (place, record) in internals.iter().enumerate() {
         let entry = internal_entry((place, record), spelling);
-        if earlier.contains_key(&record.id) {
+        if !task.include_matched && earlier.contains_key(&record.id) {
             before.push(entry);
         } else {
             own.push(entry);
@@ -277,6 +283,7 @@ impl Reconciled {
         let rule = self.task.rules.get(pair.rule)?;
         let mut line = self.line(Kind::Matched, (Some(external), Some(internal)));
         self.by_rule(&mut line, pair.rule);
+        line.reconciliation_id = self.run_before(internal);
         line.criteria = rule.findings(external, internal);
         let drifted = line.criteria.iter().filter(|found| found.difference != "0");
         let drifted: Vec<_> = drifted
@@ -326,16 +333,21 @@ impl Reconciled {
         let candidate = self.before.0.get(candidate);
         let mut line = self.line(Kind::UnmatchedExternal, (Some(entry), candidate));
         self.by_rule(&mut line, rule);
-        let place = candidate.and_then(|entry| entry.members.first());
-        let record = place.and_then(|place| self.internals.get(*place));
-        let run = record.and_then(|record| self.before.1.get(&record.id));
-        line.reconciliation_id = run.map(|run| run.to_string());
+        line.reconciliation_id = candidate.and_then(|entry| self.run_before(entry));
         "matched_earlier".clone_into(&mut line.why);
         line.reason = format!(
             "its transaction was matched by {} before: the record was sent again",
-            run.map_or("an earlier run", |run| run)
+            line.reconciliation_id.as_deref().unwrap_or_default()
         );
         line
+    }
+
+    /// The earlier run that matched one of the entry's transactions.
+    fn run_before(&self, entry: &Entry) -> Option<String> {
+        let records = entry.members.iter();
+        let mut records = records.filter_map(|place| self.internals.get(*place));
+        let run = records.find_map(|record| self.before.1.get(&record.id));
+        run.map(|run| run.to_string())
     }
 
     fn internal_line(&self, entry: &Entry, among_external: &Explainer<'_>) -> Line {

@@ -135,7 +135,7 @@ pub struct TransactionRow {
     pub amount: Amount,
     /// What is counted.
     pub asset: Asset,
-    /// Unique per origin, or empty.
+    /// Unique per origin; of a commit that has none the reference of what was inflight; or empty.
     pub reference: String,
     /// For people.
     pub description: String,

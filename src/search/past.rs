@@ -77,9 +77,13 @@ pub(super) fn transactions_between(
     (from, to): (Option<Timestamp>, Option<Timestamp>),
     visit: &mut dyn FnMut(TransactionRow),
 ) -> Result<(), SearchError> {
-    const ALL: &str = "SELECT transaction_id, precise_amount, currency, reference, description, status, \
-        source, destination, created_at, effective_date FROM transactions \
-        WHERE origin = ? AND created_at >= ? AND created_at < ? AND is_part = 0 ORDER BY created_at, seq";
+    // A commit has no reference of its own: it is known by that of what was inflight.
+    const ALL: &str = "SELECT t.transaction_id, t.precise_amount, t.currency, \
+        coalesce(nullif(t.reference, ''), p.reference, ''), t.description, t.status, \
+        t.source, t.destination, t.created_at, t.effective_date FROM transactions t \
+        LEFT JOIN transactions p ON p.transaction_id = t.parent_transaction \
+        WHERE t.origin = ? AND t.created_at >= ? AND t.created_at < ? AND t.is_part = 0 \
+        ORDER BY t.created_at, t.seq";
     let from = from.map_or(i64::MIN, Timestamp::micros);
     let to = to.map_or(i64::MAX, Timestamp::micros);
     index.look(origin, |db, number| {

@@ -63,9 +63,10 @@ pub struct StartInstant {
     grouping_criteria: Option<String>,
     /// The rules, in the order in which they are tried.
     matching_rule_ids: Vec<String>,
-    /// Whether transactions that earlier runs matched take part again.
+    /// Whether transactions that earlier runs matched for good take part again; if it is not said, they do in
+    /// a dry run only.
     #[serde(default)]
-    include_matched: bool,
+    include_matched: Option<bool>,
 }
 
 /// An external record.
@@ -101,9 +102,10 @@ pub struct How {
     grouping_criteria: Option<String>,
     /// The rules, in the order in which they are tried.
     matching_rule_ids: Vec<String>,
-    /// Whether transactions that earlier runs matched take part again.
+    /// Whether transactions that earlier runs matched for good take part again; if it is not said, they do in
+    /// a dry run only.
     #[serde(default)]
-    include_matched: bool,
+    include_matched: Option<bool>,
 }
 
 /// Starts the reconciliation of an upload. It runs beside the requests; one at a time.
@@ -262,7 +264,7 @@ fn planned(app: &App, caller: &Caller, upload_id: String, how: How) -> Result<Ru
         strategy: how.strategy,
         grouping_criteria: grouping(&how)?,
         is_dry_run: how.dry_run,
-        include_matched: how.include_matched,
+        include_matched: how.include_matched.unwrap_or(how.dry_run),
         rules: kept,
         status: Status::Started,
         counts: Counts::default(),
