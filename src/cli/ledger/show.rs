@@ -38,7 +38,6 @@ impl Wanted {
     /// Asks for it.
     pub(super) fn find(&self, server: &Server) -> Result<Found, CliError> {
         let record = ask::one(server, self.collection, &self.path()?)?;
-        let id = record.text(self.collection.id());
         let (all, either) = self.belonging(&record);
         let query = Query {
             collection: others_of(self.collection),
