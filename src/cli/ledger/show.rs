@@ -219,7 +219,8 @@ impl Found {
 
 /// A value for people; what is not there is a dash.
 fn value(json: &str, text: &str) -> String {
-    let is_nothing = json == "null" || text.is_empty();
+    // The clients' languages have no empty time, so the first of all stands for it.
+    let is_nothing = json == "null" || text.is_empty() || text == "0001-01-01T00:00:00Z";
     if is_nothing {
         "-".to_owned()
     } else {
