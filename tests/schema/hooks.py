@@ -36,6 +36,18 @@ def before_generate_path_parameters(context, strategy):
     return st.one_of(known, known, strategy)
 
 
+def renewed(value, number):
+    """With references that were not used before, most likely."""
+    if isinstance(value, list):
+        return [renewed(one, number) for one in value]
+    if isinstance(value, dict):
+        other = {key: renewed(one, number) for key, one in value.items()}
+        if isinstance(other.get("reference"), str):
+            other["reference"] += f"-{number}"
+        return other
+    return value
+
+
 def mutated(body):
     """The body as it is, or with one place of it another."""
     places = []
@@ -52,10 +64,10 @@ def mutated(body):
     walk(body, [])
 
     def replaced(choice):
-        path, value, is_removed = choice
+        path, value, is_removed, number = choice
+        other = renewed(copy.deepcopy(body), number)
         if not path:
-            return copy.deepcopy(body)
-        other = copy.deepcopy(body)
+            return other
         target = other
         for step in path[:-1]:
             target = target[step]
@@ -66,7 +78,10 @@ def mutated(body):
         return other
 
     ids = sorted({one for some in KNOWN["ids"].values() for one in some})
-    return st.tuples(st.sampled_from(places), st.sampled_from(ODD + ids), st.booleans()).map(replaced)
+    number = st.integers(min_value=0, max_value=10**6)
+    whole = st.tuples(st.just([]), st.none(), st.just(False), number)
+    one_off = st.tuples(st.sampled_from(places), st.sampled_from(ODD + ids), st.booleans(), number)
+    return st.one_of(whole, one_off, one_off, one_off).map(replaced)
 
 
 @schemathesis.hook

@@ -1,6 +1,7 @@
 """Makes one of each thing of the ledger face on a server, and prints what tests/schema/hooks.py wants to know."""
 import json
 import sys
+import urllib.error
 import urllib.request
 
 url, key = sys.argv[1:]
@@ -16,6 +17,23 @@ def ask(method, path, body=None):
         # Fewer things to fuzz with is no fault of the fuzzed.
         print(f"{method} {path}: {error.code} {error.read()[:200]}", file=sys.stderr)
         return {}
+
+
+def upload():
+    """A file with one external record; the id of what was uploaded."""
+    rows = "id,amount,reference,currency,description,date\r\ne1,12.34,done,USD,d,2026-11-21T10:00:00Z\r\n"
+    part = 'Content-Disposition: form-data; name='
+    data = (
+        f'--b\r\n{part}"source"\r\n\r\nbank\r\n--b\r\n{part}"file"; filename="e.csv"\r\nContent-Type: text/csv\r\n\r\n'
+        f"{rows}\r\n--b--\r\n"
+    )
+    headers = {"X-Blnk-Key": key, "Content-Type": "multipart/form-data; boundary=b"}
+    request = urllib.request.Request(url + "/reconciliation/upload", data=data.encode(), headers=headers, method="POST")
+    try:
+        return json.load(urllib.request.urlopen(request)).get("upload_id")
+    except urllib.error.HTTPError as error:
+        print(f"upload: {error.code} {error.read()[:200]}", file=sys.stderr)
+        return "none"
 
 
 bodies = {}
@@ -87,7 +105,7 @@ bodies["POST /refund-transaction/{id}"] = {"skip_queue": True}
 bodies["PUT /balance-monitors/{id}"] = bodies["POST /balance-monitors"]
 bodies["PUT /reconciliation/matching-rules/{id}"] = bodies["POST /reconciliation/matching-rules"]
 bodies["POST /reconciliation/start"] = {
-    "upload_id": "upl_1", "strategy": "many_to_one", "dry_run": True, "grouping_criteria": "reference", "matching_rule_ids": [rule],
+    "upload_id": upload(), "strategy": "many_to_one", "dry_run": True, "grouping_criteria": "reference", "matching_rule_ids": [rule],
 }
 bodies["POST /{entity_id}/metadata"] = {"meta_data": {"card_state": "BLOCKED", "deep": {"a": [1]}}}
 bodies["POST /api-keys"] = {"name": "k", "owner": "o", "scopes": ["ledgers:read"], "expires_at": "2099-01-01T00:00:00Z"}

@@ -149,10 +149,12 @@ impl Query {
                     page.records.push(record);
                 }
             }
-            if count < most {
+            at = at.saturating_add(most);
+            // A page is also shorter by what is gone since it was found.
+            let total = page.total.and_then(|total| usize::try_from(total).ok());
+            if count == 0 || total.map_or(count < most, |total| at >= total) {
                 break;
             }
-            at = at.saturating_add(count);
         }
         Ok(page)
     }

@@ -38,13 +38,7 @@ impl Wanted {
     /// Asks for it.
     pub(super) fn find(&self, server: &Server) -> Result<Found, CliError> {
         let record = ask::one(server, self.collection, &self.path()?)?;
-        let id = record.text(self.collection.id());
-        let is = |field| Condition::new(field, "eq", &id);
-        let (all, either) = match self.collection {
-            Collection::Ledgers => (vec![is("ledger_id")], Vec::new()),
-            Collection::Balances => (Vec::new(), vec![is("source"), is("destination")]),
-            Collection::Transactions => (vec![is("parent_transaction")], Vec::new()),
-        };
+        let (all, either) = self.belonging(&record);
         let query = Query {
             collection: others_of(self.collection),
             all,
@@ -59,6 +53,28 @@ impl Wanted {
             others: page.records,
             total: page.total,
         })
+    }
+
+    /// What must hold of what belongs to it: all of these, and one of those.
+    fn belonging(&self, record: &Record) -> (Vec<Condition>, Vec<Condition>) {
+        let id = record.text(self.collection.id());
+        let is = |field: &str| Condition::new(field, "eq", &id);
+        match self.collection {
+            Collection::Ledgers => (vec![is("ledger_id")], Vec::new()),
+            Collection::Transactions => (vec![is("parent_transaction")], Vec::new()),
+            Collection::Balances => {
+                let indicator = record.text("indicator");
+                let mut sides = vec![is("source"), is("destination")];
+                if indicator.is_empty() {
+                    return (Vec::new(), sides);
+                }
+                // Transactions name it as they were told to, and it has one name in all currencies.
+                let named = |side| Condition::new(side, "eq", &indicator);
+                sides.extend(["source", "destination"].map(named));
+                let currency = Condition::new("currency", "eq", &record.text("currency"));
+                (vec![currency], sides)
+            }
+        }
     }
 
     fn path(&self) -> Result<String, CliError> {
@@ -203,7 +219,8 @@ impl Found {
 
 /// A value for people; what is not there is a dash.
 fn value(json: &str, text: &str) -> String {
-    let is_nothing = json == "null" || text.is_empty();
+    // The clients' languages have no empty time, so the first of all stands for it.
+    let is_nothing = json == "null" || text.is_empty() || text == "0001-01-01T00:00:00Z";
     if is_nothing {
         "-".to_owned()
     } else {
