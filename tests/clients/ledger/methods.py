@@ -385,7 +385,7 @@ see("balance_monitor.get, after", 200, blnk.balance_monitor.get(monitor), balanc
 see("balance_monitor.delete", 200, blnk.balance_monitor.delete(monitor), balance_monitor.DeleteBalanceMonitorResp, lambda it: true(it["message"], "a message"))
 refused("balance_monitor.get, deleted", 404, Code.BAL_MONITOR_NOT_FOUND, blnk.balance_monitor.get(monitor))
 
-# Reconciliation.
+# Reconciliation. The trial first: what a run has matched is not matched again.
 settlement = f"id,amount,currency,reference,description,date,source\ne-1,1000,USD,{reference},Funding,{now},bank\ne-2,77,USD,nobody-knows-it,Other,{now},bank\n"
 with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
     file.write(settlement)
@@ -398,14 +398,14 @@ see("reconciliation.upload, JSON from a stream", DONE, blnk.reconciliation.uploa
 matcher = {"name": "By reference", "description": "exact", "criteria": [{"field": "reference", "operator": "equals"}]}
 rule = see("reconciliation.create_matching_rule", 201, blnk.reconciliation.create_matching_rule(matcher), recon.MatchingRuleResp, lambda it: has(it, name="By reference")).get("rule_id")
 see("reconciliation.update_matching_rule", 200, blnk.reconciliation.update_matching_rule(rule, {**matcher, "name": "Renamed"}), recon.MatchingRuleResp, lambda it: has(it, rule_id=rule, name="Renamed"))
-run = see("reconciliation.run", DONE, blnk.reconciliation.run(recon.RunReconData(upload_id=upload.get("upload_id", ""), strategy="one_to_one", dry_run=False, grouping_criteria="amount",
-          matching_rule_ids=[rule])), recon.RunReconResp, lambda it: true(it["reconciliation_id"], "an id")).get("reconciliation_id")
-until("reconciliation.get", lambda: blnk.reconciliation.get(run), lambda it: it["status"] == "completed")
-see("reconciliation.get", 200, blnk.reconciliation.get(run), recon.ReconciliationResp, lambda it: has(it, status="completed", matched_transactions=1, unmatched_transactions=1, is_dry_run=False))
 instant = see("reconciliation.run_instant", DONE, blnk.reconciliation.run_instant({"external_transactions": json.loads(lines), "strategy": "one_to_one", "dry_run": True, "matching_rule_ids": [rule]}),
               recon.RunInstantReconResp, lambda it: true(it["reconciliation_id"], "an id")).get("reconciliation_id")
 until("reconciliation.get, instant", lambda: blnk.reconciliation.get(instant), lambda it: it["status"] == "completed")
 see("reconciliation.get, instant", 200, blnk.reconciliation.get(instant), recon.ReconciliationResp, lambda it: has(it, matched_transactions=1, unmatched_transactions=0, is_dry_run=True))
+run = see("reconciliation.run", DONE, blnk.reconciliation.run(recon.RunReconData(upload_id=upload.get("upload_id", ""), strategy="one_to_one", dry_run=False, grouping_criteria="amount",
+          matching_rule_ids=[rule])), recon.RunReconResp, lambda it: true(it["reconciliation_id"], "an id")).get("reconciliation_id")
+until("reconciliation.get", lambda: blnk.reconciliation.get(run), lambda it: it["status"] == "completed")
+see("reconciliation.get", 200, blnk.reconciliation.get(run), recon.ReconciliationResp, lambda it: has(it, status="completed", matched_transactions=1, unmatched_transactions=1, is_dry_run=False))
 see("reconciliation.delete_matching_rule", 200, blnk.reconciliation.delete_matching_rule(rule), recon.DeleteMatchingRuleResp, lambda it: true(it["message"], "a message"))
 
 # Hooks; not active, for nobody listens.
