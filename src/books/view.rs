@@ -244,15 +244,12 @@ pub fn transaction_as(transaction: &Transaction, status: &str, out: &mut Vec<u8>
             .is_some_and(|text| text.starts_with(name))
     };
     let is_bulk = transaction.kind == Kind::BulkHead;
-    fn named(is_many: bool, name: &str) -> &str {
-        if is_many { "" } else { name }
-    }
-    let is_of_many_sources = is_bulk || is_of_many("sources");
+    let is_from_many = is_bulk || is_of_many("sources");
     let is_to_many = is_bulk || is_of_many("destinations");
     Shown {
         id: &id_text(transaction),
         parent: &parent_text(transaction),
-        source: named(is_of_many_sources, &transaction.source.name),
+        source: named(is_from_many, &transaction.source.name),
         destination: named(is_to_many, &transaction.destination.name),
         split: &terms.split,
         amount: &transaction.precision.amount,
@@ -278,6 +275,11 @@ pub fn transaction_as(transaction: &Transaction, status: &str, out: &mut Vec<u8>
         metadata: &transaction.metadata,
     }
     .write_into(out);
+}
+
+/// A side's name; empty if it is several.
+const fn named(is_many: bool, name: &str) -> &str {
+    if is_many { "" } else { name }
 }
 
 /// Writes a balance at the end of `out`.
