@@ -551,3 +551,43 @@ fn watching_tells_what_is_another_and_ends_at_an_interrupt() {
     );
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_bench_measures_both_faces_in_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let json_file = dir.path().join("bench.json");
+    let output = Command::new(PROGRAM)
+        .args([
+            "bench",
+            "--compare-faces",
+            "--cards",
+            "20",
+            "--connections",
+            "4",
+        ])
+        .args(["--warmup", "0", "--duration", "1", "--hot", "100", "--json"])
+        .arg(&json_file)
+        .arg("--data-dir")
+        .arg(dir.path())
+        .env("CARDWRIGHT_JOURNAL__MIN_FREE_MIB", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}{errors}");
+    let report: Value = serde_json::from_slice(&std::fs::read(json_file).unwrap()).unwrap();
+    let phases = report["phases"].as_array().unwrap();
+    let names: Vec<&str> = (phases.iter())
+        .map(|phase| phase["name"].as_str().unwrap())
+        .collect();
+    let expected = ["network face", "ledger face", "ledger face, hot 100 %"];
+    assert_eq!(names, expected);
+    for phase in phases {
+        assert_eq!(phase["unexpected"], 0, "{phase}");
+        assert!(phase["transactions_per_second"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(report["books"]["balances"], 20);
+    assert_eq!(report["ratios"][1]["over"], "ledger face");
+    assert!(text.contains("ratio ledger face / network face"), "{text}");
+}

@@ -37,12 +37,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use args::{BenchArgs, Mix};
+use books::BooksFacts;
 use cards::Cards;
 use error::BenchError;
 use load::{Driver, Phase};
 use machine::Machine;
 use report::{Memory, PhaseReport, Report};
-use setup::Funding;
+use setup::{Funding, SetupFacts};
 use target::Target;
 use template::Templates;
 
@@ -74,29 +75,14 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
     let resident = || target.pid().map_or(0, machine::resident_bytes);
     let before_setup_bytes = resident();
     let run = rng::entropy();
-    let funding = (
-        Funding::for_load(plan::load_s(args), args.cards),
-        args.hot > 0 && args.mix() != Mix::Ledger,
-    );
-    let (cards, setup) = setup::create_cards(&target, args.cards, funding, run, stop)?;
-    let ruled = match args.mix() {
-        Mix::Rules => setup::create_ruled_cards(&target, funding.0, run, stop)?,
-        Mix::Authorize | Mix::Lifecycle | Mix::Ledger => Cards::default(),
-    };
-    let (balances, books) = match args.mix() {
-        Mix::Ledger => {
-            let (balances, facts) = books::create(&target, args.cards, funding.0, run, stop)?;
-            (balances, Some(facts))
-        }
-        Mix::Authorize | Mix::Lifecycle | Mix::Rules => (Cards::default(), None),
-    };
+    let stage = set_up(args, &target, run, stop)?;
     let after_setup_bytes = resident();
     let mut driver = Driver {
         address: target.address,
         templates: Arc::new(Templates::new(&target.host, &target.key)),
-        cards: Arc::new(cards),
-        ruled: Arc::new(ruled),
-        balances: Arc::new(balances),
+        cards: Arc::new(stage.cards),
+        ruled: Arc::new(stage.ruled),
+        balances: Arc::new(stage.balances),
         connections: args.connections,
         threads: args.threads.min(args.connections),
         run,
@@ -108,8 +94,8 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
         version: env!("CARGO_PKG_VERSION"),
         target: target.host.clone(),
         machine,
-        setup,
-        books,
+        setup: stage.setup,
+        books: stage.books,
         connections: args.connections,
         threads: driver.threads,
         warmup_s: args.warmup,
@@ -146,6 +132,43 @@ fn measure(args: &BenchArgs, stop: &Arc<AtomicBool>) -> Result<Report, BenchErro
     }
     report.conclude(args);
     Ok(report)
+}
+
+/// What the load is driven on.
+struct Stage {
+    cards: Cards,
+    ruled: Cards,
+    balances: Cards,
+    setup: SetupFacts,
+    books: Option<BooksFacts>,
+}
+
+fn set_up(
+    args: &BenchArgs,
+    target: &Target,
+    run: u64,
+    stop: &AtomicBool,
+) -> Result<Stage, BenchError> {
+    let funding = Funding::for_load(plan::load_s(args), args.cards);
+    let is_card_hot = args.hot > 0 && args.mix() != Mix::Ledger;
+    let (cards, setup) =
+        setup::create_cards(target, args.cards, (funding, is_card_hot), run, stop)?;
+    let mut stage = Stage {
+        cards,
+        ruled: Cards::default(),
+        balances: Cards::default(),
+        setup,
+        books: None,
+    };
+    match args.mix() {
+        Mix::Authorize | Mix::Lifecycle => {}
+        Mix::Rules => stage.ruled = setup::create_ruled_cards(target, funding, run, stop)?,
+        Mix::Ledger => {
+            let (balances, facts) = books::create(target, args.cards, funding, run, stop)?;
+            (stage.balances, stage.books) = (balances, Some(facts));
+        }
+    }
+    Ok(stage)
 }
 
 /// The same load again, now with webhooks that lead nowhere, if that is asked for.
