@@ -80,19 +80,19 @@ fn stocked(house: &House) -> (String, String) {
     let coffee = json!({ "merchant": { "city": "Lima", "mcc": 5814 } });
     house.pay(
         ("@World", &one),
-        500_00,
+        50_000,
         "fund-1",
         json!({ "allow_overdraft": true }),
     );
     house.pay(
         (&one, &two),
-        120_50,
+        12_050,
         "pay_100%",
         json!({ "description": "Coffee beans", "meta_data": coffee }),
     );
     house.pay(
         (&one, "@Merchant-A"),
-        30_00,
+        3_000,
         "hold-1",
         json!({ "inflight": true }),
     );
