@@ -224,7 +224,9 @@ mod tests {
         Amount::from_minor(minor).unwrap()
     }
 
-    fn after(order: Allocation) -> (Vec<(String, i128)>, Vec<(String, i128)>) {
+    type Parts = Vec<(String, i128)>;
+
+    fn after(order: Allocation) -> (Parts, Parts) {
         let mut lineage = Lineage::default();
         lineage.credit("stripe", amount(100));
         lineage.credit("bank", amount(50));

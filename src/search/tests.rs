@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may stop at the first fault"
+    clippy::too_many_lines,
+    reason = "a test may stop at the first fault, and a law is told in one piece"
 )]
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
