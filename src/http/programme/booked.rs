@@ -169,9 +169,10 @@ fn moved(
     });
     if let (Some(booked), Some(sent)) = (told, sent) {
         let mut found = described(booked, subject, (Pocket::Main, way));
-        match &mut found.rest {
-            Rest::Booked(booking) => booking.sent = Some(sent),
-            rest => *rest = Rest::Sent(sent),
+        if let Rest::Booked(booking) = &mut found.rest {
+            booking.sent = Some(sent);
+        } else {
+            found.rest = Rest::Sent(sent);
         }
         return found;
     }
@@ -260,6 +261,10 @@ fn status(transaction: &Transaction) -> &'static str {
 
 /// Says of movements of the books what their transactions say; those are left out that are not wanted
 /// then. How many transactions were asked for.
+///
+/// # Errors
+///
+/// [`Problem`] if they cannot be asked for now.
 pub async fn complete(
     app: &App,
     origin: &Origin,
