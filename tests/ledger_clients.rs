@@ -132,6 +132,7 @@ fn every_method_of_the_client_for_typescript_is_answered() {
         .args(["--strict", "--noEmit", "--skipLibCheck", "--target"])
         .args(["ES2022", "--module", "NodeNext", "--types", "node"])
         .arg(&answers)
+        .current_dir(COMPILED.path())
         .output()
         .unwrap();
     succeeded(&output);

@@ -126,7 +126,7 @@ impl Identity {
         serde_json::to_string(self).ok()
     }
 
-    /// As callers see it: every text, tokens where there are some.
+    /// As callers see it: every text but a gender that was not given, tokens where there are some.
     #[must_use]
     pub fn view(&self) -> Value {
         let mut view = Map::new();
@@ -137,8 +137,11 @@ impl Identity {
         put("identity_type", &self.identity_type);
         for name in TEXTS {
             let none = if name == "dob" { NO_TIME } else { "" };
-            let text = self.texts.0.get(name);
-            put(name, text.map_or(none, String::as_str));
+            let text = self.texts.0.get(name).map_or(none, String::as_str);
+            // The clients' type of a gender is of three words, and none of them is empty.
+            if name != "gender" || !text.is_empty() {
+                put(name, text);
+            }
         }
         put("created_at", &self.created_at);
         let data = Value::Object(self.meta_data.clone());

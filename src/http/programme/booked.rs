@@ -264,7 +264,7 @@ fn status(transaction: &Transaction) -> &'static str {
 ///
 /// # Errors
 ///
-/// Those of reading the transactions.
+/// [`Problem`] if they cannot be asked for now.
 pub async fn complete(
     app: &App,
     origin: &Origin,

@@ -206,7 +206,7 @@ see("identity.get, tokenized", 200, blnk.identity.get(identity), people.Identity
 see("identity.detokenize_field", 200, blnk.identity.detokenize_field(identity, "FirstName"), people.DetokenizeIdentityFieldResp, lambda it: has(it, field="FirstName", value="Jerry"))
 see("identity.detokenize", DONE, blnk.identity.detokenize(identity, {"fields": []}), people.DetokenizeIdentityResp,
     lambda it: has(it["fields"], FirstName="Jerry", EmailAddress="jerry@example.com", Street="1 Main"))
-refused("identity.tokenize_field, again", 409, (Code.IDT_FIELD_ALREADY_TOKENIZED, Code.GEN_CONFLICT), blnk.identity.tokenize_field(identity, "FirstName"))
+see("identity.tokenize_field, again", DONE, blnk.identity.tokenize_field(identity, "FirstName"), people.TokenizeIdentityFieldResp, lambda it: "it stays as it is")
 refused("identity.tokenize_field, none of those", 400, (Code.IDT_FIELD_NOT_TOKENIZABLE, Code.GEN_VALIDATION_ERROR, Code.GEN_BAD_REQUEST), blnk.identity.tokenize_field(identity, "Category"))
 
 # Balances.
