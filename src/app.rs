@@ -31,10 +31,9 @@ use crate::{
         keys::Keys,
         supervisor::{Care, Supervisor},
     },
-    books::{Books, hooks::Hooks, index::BooksIndex},
+    books::{Books, index::BooksIndex},
     clock::Clock,
     config::{self, Config},
-    decisions::Decisions,
     domain::identity::{Identity, IdentityKind},
     domain::registry::{RegistryEvent, Scope, Scopes},
     http::{
@@ -59,6 +58,7 @@ use crate::{
     telemetry::Metrics,
 };
 
+mod faces;
 mod secrets;
 mod signals;
 mod start;
@@ -288,8 +288,8 @@ pub async fn serve(
         access: secrets::open_access(&engine, &config, &vault).await?,
         tokens: Arc::new(crate::tokens::embedded::EmbeddedProvider::new(&vault)),
         resealer: Arc::new(Resealer::new(engine.clone(), vault.clone())),
-        decisions: open_decisions(&engine, &vault, &config),
-        ledger: open_ledger(&engine, &vault, &config),
+        decisions: faces::open_decisions(&engine, &vault, &config),
+        ledger: faces::open_ledger(&engine, &vault, &config),
         vault,
         pin_tries: http::network::pin::PinTries::default(),
         cards: secrets::card_settings(&config)?,
@@ -370,34 +370,6 @@ fn care(config: &Config) -> Care {
         idle_s: config.actors.idle_s,
         live_max: config.actors.live_max,
         key_retention_s: config.keys.retention_hours.saturating_mul(3_600),
-    }
-}
-
-/// Asks programmes before a purchase is final, in the network face's words.
-fn open_decisions(
-    engine: &Arc<Engine>,
-    vault: &Arc<crate::vault::Vault>,
-    config: &Config,
-) -> Arc<Decisions> {
-    Decisions::new(
-        engine.clone(),
-        vault.clone(),
-        config.limits(),
-        config.decisions.rules(),
-        http::network::question::question,
-    )
-}
-
-/// What the ledger face keeps in memory.
-fn open_ledger(
-    engine: &Arc<Engine>,
-    vault: &Arc<crate::vault::Vault>,
-    config: &Config,
-) -> http::ledger::Desk {
-    http::ledger::Desk {
-        keys: http::ledger::access::KnownKeys::default(),
-        hooks: Hooks::new(engine, vault, config.limits()),
-        monitors: Arc::default(),
     }
 }
 

@@ -4,6 +4,7 @@
     clippy::indexing_slicing,
     reason = "a test may stop at a wrong index"
 )]
+#![allow(clippy::too_many_lines, reason = "a walk is told in one go")]
 
 #[path = "webhooks/receiver.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

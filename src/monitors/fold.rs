@@ -1,5 +1,7 @@
 //! The sums of a balance, and what a record changes of them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Base, Field};
@@ -8,6 +10,7 @@ use crate::{
         books::{Booked, State, StepKind, Transaction},
         event::Event,
         group::Group,
+        ids::LedgerNo,
         money::Asset,
         posting::{Place, Posting},
         uuids::BalanceId,
@@ -82,7 +85,28 @@ fn is_towards(transaction: &Transaction, id: BalanceId) -> bool {
         && is_asset(id, transaction.asset)
 }
 
-/// Takes a record that stands at `lsn` into what a balance is; whether it may have changed.
+/// The ledger accounts that a record may change something of, or of what others hold for them.
+pub(super) fn touched(entry: &Entry) -> BTreeSet<LedgerNo> {
+    let mut touched = BTreeSet::new();
+    let Body::Group(events) = &entry.body else {
+        return touched;
+    };
+    for event in events {
+        let movement = event.movement();
+        for posting in movement.iter().flat_map(|movement| &movement.postings) {
+            touched.extend(posting.source.ledger());
+            touched.extend(posting.destination.ledger());
+        }
+        if let Event::Booked(booked) = event {
+            let transaction = &booked.transaction;
+            touched.extend([transaction.source.ledger, transaction.destination.ledger]);
+        }
+    }
+    touched
+}
+
+/// Takes a record that stands at `lsn` into what a balance is; whether it may have changed. The same record is
+/// taken once.
 pub(super) fn take(base: &mut Base, id: BalanceId, lsn: u64, entry: &Entry) -> bool {
     let Body::Group(events) = &entry.body else {
         return false;
@@ -99,6 +123,8 @@ pub(super) fn take(base: &mut Base, id: BalanceId, lsn: u64, entry: &Entry) -> b
             is_touched |= book(base, id, lsn, booked);
         }
     }
+    base.own_lsn = base.own_lsn.max(lsn);
+    base.expected_lsn = base.expected_lsn.max(lsn);
     is_touched
 }
 

@@ -4,7 +4,7 @@
 //! and then, so that a start need not read from there; without the file nothing is lost but time.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,13 +35,23 @@ const IDLE: Duration = Duration::from_millis(100);
 /// How much of the log may go by before what is known is written down, in bytes.
 const WRITE_BYTES: u64 = 4 << 20;
 
-/// What is known, as the file has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How many balances are looked through for a record's actor; with more, every record is read.
+const LOOKED_THROUGH_MAX: usize = 32;
+
+/// What is known.
+#[derive(Default)]
 struct State {
     /// Up to here the log was read.
     lsn: u64,
     /// By balance.
-    balances: BTreeMap<String, Watched>,
+    balances: BTreeMap<BalanceId, Watched>,
+}
+
+/// The same as the file has it.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    lsn: u64,
+    balances: Vec<Watched>,
 }
 
 /// A balance that is watched.
@@ -71,6 +81,7 @@ pub fn start(engine: &Arc<Engine>, wanted: &Arc<Wanted>, file: PathBuf) {
         wanted: wanted.clone(),
         state: State::default(),
         written: 0,
+        crossed: VecDeque::new(),
         recorded: 0,
         is_news: false,
         file,
@@ -96,6 +107,8 @@ struct Follower {
     state: State,
     /// Up to here what is known stands in the file.
     written: u64,
+    /// Crossings that are to be recorded: the monitor's document, since when it is so, which.
+    crossed: VecDeque<(String, i64, Crossing)>,
     /// Where the last crossing was recorded.
     recorded: u64,
     /// Whether something was told or asked since what is known was written.
@@ -108,10 +121,18 @@ impl Follower {
     fn begin(&mut self) {
         let durable = self.engine.durability.durable();
         let text = std::fs::read_to_string(&self.file).ok();
-        let known: Option<State> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let known: Option<Written> = text.and_then(|text| serde_json::from_str(&text).ok());
         // A log that was put back from a copy may end before the file.
         if let Some(known) = known.filter(|known| known.lsn <= durable) {
-            self.state = known;
+            let id = |watched: &Watched| {
+                let (_, watching) = watched.monitors.first_key_value()?;
+                watching.monitor.balance_id.parse().ok()
+            };
+            let balances = known.balances.into_iter();
+            self.state = State {
+                lsn: known.lsn,
+                balances: balances.filter_map(|it| Some((id(&it)?, it))).collect(),
+            };
             self.written = self.state.lsn;
             if !self.state.balances.is_empty() {
                 self.wanted.expect();
@@ -136,6 +157,7 @@ impl Follower {
             }
             thread::sleep(IDLE);
         }
+        self.record_crossings()?;
         let journal = self.engine.shared.journal.clone();
         let mut log = match journal.follow(Lsn::new(self.state.lsn)) {
             Err(JournalError::NotFound { .. }) => {
@@ -187,7 +209,7 @@ impl Follower {
                 continue;
             };
             monitor.base = base;
-            watch(&mut state, &name, monitor);
+            watch(&mut state, id, &name, monitor);
         }
         self.state = state;
         Ok(())
@@ -204,31 +226,39 @@ impl Follower {
             return Ok(());
         }
         let entry = wire::decode_entry(&record.payload)?;
-        let mut crossed = Vec::new();
-        for (id, watched) in &mut self.state.balances {
-            let Ok(id) = id.parse() else { continue };
-            if fold::take(&mut watched.base, id, lsn, &entry) {
-                crossed.extend(watched.evaluate(lsn, entry.time));
+        for ledger in fold::touched(&entry) {
+            let of = |tag| BalanceId { ledger, tag };
+            let here = self.state.balances.range_mut(of(0)..=of(u32::MAX));
+            for (id, watched) in here {
+                if fold::take(&mut watched.base, *id, lsn, &entry) {
+                    self.crossed.extend(watched.evaluate(lsn, entry.time));
+                }
             }
         }
-        self.is_news |= !crossed.is_empty();
-        for (name, set_at, crossing) in crossed {
+        self.record_crossings()
+    }
+
+    /// Those that were found and are not recorded yet, in their order.
+    fn record_crossings(&mut self) -> Result<(), EngineError> {
+        while let Some((name, set_at, crossing)) = self.crossed.front().cloned() {
+            self.is_news = true;
             self.record(&name, set_at, &crossing)?;
+            self.crossed.pop_front();
         }
         Ok(())
     }
 
     /// Whether that actor's records may change what is watched.
     fn concerns(&self, actor: ActorId) -> bool {
+        let balances = &self.state.balances;
+        if balances.len() > LOOKED_THROUGH_MAX {
+            return true;
+        }
         let indexes = &self.engine.shared.indexes;
         let home = indexes.home_of(actor);
-        self.state.balances.iter().any(|(id, watched)| {
-            let mut monitors = watched.monitors.values();
+        balances.iter().any(|(id, watched)| {
             // What is inflight towards a balance may be held anywhere.
-            monitors.any(|watching| watching.monitor.condition.field.needs_expected())
-                || id
-                    .parse::<BalanceId>()
-                    .is_ok_and(|id| indexes.home_of(indexes.actor_of_ledger(id.ledger)) == home)
+            watched.knows_expected() || indexes.home_of(indexes.actor_of_ledger(id.ledger)) == home
         })
     }
 
@@ -259,32 +289,27 @@ impl Follower {
             self.is_news = true;
             unwatch(&mut self.state, name);
             let mut monitor = monitor;
-            let is_known = self.state.balances.contains_key(&monitor.balance_id);
-            let needs_more = is_known
-                && monitor.condition.field.needs_expected()
-                && !self
-                    .state
-                    .balances
-                    .get(&monitor.balance_id)
-                    .is_some_and(Watched::knows_expected);
-            if !is_known || needs_more {
-                self.catch_up(&mut monitor, lsn)?;
+            let Ok(id) = monitor.balance_id.parse::<BalanceId>() else {
+                continue;
+            };
+            let known = self.state.balances.get(&id);
+            let needs_more = monitor.condition.field.needs_expected()
+                && known.is_some_and(|known| !known.knows_expected());
+            if known.is_none() || needs_more {
+                self.catch_up(&mut monitor, id, lsn)?;
             }
-            if needs_more && let Some(watched) = self.state.balances.get_mut(&monitor.balance_id) {
+            if needs_more && let Some(watched) = self.state.balances.get_mut(&id) {
                 // Until now nobody asked what others hold for it.
                 watched.base.sums.expected = monitor.base.sums.expected;
                 watched.base.expected_lsn = lsn;
             }
-            watch(&mut self.state, name, monitor);
+            watch(&mut self.state, id, name, monitor);
         }
         Ok(())
     }
 
     /// Takes what stands between a monitor's base and its own record.
-    fn catch_up(&self, monitor: &mut Monitor, lsn: u64) -> Result<(), EngineError> {
-        let Ok(id) = monitor.balance_id.parse::<BalanceId>() else {
-            return Ok(());
-        };
+    fn catch_up(&self, monitor: &mut Monitor, id: BalanceId, lsn: u64) -> Result<(), EngineError> {
         let journal = &self.engine.shared.journal;
         for record in journal.scan(Lsn::new(monitor.base.lsn))? {
             let record = record?;
@@ -340,10 +365,14 @@ impl Follower {
 
     /// Writes down what is known, unless a crossing of it is not on disk yet.
     fn write(&mut self) {
-        if self.engine.durability.durable() < self.recorded {
+        if !self.crossed.is_empty() || self.engine.durability.durable() < self.recorded {
             return;
         }
-        let written = serde_json::to_vec(&self.state)
+        let known = Written {
+            lsn: self.state.lsn,
+            balances: self.state.balances.values().cloned().collect(),
+        };
+        let written = serde_json::to_vec(&known)
             .map_err(std::io::Error::other)
             .and_then(|text| write(&self.file, &text));
         self.is_news = false;
@@ -368,13 +397,12 @@ fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
 }
 
 /// Watches from here on. What is true already is told of when it becomes true the next time.
-fn watch(state: &mut State, name: &str, monitor: Monitor) {
+fn watch(state: &mut State, id: BalanceId, name: &str, monitor: Monitor) {
     let fresh = || Watched {
         base: monitor.base.clone(),
         monitors: BTreeMap::new(),
     };
-    let watched = state.balances.entry(monitor.balance_id.clone());
-    let watched = watched.or_insert_with(fresh);
+    let watched = state.balances.entry(id).or_insert_with(fresh);
     let is_met = monitor.condition.holds(&watched.base.sums);
     let watching = Watching { monitor, is_met };
     watched.monitors.insert(name.to_owned(), watching);

@@ -10,6 +10,7 @@ pub mod attempts;
 mod desk;
 pub mod event;
 pub mod feed;
+mod form;
 pub mod lanes;
 pub mod names;
 pub mod notices;

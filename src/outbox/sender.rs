@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
 use super::{
     Outbox,
     attempts::{Attempt, Ending},
     event::{OutEvent, words},
+    form::{Dressed, dress},
     names::Lookup,
     schedule::Next,
     secrets,
-    sign::{blnk_signature, signatures},
     targets::{Endpoint, Format},
 };
 use crate::{
@@ -208,23 +206,12 @@ impl Outbox {
     ) -> (Result<Answered, FetchError>, u64) {
         let seconds = self.now().div_euclid(1_000_000);
         let timestamp = seconds.to_string();
-        let (body, signed) = match format {
-            Format::Standard => (
-                payload.to_owned(),
-                signatures(secrets, id, seconds, payload),
-            ),
-            Format::Blnk => {
-                let body = blnk_body(payload);
-                // One header, one signature: that of the secret that counts from now on.
-                let secret = secrets.first().map(String::as_str).unwrap_or_default();
-                let signed = blnk_signature(secret, &timestamp, &body);
-                (body, signed)
-            }
-        };
-        let [at, signature] = match format {
-            Format::Standard => ["webhook-timestamp", "webhook-signature"],
-            Format::Blnk => ["x-blnk-timestamp", "x-blnk-signature"],
-        };
+        let Dressed {
+            body,
+            names,
+            signed,
+        } = dress(format, secrets, (id, payload), seconds);
+        let [at, signature] = names;
         let headers = [
             ("webhook-id", id),
             (at, timestamp.as_str()),
@@ -532,31 +519,6 @@ fn attempt_of(
         error: None,
         next_at: None,
     }
-}
-
-/// A payload in Blnk's form: what an event's own data is, or the whole of one that has none apart.
-fn blnk_body(payload: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Parts<'a> {
-        event: String,
-        #[serde(borrow)]
-        data: Option<&'a RawValue>,
-    }
-    #[derive(serde::Serialize)]
-    struct Told<'a> {
-        event: &'a str,
-        data: &'a RawValue,
-    }
-    let whole: Option<&RawValue> = serde_json::from_str(payload).ok();
-    let parts: Option<Parts<'_>> = serde_json::from_str(payload).ok();
-    let (Some(whole), Some(parts)) = (whole, parts) else {
-        return payload.to_owned();
-    };
-    let told = Told {
-        event: &parts.event,
-        data: parts.data.unwrap_or(whole),
-    };
-    serde_json::to_string(&told).unwrap_or_else(|_| payload.to_owned())
 }
 
 fn micros(duration: Duration) -> i64 {
