@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::{
     actors::{
         Engine,
+        booked::BooksIndex,
         directory::Directory,
         durability::Durability,
         engine::{Decide, Shared},
@@ -31,7 +32,7 @@ use crate::{
         keys::Keys,
         supervisor::{Care, Supervisor},
     },
-    books::{Books, index::BooksIndex},
+    books::Books,
     clock::Clock,
     config::{self, Config},
     domain::identity::{Identity, IdentityKind},

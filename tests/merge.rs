@@ -89,7 +89,7 @@ fn engine_on(journal: MemoryJournal) -> Arc<Engine> {
         indexes: Indexes::default(),
         facts: Facts::default(),
         expiry: ExpiryWheel::default(),
-        books: cardwright::books::index::BooksIndex::default(),
+        books: cardwright::actors::booked::BooksIndex::default(),
         outgoing: dashmap::DashMap::new(),
         asked: dashmap::DashMap::new(),
         delivering: dashmap::DashSet::new(),

@@ -8,6 +8,7 @@ use std::sync::{
 use dashmap::{DashMap, DashSet};
 
 use super::{
+    booked::BooksIndex,
     directory::{Directory, Outcome},
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
@@ -19,7 +20,6 @@ use super::{
     ticket::Ticket,
 };
 use crate::{
-    books::index::BooksIndex,
     clock::{Clock, Zone},
     domain::{
         account::Account,

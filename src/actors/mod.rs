@@ -6,6 +6,7 @@
 //! asked waits for the disk ([`Undurable::durable`]).
 
 pub mod agenda;
+pub mod booked;
 mod card_actor;
 pub mod courier;
 mod desk;

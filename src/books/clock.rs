@@ -10,12 +10,14 @@ use super::{
     Books, BooksError,
     find::NO_TRANSACTION,
     heads::{Live, Parts, is_over},
-    index::{Due, Waiting},
     refund::note_key,
     send::{Keyed, request, transfers_in},
 };
 use crate::{
-    actors::{EngineError, Target},
+    actors::{
+        EngineError, Target,
+        booked::{Due, Waiting},
+    },
     domain::{
         books::{BooksCommand, DueKind, Kind, State},
         command::{Purpose, Transfer},

@@ -13,7 +13,6 @@ mod find;
 mod heads;
 pub mod hooks;
 pub mod identity;
-pub mod index;
 mod ledgers;
 mod names;
 mod plan;
@@ -35,7 +34,7 @@ pub use ledgers::Ledger;
 pub use refund::Back;
 
 use crate::{
-    actors::Engine,
+    actors::{Engine, booked::BooksIndex},
     domain::{
         books::{Step, Transaction},
         ids::TransactionId,
@@ -81,7 +80,7 @@ impl Books {
         })
     }
 
-    fn index(&self) -> &index::BooksIndex {
+    fn index(&self) -> &BooksIndex {
         &self.engine.shared.books
     }
 

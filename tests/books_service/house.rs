@@ -5,13 +5,10 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use cardwright::{
     actors::{
-        Engine, directory::Directory, durability::Durability, engine::Shared, expiry::ExpiryWheel,
-        facts::Facts, indexes::Indexes, keys::Keys,
+        Engine, booked::BooksIndex, directory::Directory, durability::Durability, engine::Shared,
+        expiry::ExpiryWheel, facts::Facts, indexes::Indexes, keys::Keys,
     },
-    books::{
-        Ask, BalanceView, Books, BooksError, Done, Guard, NewBalance, Origin, Share, Stands,
-        index::BooksIndex,
-    },
+    books::{Ask, BalanceView, Books, BooksError, Done, Guard, NewBalance, Origin, Share, Stands},
     clock::Clock,
     config::Config,
     domain::{
