@@ -139,24 +139,8 @@ impl Play {
         let expected = self.model.run(actor, &command, now);
         let command = Command::Books(Box::new(command));
         let said = self.shell.run(ActorId(actor), &command);
-        if let Ok(events) = &said {
-            for event in events {
-                match event {
-                    Event::Booked(booked) => {
-                        let it = &booked.transaction;
-                        if it.is_head() && it.state == State::Reserved && it.head.is_none() {
-                            self.heads.push(it.id);
-                        }
-                        for it in booked.child.iter().chain([&booked.transaction]) {
-                            if !self.ids.contains(&it.id) {
-                                self.ids.push(it.id);
-                            }
-                        }
-                    }
-                    Event::TransferSent(transfer, _) => self.outgoing.push((**transfer).clone()),
-                    other => panic!("{other:?}"),
-                }
-            }
+        for event in said.iter().flatten() {
+            self.note(event);
         }
         let said = said.as_deref().map(lines).map_err(refusal);
         assert_eq!(said, expected, "{command:?}");
@@ -177,6 +161,22 @@ impl Play {
             }
         }
         said
+    }
+
+    fn note(&mut self, event: &Event) {
+        if let Event::TransferSent(transfer, _) = event {
+            self.outgoing.push((**transfer).clone());
+        }
+        let Some(booked) = event.booked() else { return };
+        let it = &booked.transaction;
+        if it.is_head() && it.state == State::Reserved && it.head.is_none() {
+            self.heads.push(it.id);
+        }
+        for it in booked.child.iter().chain([&booked.transaction]) {
+            if !self.ids.contains(&it.id) {
+                self.ids.push(it.id);
+            }
+        }
     }
 
     /// Every balance and every transaction is the same in both.
@@ -278,7 +278,7 @@ impl Play {
     fn pick(&self, at: usize) -> Option<TransactionId> {
         // The latest are met more often: most of the others are over.
         let latest = self.ids.len().saturating_sub(12);
-        let from = if at % 4 == 0 {
+        let from = if at.is_multiple_of(4) {
             &self.ids[..]
         } else {
             &self.ids[latest..]
@@ -293,7 +293,7 @@ impl Play {
             tx.state.is_open() && (tx.scheduled.or(tx.expires).or(tx.commits)).is_some()
         };
         let ids: Vec<_> = self.ids.iter().copied().filter(comes).collect();
-        chosen(&ids, at / 4).filter(|_| at % 4 != 0)
+        chosen(&ids, at / 4).filter(|_| !at.is_multiple_of(4))
     }
 
     fn recalled(&self, id: TransactionId) -> Option<Box<cardwright::domain::books::Transaction>> {
@@ -315,19 +315,8 @@ impl Play {
                 refuses,
                 is_refund,
             } => {
-                let actor = ACCOUNTS[draw.source].1;
-                let kind = if *is_refund {
-                    Kind::Refund
-                } else {
-                    Kind::Single
-                };
-                let parent = match self.ids.last() {
-                    Some(id) if *is_refund => ParentOf::Known(*id),
-                    _ => ParentOf::None,
-                };
-                let mut new = self.new_of(*draw, *inflight, kind, parent);
-                self.set_times(&mut new.terms, *later, *ends);
-                self.take(actor, vec![new], false, *refuses);
+                let new = self.single(*draw, (*inflight, *is_refund), (*later, *ends));
+                self.take(ACCOUNTS[draw.source].1, vec![new], false, *refuses);
             }
             Op::Split {
                 draws,
@@ -373,18 +362,31 @@ impl Play {
                     let _ = self.ask(actor_of(*actor), BooksCommand::Follow { head, is_done });
                 }
             }
-            Op::Wait { seconds } => {
-                self.shell.now = self.shell.now.plus_seconds(i64::from(*seconds))
-            }
-            Op::Deliver { which } => self.deliver(*which),
-            Op::Purchase { amount } => self.purchase(*amount),
-            Op::EndPurchase { which, captured } => self.end_purchase(*which, *captured),
-            Op::Freeze { account } => self.change(*account, false),
-            Op::Delete { account } => self.change(*account, true),
             Op::Step { .. } | Op::Due { .. } | Op::Refund { .. } | Op::Note { .. } => {
                 self.step_on(op);
             }
+            Op::Wait { .. }
+            | Op::Deliver { .. }
+            | Op::Purchase { .. }
+            | Op::EndPurchase { .. }
+            | Op::Freeze { .. }
+            | Op::Delete { .. } => self.beside(op),
         }
+    }
+
+    fn single(
+        &self,
+        draw: Draw,
+        (inflight, is_refund): (bool, bool),
+        (later, ends): (u8, u8),
+    ) -> NewTransaction {
+        let (kind, parent) = match self.ids.last() {
+            Some(id) if is_refund => (Kind::Refund, ParentOf::Known(*id)),
+            Some(_) | None => (Kind::Single, ParentOf::None),
+        };
+        let mut new = self.new_of(draw, inflight, kind, parent);
+        self.set_times(&mut new.terms, later, ends);
+        new
     }
 
     fn step_on(&mut self, op: &Op) {
@@ -393,55 +395,48 @@ impl Play {
         else {
             return;
         };
-        let timed = matches!(op, Op::Due { .. })
-            .then(|| self.timed(*id))
-            .flatten();
+        let is_due = matches!(op, Op::Due { .. });
+        let timed = is_due.then(|| self.timed(*id)).flatten();
         let Some(id) = timed.or_else(|| self.pick(*id)) else {
             return;
         };
         let recalled = self.recalled(id);
-        let command = match op {
-            Op::Step { share, is_void, .. } => {
-                let step = match share {
-                    _ if *is_void => Step::Void,
-                    Some(share) => Step::Commit(Some(self.amount_of(id, *share))),
-                    None => Step::Commit(None),
-                };
-                let merge = None;
-                BooksCommand::Step(Box::new(StepOn {
-                    id,
-                    step,
-                    merge,
-                    recalled,
-                }))
+        let command = if let Op::Step { share, is_void, .. } = op {
+            let step = match share {
+                _ if *is_void => Step::Void,
+                Some(share) => Step::Commit(Some(self.amount_of(id, *share))),
+                None => Step::Commit(None),
+            };
+            BooksCommand::Step(Box::new(StepOn {
+                id,
+                step,
+                merge: None,
+                recalled,
+            }))
+        } else if let Op::Due { kind, .. } = op {
+            let kinds = [
+                DueKind::Scheduled,
+                DueKind::Reserve,
+                DueKind::Expiry,
+                DueKind::Commit,
+            ];
+            BooksCommand::Due(id, kinds[usize::from(*kind)])
+        } else if let Op::Refund {
+            share, is_taken, ..
+        } = op
+        {
+            BooksCommand::NoteRefund {
+                id,
+                amount: self.amount_of(id, *share),
+                is_taken: *is_taken,
+                recalled,
             }
-            Op::Due { kind, .. } => {
-                let kinds = [
-                    DueKind::Scheduled,
-                    DueKind::Reserve,
-                    DueKind::Expiry,
-                    DueKind::Commit,
-                ];
-                BooksCommand::Due(id, kinds[usize::from(*kind)])
-            }
-            Op::Refund {
-                share, is_taken, ..
-            } => {
-                let (amount, is_taken) = (self.amount_of(id, *share), *is_taken);
-                BooksCommand::NoteRefund {
-                    id,
-                    amount,
-                    is_taken,
-                    recalled,
-                }
-            }
-            _ => {
-                let merge = json!({ "n": self.shell.lsn }).as_object().unwrap().clone();
-                BooksCommand::Note {
-                    id,
-                    merge,
-                    recalled,
-                }
+        } else {
+            let merge = json!({ "n": self.shell.lsn }).as_object().unwrap().clone();
+            BooksCommand::Note {
+                id,
+                merge,
+                recalled,
             }
         };
         let _ = self.ask(id.actor.0, command);

@@ -7,6 +7,10 @@ use cardwright::domain::{
 };
 
 /// What the domain said, in the model's words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no others come of the books"
+)]
 pub(crate) fn lines(events: &[Event]) -> Vec<String> {
     let line = |event: &Event| match event {
         Event::Booked(booked) => {
@@ -50,6 +54,10 @@ fn word(reason: &Reason) -> &'static str {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no others come of the books"
+)]
 pub(crate) fn refusal(rejection: &Rejection) -> String {
     match rejection {
         Rejection::Unbooked { place, reason } => format!("unbooked {place}: {}", word(reason)),

@@ -12,10 +12,30 @@ use cardwright::domain::{
     money::LocalAmount,
 };
 
-use super::play::{ACCOUNTS, CARD, Play, amount, bare};
+use super::{
+    ops::Op,
+    play::{ACCOUNTS, CARD, Play, amount, bare},
+};
 use crate::books::currency;
 
 impl Play {
+    /// What is no command of the books.
+    pub(crate) fn beside(&mut self, op: &Op) {
+        if let Op::Wait { seconds } = op {
+            self.shell.now = self.shell.now.plus_seconds(i64::from(*seconds));
+        } else if let Op::Deliver { which } = op {
+            self.deliver(*which);
+        } else if let Op::Purchase { amount } = op {
+            self.purchase(*amount);
+        } else if let Op::EndPurchase { which, captured } = op {
+            self.end_purchase(*which, *captured);
+        } else if let Op::Freeze { account } = op {
+            self.change(*account, false);
+        } else if let Op::Delete { account } = op {
+            self.change(*account, true);
+        }
+    }
+
     pub(crate) fn deliver(&mut self, which: usize) {
         if self.outgoing.is_empty() {
             return;
