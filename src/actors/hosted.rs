@@ -22,7 +22,7 @@ use crate::{
         hold::Authorization,
         ids::{AccountNo, ActorId, AuthorizationId, TransferId},
         outcome::Rejection,
-        policy::origin,
+        policy::{metadata::MetadataError, origin},
         time::Timestamp,
         trail::Trail,
     },
@@ -247,7 +247,7 @@ impl Hosted {
                 return Err(refusal);
             }
         };
-        // Below this line nothing may refuse.
+        // Below this line nothing may refuse, but a record that is too large for the log.
         shared.foresee(&events);
         let entry = Entry {
             time,
@@ -260,9 +260,14 @@ impl Hosted {
         };
         let lsn = with_scratch(|scratch| {
             wire::encode_entry(&entry, scratch);
-            shared.journal.append(reservation, scratch)
-        })
-        .get();
+            let fits = scratch.len() <= RECORD_BYTES_MAX;
+            fits.then(|| shared.journal.append(reservation, scratch).get())
+        });
+        let Some(lsn) = lsn else {
+            request.keys = entry.keys;
+            release(request, shared);
+            return Err(too_large(&request.command).into());
+        };
         let keys = entry.keys;
         let Body::Group(events) = entry.body else {
             return Err(Refusal::Unavailable);
@@ -467,6 +472,21 @@ fn of_authorization(authorization: &Authorization, add: &mut impl FnMut(AccountN
     authorization.legs.iter().for_each(|leg| add(leg.account));
     let targets = authorization.surcharges.iter().map(|part| part.target);
     targets.for_each(add);
+}
+
+/// The largest record that is handed to the journal, in bytes; see its options.
+const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// What a request is told whose record would be too large.
+fn too_large(command: &Command) -> Rejection {
+    if let Command::Absorb(_) = command {
+        return Rejection::CannotJoin("have histories that are too long to be brought together");
+    }
+    Rejection::Metadata(MetadataError {
+        key: "metadata".to_owned(),
+        what: "and what comes with it need a record of more than 1 MiB: send less, or in parts"
+            .to_owned(),
+    })
 }
 
 /// Claims all keys of the request or none.

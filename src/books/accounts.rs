@@ -11,7 +11,7 @@ use crate::{
         account::{Account, Medium},
         books::{Allocation, BalanceFace, BooksCommand, PatchBalance, SetFace},
         command::{ChangeAccount, Command, OpenAccount, PatchAccount},
-        funds,
+        funds, identity,
         ids::{AccountNo, ActorId, LedgerNo},
         money::{Amount, Asset},
         outcome::Rejection,
@@ -137,7 +137,7 @@ impl Books {
         let open = OpenAccount {
             no: AccountNo(no),
             medium: Medium::Balance(Box::new(face)),
-            holder_urn: format!("did:bloque:{origin}:ledger"),
+            holder_urn: identity::urn(origin, identity::LEDGER_ALIAS),
             ledger: LedgerNo(no),
             webhook_url: None,
             metadata,

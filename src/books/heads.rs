@@ -372,10 +372,8 @@ impl Books {
                 match answer {
                     Ok(answer) => {
                         transfers.extend(transfers_in(&answer.events));
-                        let followed = booked_in(&answer.events).count();
-                        if followed >= TAKE_MAX {
-                            unfinished.push(actor);
-                        }
+                        // One record takes so many of them, and so much: it is asked until none is left.
+                        unfinished.push(actor);
                     }
                     Err(EngineError::Rejected(_)) => {}
                     Err(error) => {

@@ -118,6 +118,10 @@ fn wrong(field: impl Into<String>, what: &'static str) -> IdentityError {
     IdentityError { field, what }
 }
 
+/// The alias of the holder of an origin's ledger balances: nobody registers under it, and so nobody's token
+/// reaches them.
+pub const LEDGER_ALIAS: &str = "ledger";
+
 /// The URN of a holder.
 #[must_use]
 pub fn urn(origin: &str, alias: &str) -> String {
@@ -146,6 +150,12 @@ impl Identity {
         if !is_alias(alias) {
             let what = "must be 1 to 128 letters, digits or -_.@+~";
             return Err(wrong("alias", what));
+        }
+        if alias == LEDGER_ALIAS {
+            return Err(wrong(
+                "alias",
+                "is the holder's of ledger balances: take another",
+            ));
         }
         let blank = Self {
             origin: origin.to_owned(),

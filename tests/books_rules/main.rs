@@ -14,7 +14,7 @@ use cardwright::domain::{
     books::{
         Allocation, BalanceFace, BooksCommand, Kind, METADATA_BYTES_MAX, Marks, NewTransaction,
         OnShort, Overdraft, ParentOf, PatchBalance, Precision, Reason, SetFace, Side, State, Step,
-        StepOn, Take, Terms, Transaction,
+        StepOn, TAKE_MAX, Take, Terms, Transaction,
     },
     command::{
         Authorize, ChangeAccount, Command, Context, LinkAccount, MoveMoney, OpenAccount, Transfer,

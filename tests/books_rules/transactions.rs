@@ -267,3 +267,44 @@ fn what_waits_may_spend_what_its_head_is_to_bring() {
         Err(Rejection::NothingDue)
     );
 }
+
+#[test]
+fn what_is_too_much_for_one_record_follows_in_the_next() {
+    let mut shell = shell();
+    let bulk = vec![head(Kind::BulkHead, new(1, 2, 600, false))];
+    let bulk = ask(&mut shell, 1, take(bulk, true, OnShort::Refuse)).unwrap()[0].id;
+    for _ in 0..2 {
+        let of = |_| NewTransaction {
+            kind: Kind::Part,
+            parent: ParentOf::Known(bulk),
+            ..new(1, 10, 1, false)
+        };
+        let parts = (0..300).map(of).collect();
+        ask(&mut shell, 1, take(parts, true, OnShort::Refuse)).unwrap();
+    }
+    let split = NewTransaction {
+        kind: Kind::SplitHead,
+        parent: ParentOf::Known(bulk),
+        ..new(1, 10, 1, false)
+    };
+    let split = ask(&mut shell, 1, take(vec![split], true, OnShort::Refuse)).unwrap()[0].id;
+    let decide = BooksCommand::Decide {
+        head: bulk,
+        is_done: true,
+        parts: vec![split],
+        below: vec![(split, vec![id(1, 2)])],
+    };
+    let decided = ask(&mut shell, 1, decide).unwrap();
+    assert_eq!(decided.len(), 2 + TAKE_MAX);
+    let last = decided.last().unwrap();
+    assert_eq!((last.id, &last.parts[..]), (split, &[id(1, 2)][..]));
+    let follow = BooksCommand::Follow {
+        head: bulk,
+        is_done: true,
+    };
+    let followed = ask(&mut shell, 1, follow.clone()).unwrap();
+    assert_eq!(followed.len(), 600 - TAKE_MAX);
+    assert_eq!(ask(&mut shell, 1, follow), Err(Rejection::NothingDue));
+    assert_eq!(has(&shell, 1, 1), (400, 0));
+    assert_eq!(shell.groups[&ActorId(1)].outgoing.len(), 600);
+}

@@ -16,9 +16,9 @@ use crate::domain::{
 pub enum BooksCommand {
     /// Take transactions whose sources live here, all in one record.
     Take(Take),
-    /// A head of this group is decided: it and the first [`TAKE_MAX`] of its parts that are reserved here
-    /// follow; the others by [`BooksCommand::Follow`]. Its record is the decision; the request carries the
-    /// head's key, so that there is one.
+    /// A head of this group is decided: it, the heads of splits below it and the first [`TAKE_MAX`] of its
+    /// other parts that are reserved here follow; the rest by [`BooksCommand::Follow`]. Its record is the
+    /// decision; the request carries the head's key, so that there is one.
     Decide {
         /// Which.
         head: TransactionId,

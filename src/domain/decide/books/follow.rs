@@ -2,7 +2,7 @@
 
 use super::page::{Moved, Page};
 use crate::domain::{
-    books::{Reason, State, StepKind, TAKE_MAX, Transaction},
+    books::{Reason, Side, State, StepKind, TAKE_MAX, Transaction},
     command::Context,
     event::Event,
     group::Group,
@@ -62,17 +62,55 @@ pub(super) fn follow(
     Ok(events)
 }
 
-/// The parts that wait here for that head, as many as one record takes.
+/// The parts that wait here for that head: as many as one record takes, and heads of splits, which move
+/// nothing, beside them.
 fn reserved(group: &Group, head: TransactionId) -> Vec<Transaction> {
     let books = group.books.as_deref();
+    let (mut moving, mut bytes) = (0_usize, 0_usize);
     let open = books.into_iter().flat_map(|books| books.open.values());
     open.filter(|open| {
         let known = &open.transaction;
         known.state == State::Reserved && known.head == Some(head)
     })
-    .take(TAKE_MAX)
+    .filter(|open| {
+        let moves = !open.transaction.is_head();
+        moving = moving.saturating_add(usize::from(moves));
+        let is_first = bytes == 0;
+        bytes = bytes.saturating_add(weight(group, &open.transaction));
+        is_first || ((!moves || moving <= TAKE_MAX) && bytes <= BYTES_MAX)
+    })
     .map(|open| open.current())
     .collect()
+}
+
+/// How much of parts one record takes, in bytes: well below what the log takes, the head and its list of
+/// parts beside them.
+const BYTES_MAX: usize = 512 << 10;
+/// Of a part, what is no text: its numbers, its postings, its transfer.
+const PART_BYTES: usize = 512;
+/// Of a balance that a movement states.
+const BALANCE_BYTES: usize = 64;
+
+/// About how much of a record the part takes.
+fn weight(group: &Group, part: &Transaction) -> usize {
+    let assets = |side: &Side| {
+        let ledger = group.ledger(side.ledger);
+        ledger.map_or(0, |ledger| ledger.balances.len())
+    };
+    let stated = assets(&part.source).saturating_add(assets(&part.destination));
+    let terms = &part.terms;
+    let texts = [
+        &part.metadata,
+        &terms.description,
+        &terms.reference,
+        &terms.split,
+    ];
+    let listed = part.parts.len().saturating_mul(16);
+    texts
+        .iter()
+        .fold(PART_BYTES, |sum, text| sum.saturating_add(text.len()))
+        .saturating_add(stated.saturating_mul(BALANCE_BYTES))
+        .saturating_add(listed)
 }
 
 fn conclude(
