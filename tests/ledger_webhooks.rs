@@ -148,13 +148,16 @@ fn an_endpoint_gets_blnk_s_form_in_the_queue_s_order() {
     let part = step(&inflight, &json!({ "status": "commit", "amount": 12.5 }));
     let rest = step(&inflight, &json!({ "status": "commit" }));
     let void = step(&other, &json!({ "status": "void" }));
+    // Each balance's events come in their order; those of different ones in any.
     wait_until("all is told", || {
-        let hooks = receiver.hooks();
-        let standard = standard.hooks();
-        [&hooks, &standard]
-            .iter()
-            .all(|hooks| !of(hooks, &id_of(&void)).is_empty())
-            && hooks.iter().any(|hook| hook.event() == "identity.created")
+        let all = [receiver.hooks(), standard.hooks()];
+        let has = |hooks: &[Hook], event: &str| hooks.iter().any(|hook| hook.event() == event);
+        all.iter().all(|hooks| {
+            !of(hooks, &id_of(&void)).is_empty()
+                && of(hooks, &id_of(&applied)).len() == 2
+                && has(hooks, "identity.created")
+                && has(hooks, "ledger.created")
+        })
     });
     let hooks = receiver.hooks();
     for (told, expected) in [
