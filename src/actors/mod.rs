@@ -21,6 +21,7 @@ pub mod joining;
 pub mod keys;
 pub mod names;
 pub mod number_hash;
+pub mod recall;
 pub mod registrar;
 pub mod snapshots;
 pub mod supervisor;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Books, Origin, Stands};
 use crate::{
-    actors::{Answer, EngineError, Request, Target, courier, engine::transaction_in},
+    actors::{Answer, EngineError, Request, Target, courier, recall::transaction_in},
     domain::{
         account::Account,
         books::{Booked, BooksCommand, Transaction, settle_own_lsn},

@@ -14,7 +14,7 @@ use super::{
     steps, view,
 };
 use crate::{
-    actors::{Answer, Target, engine::authorization_in, registrar::Principal},
+    actors::{Answer, Target, recall::authorization_in, registrar::Principal},
     domain::{
         event::Event,
         explanation::Explanation,

@@ -24,9 +24,9 @@ use super::{
 use crate::{
     actors::{
         EngineError, Target, courier,
-        engine::authorization_in,
         hosted::Hosted,
         indexes::{Order, Owner},
+        recall::authorization_in,
         registrar::Principal,
     },
     domain::{

@@ -17,7 +17,7 @@ use super::{
     query::Params,
 };
 use crate::{
-    actors::engine::authorization_in,
+    actors::recall::authorization_in,
     domain::{
         command::Authorize,
         event::Event,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    actors::{Target, engine::authorization_in},
+    actors::{Target, recall::authorization_in},
     books::view::{Shown, units_of},
     domain::{
         books::Overdraft,

@@ -8,7 +8,7 @@ use super::{
     request::given,
 };
 use crate::{
-    actors::{Answer, EngineError, Request, Target, engine::authorization_in, keys::key_of},
+    actors::{Answer, EngineError, Request, Target, keys::key_of, recall::authorization_in},
     books::{Done, Guard},
     domain::{
         command::{Command, StepAmount, StepRequest},
