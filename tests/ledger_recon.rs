@@ -148,6 +148,7 @@ fn files_are_taken_or_refused_by_line_and_column() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a walk is told in one go")]
 fn rules_are_made_changed_and_removed() {
     let server = Server::start();
     let client = server.client();
@@ -226,6 +227,7 @@ fn rules_are_made_changed_and_removed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of refusals")]
 fn what_cannot_be_started_is_refused() {
     let server = Server::start();
     let client = server.client();
@@ -611,6 +613,7 @@ fn check_pages(client: &Client, run: &Value) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a walk is told in one go")]
 fn payouts_and_instalments_are_taken_together() {
     let server = Server::start();
     let client = server.client();

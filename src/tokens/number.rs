@@ -96,7 +96,7 @@ mod tests {
             "{digits}"
         );
         assert_eq!(
-            check_digit(digits[..15].as_bytes()),
+            check_digit(&digits.as_bytes()[..15]),
             digits.as_bytes()[15] - b'0'
         );
         assert_eq!(number.last_four(), digits.as_bytes()[12..]);

@@ -13,6 +13,7 @@ fn held(card: &str, shop: &str, reference: &str, amount: i64) -> serde_json::Val
 
 /// The guide's walk: authorize, approve in parts, decline.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a walk is told in one go")]
 fn what_is_inflight_is_committed_in_parts_or_let_go() {
     let (_server, client, card, shop) = prepared();
     let hold = client

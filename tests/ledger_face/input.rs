@@ -42,6 +42,7 @@ fn alive(client: &Client, card: &str, shop: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of refusals")]
 fn wrong_values_are_named() {
     let (_server, client, card, shop) = prepared();
     let nines = "9".repeat(39);

@@ -338,6 +338,7 @@ fn nothing_waits_to_be_recovered() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a walk is told in one go")]
 fn a_dry_run_says_what_would_come_and_does_nothing() {
     let (_server, client, card, shop) = prepared();
     let mut body = pay(&card, &shop, "dry", json!(10));
