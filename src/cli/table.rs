@@ -389,7 +389,7 @@ mod tests {
         let whole = "bln_6164…6a60f7d  -1,250.00  Jérôme 東京 sh…  2026-11-21 10:00";
         assert_eq!(line(62), whole);
         assert_eq!(line(40), "bln_616…a60f7d  -1,250.00  Jérôme 東京 …");
-        assert_eq!(line(26), "bln_616…a60f7d  -1,250.00");
+        assert_eq!(line(26), "bln_616…6a60f7d  -1,250.00");
         assert_eq!(line(3), "bln_616…a60f7d  -1,250.00");
         for width in 25..120 {
             let text = ranked().render(Some(width));

@@ -225,12 +225,12 @@ impl Outbox {
             let items = desk.lanes.snapshot();
             (items, self.journal.appended())
         };
+        self.wait_durable(lsn)?;
         let store = self.journal.snapshots();
         let mut sink = store.create(lsn, self.now().div_euclid(1_000))?;
         for item in &items {
             sink.put(&wire::encode_outbox_item(item))?;
         }
-        self.wait_durable(lsn)?;
         sink.finish()?;
         store.prune(2)?;
         let needed = {
