@@ -137,3 +137,32 @@ fn what_arrived_and_was_not_written_down_comes_again_as_the_same() {
     });
     repeats_are_the_same(&receiver.hooks());
 }
+
+/// What waits is written down anew at a clean stop, however lately it was noted.
+#[test]
+fn a_clean_stop_writes_down_what_waits() {
+    let (mut server, receiver) = (start(&[]), Receiver::start());
+    receiver.answer(|_| Answer {
+        after: Duration::from_millis(20),
+        ..Answer::of(200)
+    });
+    let card = card_to(&server.client(), &receiver.url("/slow"));
+    for round in 0..4 {
+        let client = server.client();
+        buy(&client, &card, &ids(&format!("stop-{round}"), 12));
+        assert_eq!(server.terminate(), Some(0), "{}", server.said());
+        let said = server.said();
+        assert!(!said.contains("was not written anew"), "{said}");
+        let snapshots = server.data_dir().join("outbox/snapshots");
+        let written = std::fs::read_dir(snapshots).unwrap().count();
+        assert!(written > 0, "a snapshot is there");
+        server.restart();
+    }
+    let wanted: Vec<String> = (0..4)
+        .flat_map(|round| ids(&format!("stop-{round}"), 12))
+        .collect();
+    wait_until("all has come", || {
+        purchases(&receiver, "/slow").len() == wanted.len()
+    });
+    assert_eq!(purchases(&receiver, "/slow"), wanted, "in their order");
+}

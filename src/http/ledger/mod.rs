@@ -54,8 +54,10 @@ const FIRST_PARTS: [&str; 17] = [
 /// Whether the path is one of this face's, so that its errors have this face's form.
 #[must_use]
 pub fn is_its_path(path: &str) -> bool {
-    let first = path.trim_start_matches('/').split('/').next();
-    first.is_some_and(|first| FIRST_PARTS.contains(&first) || path.ends_with("/metadata"))
+    let mut parts = path.trim_start_matches('/').split('/');
+    let (first, second, third) = (parts.next(), parts.next(), parts.next());
+    let is_of_an_entity = second == Some("metadata") && third.is_none();
+    first.is_some_and(|first| FIRST_PARTS.contains(&first)) || is_of_an_entity
 }
 
 /// Adds the face's routes.
