@@ -71,7 +71,7 @@ pub enum SearchError {
 }
 
 /// How long somebody waits for the index.
-const WAIT: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The index.
 pub struct Search {
@@ -243,7 +243,7 @@ impl Search {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Behind`] after two seconds.
+    /// [`SearchError::Behind`] after ten seconds.
     pub async fn caught_up(&self) -> Result<(), SearchError> {
         if self.wanted.lock().is_empty() && self.live.load().is_none() {
             // Nobody uses this face: there is nothing to be found.
@@ -256,7 +256,7 @@ impl Search {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Behind`] after two seconds.
+    /// [`SearchError::Behind`] after ten seconds.
     pub async fn ready(&self, origin: &str) -> Result<Arc<Index>, SearchError> {
         self.expect(origin);
         self.reach(|index| index.has(origin)).await
