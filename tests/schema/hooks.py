@@ -91,3 +91,10 @@ def before_generate_body(context, strategy):
     if body is None:
         return strategy
     return st.one_of(mutated(body), mutated(body), strategy)
+
+
+@schemathesis.check
+def no_fault(ctx, response, case):
+    """No 5xx but what is promised: 503 with Retry-After, when more is asked than can be answered now."""
+    busy = response.status_code == 503 and any(name.lower() == "retry-after" for name in response.headers)
+    assert response.status_code < 500 or busy, f"{response.status_code}: {response.text[:500]}"
