@@ -230,8 +230,19 @@ impl PlainActor {
             let what = format!("actor {} is taken in before its last record", group.id.0);
             faults.push((Check::Time, what));
         }
-        self.adopted.push(group.id);
-        (self.adopted).extend(group.branches.iter().map(|branch| branch.actor));
+        let come = std::iter::once(group.id).chain(group.branches.iter().map(|it| it.actor));
+        for actor in come {
+            self.adopted.push(actor);
+            // Its sum on this thread is over. What it held when that ended may have been let go since, in
+            // a group whose records another thread adds up.
+            let holds = (actor, 0, 0)..=(actor, u32::MAX, usize::MAX);
+            sums.holds.extract_if(holds, |_, _| true).for_each(drop);
+            let booked = TransactionId { actor, number: 0 }..=TransactionId {
+                actor,
+                number: u32::MAX,
+            };
+            sums.booked.extract_if(booked, |_, _| true).for_each(drop);
+        }
         group.accounts.iter().for_each(|account| self.open(account));
         let mut touched = Vec::new();
         for ledger in &group.ledgers {
@@ -245,9 +256,6 @@ impl PlainActor {
             }
         }
         for (id, open) in &group.open {
-            // Its own actor's sum is over, and has no more to say of it.
-            let known = (id.actor, id.number, 0)..=(id.actor, id.number, usize::MAX);
-            sums.holds.extract_if(known, |_, _| true).for_each(drop);
             let authorization = &open.authorization;
             self.file(
                 id.actor,
@@ -257,7 +265,6 @@ impl PlainActor {
             );
         }
         for open in group.books.iter().flat_map(|books| books.open.values()) {
-            sums.booked.remove(&open.transaction.id);
             self.keep(&open.transaction, (&mut sums.booked, &mut touched));
         }
         self.check_holds(&touched, faults);
