@@ -60,6 +60,18 @@ fn text(prefix: &str, named: Named, large: u64, small: u32) -> String {
         | u128::from(check(named, mixed, hidden));
     let (first, second, third) = (value >> 74, (value >> 62) & 0xfff, value & (MAX_62));
     let uuid = (first << 80) | (8_u128 << 76) | (second << 64) | (2_u128 << 62) | third;
+    hyphenated(prefix, uuid)
+}
+
+/// `prefix` and a UUID of version 4 made of chance. Source: RFC 9562, section 5.4.
+#[must_use]
+pub fn of_chance(prefix: &str, random: [u8; 16]) -> String {
+    let value = u128::from_be_bytes(random);
+    let value = (value & !(0xf << 76)) | (4 << 76);
+    hyphenated(prefix, (value & !(3 << 62)) | (2 << 62))
+}
+
+fn hyphenated(prefix: &str, uuid: u128) -> String {
     let digits = format!("{uuid:032x}");
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     format!(

@@ -12,6 +12,7 @@ use super::{
     groups::Strategy,
     rules::{BadRule, Criterion, Field, Rule},
 };
+use crate::domain::uuids;
 
 /// An upload as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,20 +151,7 @@ pub fn run_name(origin: &str, id: &str) -> String {
 pub fn new_id(prefix: &str) -> Result<String, getrandom::Error> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random)?;
-    // Source: RFC 9562, section 5.4.
-    let value = u128::from_be_bytes(random);
-    let value = (value & !(0xf << 76)) | (4 << 76);
-    let value = (value & !(3 << 62)) | (2 << 62);
-    let digits = format!("{value:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    Ok(format!(
-        "{prefix}{}-{}-{}-{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32)
-    ))
+    Ok(uuids::of_chance(prefix, random))
 }
 
 /// Whether it may be an id of that prefix: a file's name is made of it.

@@ -11,8 +11,12 @@ use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use crate::{
-    actors::registrar::Keyed,
+    actors::{
+        EngineError,
+        registrar::{Keyed, Recorded},
+    },
     books::Guard,
+    domain::{documents::Shelf, registry::RegistryEvent, uuids},
     http::{
         App,
         body::{self, Body},
@@ -131,6 +135,30 @@ pub fn keyed(request: &HttpRequest, origin: &str, bytes: &[u8]) -> Result<Option
     }))
 }
 
+/// What is read of the name and text of the document that a record set on a shelf, so that a retry reads the
+/// same.
+///
+/// # Errors
+///
+/// 409 if the record is about something else.
+pub fn recorded<T>(
+    recorded: &Recorded,
+    wanted: Shelf,
+    read: impl Fn(&str, &str) -> Option<T>,
+) -> Result<T, Fault> {
+    let found = recorded.events.iter().find_map(|event| {
+        if let RegistryEvent::DocumentSet {
+            shelf, name, text, ..
+        } = event
+            && *shelf == wanted
+        {
+            return read(name, text.as_deref()?);
+        }
+        None
+    });
+    found.ok_or_else(|| EngineError::KeyConflict.into())
+}
+
 /// `prefix` and a UUID of version 4 (RFC 9562).
 ///
 /// # Errors
@@ -138,26 +166,15 @@ pub fn keyed(request: &HttpRequest, origin: &str, bytes: &[u8]) -> Result<Option
 /// 503 without randomness.
 pub fn new_id(prefix: &str) -> Result<String, Fault> {
     let mut random = [0_u8; 16];
-    getrandom::fill(&mut random).map_err(|_| {
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "the system gave no randomness");
         Fault::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "GEN_INTERNAL",
             "no randomness: try again",
         )
     })?;
-    let value = u128::from_be_bytes(random);
-    let value = (value & !(0xf << 76)) | (4 << 76);
-    let value = (value & !(3 << 62)) | (2 << 62);
-    let digits = format!("{value:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    Ok(format!(
-        "{prefix}{}-{}-{}-{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32)
-    ))
+    Ok(uuids::of_chance(prefix, random))
 }
 
 /// Refuses a text that is too long or has control characters.

@@ -13,11 +13,11 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::{
     access::{self, Action, Caller, Resource},
+    face::{new_id, recorded},
     fault::Fault,
-    reply::{Reply, answer, broken, check_text, new_id, read},
+    reply::{Reply, answer, broken, check_text, read},
 };
 use crate::{
-    actors::registrar::Recorded,
     books::{
         Ask, Origin, Share,
         hooks::{Hook, HookKind, OnFailure},
@@ -239,18 +239,6 @@ fn set(name: &str, hook: &Hook, at: Timestamp) -> Result<RegistryEvent, Fault> {
     })
 }
 
-fn recorded_in(recorded: &Recorded) -> Result<Hook, Fault> {
-    let found = recorded.events.iter().find_map(|event| {
-        if let RegistryEvent::DocumentSet { shelf, text, .. } = event
-            && *shelf == Shelf::Hook
-        {
-            return serde_json::from_str(text.as_deref()?).ok();
-        }
-        None
-    });
-    found.ok_or_else(|| crate::actors::EngineError::KeyConflict.into())
-}
-
 fn view_of(app: &App, hook: &Hook) -> Value {
     let run = app.ledger.hooks.last_run(&hook.id);
     json!({
@@ -308,9 +296,14 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             };
             Ok(vec![set(&name_of(&caller.origin, &id), &hook, now)?])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let view = view_of(&app, &recorded_in(&recorded)?);
-        Ok(Reply::created(&view, recorded.is_replay))
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
+        let view = view_of(
+            &app,
+            &recorded(&done, Shelf::Hook, |_, text| {
+                serde_json::from_str(text).ok()
+            })?,
+        );
+        Ok(Reply::created(&view, done.is_replay))
     };
     answer(&request, &app, made).await
 }
@@ -423,8 +416,13 @@ pub async fn update(
             };
             Ok(vec![set(&name, &hook, now)?])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
-        Ok(Reply::ok(&view_of(&app, &recorded_in(&recorded)?)))
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
+        Ok(Reply::ok(&view_of(
+            &app,
+            &recorded(&done, Shelf::Hook, |_, text| {
+                serde_json::from_str(text).ok()
+            })?,
+        )))
     };
     answer(&request, &app, updated).await
 }

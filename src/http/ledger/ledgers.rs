@@ -17,7 +17,7 @@ use super::{
     filter,
 };
 use crate::{
-    actors::{EngineError, registrar::Recorded},
+    actors::registrar::Recorded,
     books::{Ledger, view},
     domain::{
         documents::Shelf,
@@ -98,22 +98,11 @@ fn set(origin: &str, ledger: &Ledger, at: Timestamp) -> Result<RegistryEvent, Fa
     })
 }
 
-/// The ledger as the record has it, so that a replay reads the same.
-fn recorded(recorded: &Recorded) -> Result<Ledger, Fault> {
-    let found = recorded.events.iter().find_map(|event| {
-        if let RegistryEvent::DocumentSet {
-            shelf: Shelf::Ledger,
-            name,
-            text,
-            ..
-        } = event
-        {
-            let id = name.rsplit('/').next()?;
-            return Ledger::read(id, text.as_ref()?);
-        }
-        None
-    });
-    found.ok_or_else(|| EngineError::KeyConflict.into())
+/// The ledger as the record has it.
+fn recorded(done: &Recorded) -> Result<Ledger, Fault> {
+    face::recorded(done, Shelf::Ledger, |name, text| {
+        Ledger::read(name.rsplit('/').next()?, text)
+    })
 }
 
 /// A ledger as it is known now.

@@ -13,11 +13,11 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::{
     access::{self, Action, Resource},
+    face::{new_id, recorded},
     fault::Fault,
-    reply::{Reply, answer, broken, check_text, new_id, read},
+    reply::{Reply, answer, broken, check_text, read},
 };
 use crate::{
-    actors::registrar::Recorded,
     domain::{
         documents::Shelf,
         registry::{Registry, RegistryEvent},
@@ -258,18 +258,6 @@ fn no_monitor() -> Fault {
     Fault::not_found("BAL_MONITOR_NOT_FOUND", "balance monitor not found")
 }
 
-fn recorded_in(recorded: &Recorded) -> Result<Monitor, Fault> {
-    let found = recorded.events.iter().find_map(|event| {
-        if let RegistryEvent::DocumentSet { shelf, text, .. } = event
-            && *shelf == Shelf::Monitor
-        {
-            return Monitor::read(text.as_deref()?);
-        }
-        None
-    });
-    found.ok_or_else(|| crate::actors::EngineError::KeyConflict.into())
-}
-
 /// Watches a balance. What is true already is told of when it becomes true the next time.
 #[utoipa::path(
     post, path = "/balance-monitors", tag = "ledger",
@@ -305,9 +293,9 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
                 monitor.set(&name, now).ok_or_else(|| broken("monitor"))?,
             ])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let monitor = recorded_in(&recorded)?;
-        Ok(Reply::created(&monitor.view(), recorded.is_replay))
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
+        let monitor = recorded(&done, Shelf::Monitor, |_, text| Monitor::read(text))?;
+        Ok(Reply::created(&monitor.view(), done.is_replay))
     };
     answer(&request, &app, made).await
 }
@@ -438,8 +426,10 @@ pub async fn update(
                 monitor.set(&name, now).ok_or_else(|| broken("monitor"))?,
             ])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
-        Ok(Reply::ok(&recorded_in(&recorded)?.view()))
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
+        Ok(Reply::ok(
+            &recorded(&done, Shelf::Monitor, |_, text| Monitor::read(text))?.view(),
+        ))
     };
     answer(&request, &app, updated).await
 }

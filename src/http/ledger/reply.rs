@@ -4,15 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{access::Caller, fault::Fault};
+use super::{access::Caller, face, fault::Fault};
 use crate::{
     actors::registrar::Keyed,
     http::{
         App,
         body::{self, Body},
-        json, mark_replay,
-        programme::request::idempotency,
-        request_id,
+        json, mark_replay, request_id,
     },
 };
 
@@ -91,10 +89,7 @@ pub(super) fn read<T: DeserializeOwned>(
     body::require_json(request)?;
     let bytes = body::bytes(bytes)?;
     let parsed = body::parse(&bytes)?;
-    let keyed = idempotency(request, &bytes)?.map(|key| Keyed {
-        key: key.key(&caller.origin),
-        fingerprint: key.fingerprint,
-    });
+    let keyed = face::keyed(request, &caller.origin, &bytes)?;
     Ok((parsed, keyed))
 }
 
@@ -119,31 +114,6 @@ pub(super) fn check_text(field: &str, text: &str, bytes_max: usize) -> Result<()
         return wrong(format!("{field} must not have control characters"));
     }
     Ok(())
-}
-
-/// A new id: `prefix` and a UUID of chance (version 4).
-pub(super) fn new_id(prefix: &str) -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        tracing::error!(%error, "the system gave no randomness");
-        Fault::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "GEN_INTERNAL",
-            "no randomness: try again",
-        )
-    })?;
-    let number =
-        (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62)) | (4 << 76) | (0b10 << 62);
-    let digits = format!("{number:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().to_owned();
-    let parts = [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ];
-    Ok(format!("{prefix}{}", parts.join("-")))
 }
 
 /// Whether a text is `prefix` and a UUID.
@@ -177,7 +147,7 @@ mod tests {
 
     #[test]
     fn new_ids_are_ids() {
-        let id = new_id("idt_").unwrap();
+        let id = face::new_id("idt_").unwrap();
         assert!(is_id("idt_", &id), "{id}");
         assert_eq!(id.as_bytes()[18], b'4', "{id}");
         assert!(!is_id("mon_", &id));

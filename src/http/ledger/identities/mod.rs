@@ -17,12 +17,12 @@ use utoipa::OpenApi;
 use self::given::Given;
 use super::{
     access::{self, Action, Resource},
+    face::{new_id, recorded},
     fault::Fault,
     filter,
-    reply::{Reply, answer, broken, check_metadata, is_id, new_id, read},
+    reply::{Reply, answer, broken, check_metadata, is_id, read},
 };
 use crate::{
-    actors::registrar::Recorded,
     books::identity::Identity,
     domain::{
         books::merge_into,
@@ -139,19 +139,6 @@ fn set(name: &str, kept: &Identity, at: Timestamp) -> Result<RegistryEvent, Faul
     })
 }
 
-/// The identity as the record has it.
-fn recorded_in(recorded: &Recorded) -> Result<Identity, Fault> {
-    let found = recorded.events.iter().find_map(|event| {
-        if let RegistryEvent::DocumentSet { shelf, text, .. } = event
-            && *shelf == Shelf::LedgerIdentity
-        {
-            return Identity::read(text.as_deref()?);
-        }
-        None
-    });
-    found.ok_or_else(|| crate::actors::EngineError::KeyConflict.into())
-}
-
 /// Makes an identity.
 #[utoipa::path(
     post, path = "/identities", tag = "ledger",
@@ -197,9 +184,9 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             given.put_into(&mut kept, &app.vault, &name)?;
             Ok(vec![set(&name, &kept, now)?])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let view = recorded_in(&recorded)?.view();
-        Ok(Reply::created(&view, recorded.is_replay))
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
+        let view = recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.view();
+        Ok(Reply::created(&view, done.is_replay))
     };
     answer(&request, &app, made).await
 }
@@ -285,9 +272,11 @@ pub async fn update(
             given.put_into(&mut kept, &app.vault, &name)?;
             Ok(vec![set(&name, &kept, now)?])
         };
-        let recorded = app.engine.change_registry::<Fault>(keyed, change).await?;
+        let done = app.engine.change_registry::<Fault>(keyed, change).await?;
         drop(hold);
-        Ok(Reply::ok(&recorded_in(&recorded)?.view()))
+        Ok(Reply::ok(
+            &recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.view(),
+        ))
     };
     answer(&request, &app, updated).await
 }
@@ -344,6 +333,8 @@ pub(super) async fn merge_metadata(
         check_metadata(&kept.meta_data)?;
         Ok(vec![set(&name, &kept, now)?])
     };
-    let recorded = app.engine.change_registry::<Fault>(None, change).await?;
-    Ok(Value::Object(recorded_in(&recorded)?.meta_data))
+    let done = app.engine.change_registry::<Fault>(None, change).await?;
+    Ok(Value::Object(
+        recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.meta_data,
+    ))
 }

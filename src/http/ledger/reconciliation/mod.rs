@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{access::Caller, fault::Fault};
+use super::{access::Caller, face, fault::Fault};
 use crate::{
     actors::registrar::{Keyed, Recorded},
     domain::{
@@ -184,17 +184,9 @@ fn set(
     })
 }
 
-/// The document that a record set, so that a retry reads the same.
+/// The document that a record set.
 fn recorded<T: DeserializeOwned>(recorded: &Recorded, wanted: Shelf) -> Result<T, Fault> {
-    let found = recorded.events.iter().find_map(|event| {
-        if let RegistryEvent::DocumentSet { shelf, text, .. } = event
-            && *shelf == wanted
-        {
-            return serde_json::from_str(text.as_ref()?).ok();
-        }
-        None
-    });
-    found.ok_or_else(|| crate::actors::EngineError::KeyConflict.into())
+    face::recorded(recorded, wanted, |_, text| serde_json::from_str(text).ok())
 }
 
 /// Refuses one document more than an origin may have.
