@@ -214,7 +214,7 @@ fn damaged_bodies_break_nothing() {
             let at = rng.below(body.len());
             match rng.below(4) {
                 0 => body[at] = b"0123456789-.eE\"{}[],:%@ "[rng.below(24)],
-                1 => {
+                1 if body.len() > 1 => {
                     body.remove(at);
                 }
                 2 => body.insert(at, b"09.\"{}[]-e%"[rng.below(11)]),
