@@ -71,31 +71,28 @@ impl<'a> Object<'a> {
     pub fn int(&mut self, name: Key, number: i128) {
         self.name(name);
         self.out.push(b'"');
-        // Half the digits of an i128 make for half the work, and nearly every amount fits.
-        match i64::try_from(number) {
-            Ok(small) => {
-                self.out
-                    .extend_from_slice(itoa::Buffer::new().format(small).as_bytes());
-            }
-            Err(_) => self
-                .out
-                .extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        }
+        digits(self.out, number);
         self.out.push(b'"');
     }
 
     /// An integer as a number, of however many digits.
     pub fn number(&mut self, name: Key, number: i128) {
         self.name(name);
-        match i64::try_from(number) {
-            Ok(small) => {
-                self.out
-                    .extend_from_slice(itoa::Buffer::new().format(small).as_bytes());
-            }
-            Err(_) => self
-                .out
-                .extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        }
+        digits(self.out, number);
+    }
+
+    /// A decimal as a string: the last `places` digits of `mantissa` behind a point.
+    pub fn decimal(&mut self, name: Key, mantissa: i128, places: u8) {
+        self.name(name);
+        self.out.push(b'"');
+        decimal(self.out, mantissa, places);
+        self.out.push(b'"');
+    }
+
+    /// The same as a number.
+    pub fn decimal_number(&mut self, name: Key, mantissa: i128, places: u8) {
+        self.name(name);
+        decimal(self.out, mantissa, places);
     }
 
     /// The members of an object that is JSON already; nothing for an empty text.
@@ -182,6 +179,29 @@ impl<'a> Object<'a> {
     }
 }
 
+fn digits(out: &mut Vec<u8>, number: i128) {
+    // Half the digits of an i128 make for half the work, and nearly every amount fits.
+    match i64::try_from(number) {
+        Ok(small) => out.extend_from_slice(itoa::Buffer::new().format(small).as_bytes()),
+        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
+}
+
+fn decimal(out: &mut Vec<u8>, mantissa: i128, places: u8) {
+    let start = out.len();
+    digits(out, mantissa);
+    let places = usize::from(places);
+    if places == 0 {
+        return;
+    }
+    let start = start.saturating_add(usize::from(mantissa < 0));
+    // At least one digit stands before the point.
+    while out.len().saturating_sub(start) <= places {
+        out.insert(start, b'0');
+    }
+    out.insert(out.len().saturating_sub(places), b'.');
+}
+
 fn plain(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
@@ -190,8 +210,9 @@ fn plain(out: &mut Vec<u8>, text: &str) {
 
 /// Source: RFC 8259, section 7.
 fn escaped(out: &mut Vec<u8>, text: &str) {
-    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
+    let is_odd = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    // All of them are looked at, which is quicker than to stop at the first.
+    if !text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
         plain(out, text);
     } else if serde_json::to_writer(&mut *out, text).is_err() {
         out.extend_from_slice(b"null");
@@ -215,6 +236,11 @@ mod tests {
         object.plain_or_null(key!("word"), Some("w"));
         object.boolean(key!("yes"), true);
         object.json(key!("number"), "0.0144");
+        object.decimal(key!("whole"), 12, 0);
+        object.decimal(key!("point"), 1_250, 2);
+        object.decimal(key!("below"), -5, 3);
+        object.decimal(key!("nothing"), 0, 2);
+        object.decimal_number(key!("rate"), 144, 4);
         object.object(key!("inner"), |inner| inner.null(key!("nothing")));
         object.objects(key!("list"), [1, 2].into_iter(), |inner, n| {
             inner.int(key!("n"), n)
@@ -224,6 +250,7 @@ mod tests {
         let expected = serde_json::json!({
             "odd": odd, "plain": "did:x", "small": "-7", "large": i128::MIN.to_string(),
             "none": null, "word": "w", "yes": true, "number": 0.0144,
+            "whole": "12", "point": "12.50", "below": "-0.005", "nothing": "0.00", "rate": 0.0144,
             "inner": {"nothing": null}, "list": [{"n": "1"}, {"n": "2"}],
         });
         assert_eq!(read, expected);

@@ -166,7 +166,7 @@ pub struct Hosted {
     /// The URNs of its accounts: derived, kept because every answer names them.
     urns: Vec<(AccountNo, Arc<str>)>,
     /// The origin of its accounts: derived, kept because every request is held against it.
-    origin: Option<Box<str>>,
+    origin: Option<Arc<str>>,
     /// What that origin says of all its cards: kept from the first decision on.
     origin_terms: Option<Arc<OriginCell>>,
 }
@@ -210,7 +210,8 @@ impl Hosted {
     #[must_use]
     pub fn admits(&self, target: &Target, origin: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        let is_own = self.origin.as_deref().is_none_or(|own| own == origin);
+        let is_same = |own: &str| std::ptr::eq(own, origin) || own == origin;
+        let is_own = self.origin.as_deref().is_none_or(is_same);
         let named = match target {
             Target::Account { no, urn: Some(urn) } => {
                 let known = self.urns.iter().find(|(known, _)| known == no);
@@ -238,6 +239,10 @@ impl Hosted {
         claim(request, shared)?;
         if let (None, Some(origin)) = (&self.origin_terms, &self.origin) {
             self.origin_terms = Some(shared.facts.origin(origin));
+            // One text for all cards of an origin: there is no need to read it to know it.
+            if let Some(asked) = &request.origin {
+                self.origin = Some(asked.clone());
+            }
         }
         let time = shared.clock.now().max(self.after_all(request));
         let events = match self.decide(request, shared, time) {

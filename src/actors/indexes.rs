@@ -22,6 +22,8 @@ use crate::domain::{
 pub struct Indexes {
     /// Accounts that joined another's money.
     relocated: DashMap<AccountNo, ActorId, NumberHash>,
+    /// Whether there is any: in a house without pockets nobody looks.
+    has_relocated: AtomicBool,
     /// Groups that came into another, by their actors: where each went.
     joined: DashMap<ActorId, ActorId, NumberHash>,
     /// How many there are: mostly none, and then nobody looks.
@@ -49,8 +51,12 @@ impl Indexes {
     /// The actor of an account, if such an account exists.
     #[must_use]
     pub fn actor_of(&self, account: AccountNo) -> ActorId {
+        let own = ActorId(account.0);
+        if !self.has_relocated.load(Ordering::Acquire) {
+            return self.home_of(own);
+        }
         let known = self.relocated.get(&account).map(|actor| *actor);
-        self.home_of(known.unwrap_or(ActorId(account.0)))
+        self.home_of(known.unwrap_or(own))
     }
 
     /// The actor that has what `actor` had: itself, unless its group came into another.
@@ -144,6 +150,7 @@ impl Indexes {
     pub fn opened(&self, actor: ActorId, account: &Account) {
         if account.no.0 != actor.0 {
             self.relocated.insert(account.no, actor);
+            self.has_relocated.store(true, Ordering::Release);
         }
         if is_balance(account) {
             push(&self.balances, account.origin(), account.no);
@@ -198,6 +205,7 @@ impl Indexes {
     pub fn recovered(&self, actor: ActorId, account: &Account) {
         if account.no.0 != actor.0 {
             self.relocated.insert(account.no, actor);
+            self.has_relocated.store(true, Ordering::Release);
         }
         let add = |index: &DashMap<Box<str>, Vec<AccountNo>>, name: &str| {
             index.entry(name.into()).or_default().push(account.no);

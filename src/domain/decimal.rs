@@ -6,6 +6,8 @@ use num_bigint::BigInt;
 
 use super::money::{AMOUNT_DIGITS_MAX, Amount, MoneyError, power_of_ten, shown};
 
+/// How many digits always fit into 64 bits.
+const DIGITS_OF_U64: usize = 19;
 /// The most decimal places of a product.
 const SCALE_MAX: u8 = 38;
 
@@ -150,6 +152,14 @@ impl FromStr for Decimal {
             });
         }
         let read = |part: &str| {
+            if part.len() <= DIGITS_OF_U64 {
+                // Nearly always; what fits into 64 bits is added up in a quarter of the time.
+                let sum = part.bytes().fold(0_u64, |sum, byte| {
+                    let digit = u64::from(byte.wrapping_sub(b'0'));
+                    sum.wrapping_mul(10).wrapping_add(digit)
+                });
+                return Some(i128::from(sum));
+            }
             part.bytes().try_fold(0_i128, |sum, byte| {
                 sum.checked_mul(10)?
                     .checked_add(i128::from(byte.saturating_sub(b'0')))

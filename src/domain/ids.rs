@@ -200,11 +200,13 @@ impl FromStr for AccountNo {
             return decode(text, "ctk_", SALT_TOKEN, EXPECTED).map(Self);
         }
         let last = text.rsplit(':').next().unwrap_or_default();
-        decode(last, "crd-", SALT_ACCOUNT, EXPECTED)
-            .or_else(|_| decode(last, "vrt-", SALT_ACCOUNT, EXPECTED))
-            .or_else(|_| decode(last, "bal-", SALT_ACCOUNT, EXPECTED))
-            .map(Self)
-            .map_err(|_| wrong(EXPECTED, text))
+        let digits = ["crd-", "vrt-", "bal-"]
+            .iter()
+            .find_map(|prefix| last.strip_prefix(prefix));
+        digits
+            .and_then(|digits| read_digits(digits, DIGITS_OF_U64))
+            .map(|value| Self(unscramble(value, SALT_ACCOUNT)))
+            .ok_or_else(|| wrong(EXPECTED, text))
     }
 }
 

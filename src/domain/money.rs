@@ -1,6 +1,6 @@
 //! Money as integers of an asset's smallest unit, exact decimals, and the proportions between them.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 use num_bigint::BigInt;
 
@@ -267,13 +267,14 @@ impl Asset {
     /// The symbol without the decimals.
     #[must_use]
     pub fn symbol(&self) -> &str {
-        let len = self
-            .symbol
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(Self::SYMBOL_MAX);
-        let bytes = self.symbol.get(..len).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        std::str::from_utf8(self.symbol_bytes()).unwrap_or_default()
+    }
+
+    /// The symbol's ASCII letters and digits.
+    pub(crate) fn symbol_bytes(&self) -> &[u8] {
+        let end = self.symbol.iter().position(|byte| *byte == 0);
+        let end = end.unwrap_or(Self::SYMBOL_MAX);
+        self.symbol.get(..end).unwrap_or_default()
     }
 
     /// How many decimal places the smallest unit is below one.
@@ -364,15 +365,31 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let wrong = || MoneyError::NotACurrency { text: shown(text) };
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| wrong())?;
-        let listed = iso_currency::Currency::from_code(text).ok_or_else(wrong)?;
-        let digits = listed
-            .exponent()
-            .and_then(|exponent| u8::try_from(exponent).ok());
-        Ok(Self {
-            code,
-            digits: digits.unwrap_or(2),
-        })
+        let place = place_of(code).ok_or_else(wrong)?;
+        let digits = DIGITS.get(place).copied().flatten().ok_or_else(wrong)?;
+        Ok(Self { code, digits })
     }
+}
+
+/// The decimal places of each code of three capitals that is listed, by [`place_of`]: the list itself
+/// compares a code with one after the other, and every purchase names one.
+static DIGITS: LazyLock<Vec<Option<u8>>> = LazyLock::new(|| {
+    let letters = || b'A'..=b'Z';
+    let codes =
+        letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    let digits = |code: [u8; 3]| {
+        let listed = iso_currency::Currency::from_code(std::str::from_utf8(&code).ok()?)?;
+        let exponent = listed.exponent();
+        Some(exponent.and_then(|it| u8::try_from(it).ok()).unwrap_or(2))
+    };
+    codes.map(digits).collect()
+});
+
+fn place_of(code: [u8; 3]) -> Option<usize> {
+    code.iter().try_fold(0_usize, |place, letter| {
+        let letter = letter.checked_sub(b'A').filter(|it| *it < 26)?;
+        place.checked_mul(26)?.checked_add(usize::from(letter))
+    })
 }
 
 /// A non-negative amount in a merchant's currency, in that currency's ISO 4217 minor unit.
@@ -435,10 +452,21 @@ impl fmt::Display for LocalAmount {
     }
 }
 
+/// Every power of ten that an i128 holds.
+const POWERS_OF_TEN: [i128; 39] = {
+    let mut powers = [1; 39];
+    let (mut power, mut rest): (i128, &mut [i128]) = (1, &mut powers);
+    while let [place, behind @ ..] = rest {
+        *place = power;
+        power = power.saturating_mul(10);
+        rest = behind;
+    }
+    powers
+};
+
 pub(super) fn power_of_ten(exponent: u8) -> Result<i128, MoneyError> {
-    10_i128
-        .checked_pow(u32::from(exponent))
-        .ok_or(MoneyError::OutOfRange)
+    let power = POWERS_OF_TEN.get(usize::from(exponent));
+    power.copied().ok_or(MoneyError::OutOfRange)
 }
 
 /// Splits the part of a whole that lies between two cumulative points over `shares`, in proportion.

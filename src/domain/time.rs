@@ -113,12 +113,15 @@ impl Timestamp {
     }
 }
 
-/// Writes the last `digits` decimal digits of `number` so that they end before `end`.
+/// Writes the last `digits` decimal digits of `number`, which is not below zero, so that they end before
+/// `end`.
 fn put_digits(text: &mut [u8; 27], end: usize, digits: usize, number: i64) {
-    let mut rest = number;
+    // Small and unsigned, because dividing those takes a third of the time.
+    let mut rest = u32::try_from(number).unwrap_or(0);
     for place in text.iter_mut().take(end).rev().take(digits) {
-        *place = b'0'.saturating_add(u8::try_from(rest.rem_euclid(10)).unwrap_or(0));
-        rest = rest.div_euclid(10);
+        let (digit, more) = (rest % 10, rest / 10);
+        *place = b'0'.saturating_add(u8::try_from(digit).unwrap_or(0));
+        rest = more;
     }
 }
 

@@ -113,14 +113,18 @@ pub fn request_id(request: &HttpRequest, app: &App) -> String {
 fn own_request_id(app: &App) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let count = app.requests.fetch_add(1, Ordering::Relaxed);
-    let mut id = String::with_capacity(22);
-    id.push_str("req_");
-    let number = (u128::from(app.instance) << 40) | u128::from(count & 0xff_ffff_ffff);
-    for place in (0..18_u32).rev() {
-        let digit = usize::try_from((number >> (place * 4)) & 15).unwrap_or(0);
-        id.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'0')));
-    }
-    id
+    let mut id = *b"req_000000000000000000";
+    let mut put = |end: usize, digits: usize, number: u64| {
+        let mut rest = number;
+        for place in id.iter_mut().take(end).rev().take(digits) {
+            let digit = usize::try_from(rest & 15).unwrap_or(0);
+            *place = DIGITS.get(digit).copied().unwrap_or(b'0');
+            rest >>= 4;
+        }
+    };
+    put(12, 8, app.instance.into());
+    put(22, 10, count);
+    std::str::from_utf8(&id).unwrap_or_default().to_owned()
 }
 
 /// A JSON answer.

@@ -17,8 +17,13 @@ const fn settings() -> Configuration<LittleEndian, Varint> {
 struct Appender<'a>(&'a mut Vec<u8>);
 
 impl Writer for Appender<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
+        // Three of four writes are of one byte, for which copying is a detour.
+        match bytes {
+            [one] => self.0.push(*one),
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
 }

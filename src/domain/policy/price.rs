@@ -2,7 +2,7 @@
 
 use super::{
     cashback,
-    fees::{self, Facts, FeeTerm, is_direct_match},
+    fees::{self, Facts, FeeRule, FeeTerm, is_direct_match},
     route::Search,
 };
 use crate::domain::{
@@ -109,10 +109,13 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Price<'a>>, MoneyError> {
         let terms = self.context.terms;
         let is_conversion = !is_direct_match(terms, asset, local.currency);
+        let asks_wallet = |term: &&FeeTerm| matches!(term.rule, Some(FeeRule::Wallet(_)));
+        let medium = self.fees.iter().any(asks_wallet);
+        let medium = medium.then_some(&self.request.medium);
         let facts = Facts {
             is_conversion,
             usd: self.usd,
-            wallet: self.request.medium.get("tokenization_wallet_name"),
+            wallet: medium.and_then(|medium| medium.get("tokenization_wallet_name")),
         };
         let mut applying = self.fees.clone();
         fees::retain_applying(&mut applying, &facts);

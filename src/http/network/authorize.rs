@@ -258,10 +258,12 @@ pub fn engine_request(
 /// Whom the name that a purchase gives is for: a card's, or that of a device's token, which has its
 /// card's number in it.
 fn paying_target(name: &str) -> Result<(Target, AccountNo), Problem> {
-    match name.parse::<DeviceTokenId>() {
-        Ok(DeviceTokenId { account: no, .. }) => Ok((Target::Account { no, urn: None }, no)),
-        Err(_) => card_target(name),
+    if name.starts_with("tok_")
+        && let Ok(DeviceTokenId { account: no, .. }) = name.parse()
+    {
+        return Ok((Target::Account { no, urn: None }, no));
     }
+    card_target(name)
 }
 
 /// Whom a card's name is for.

@@ -1,12 +1,12 @@
 //! What processors are told: an authorization, rendered from its record alone, so that a retry reads
 //! the same as the first answer.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    super::write::{Object, key},
+    super::write::{Key, Object, key},
     explain,
 };
 use crate::{
@@ -164,13 +164,15 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
     object.plain(key!("response_code"), if is_partial { "10" } else { "00" });
     object.plain(key!("asset"), asset.as_str());
     object.int(key!("amount"), amount.minor());
-    object.plain(key!("local_amount"), &local_text(requested));
-    object.plain(
+    local(object, key!("local_amount"), requested);
+    local(
+        object,
         key!("approved_local_amount"),
-        &local_text(authorization.local_amount()),
+        authorization.local_amount(),
     );
     object.plain(key!("local_currency"), currency.code());
-    object.plain(key!("exchange_rate"), &decimal_text(authorization.rate));
+    let rate = authorization.rate;
+    object.decimal(key!("exchange_rate"), rate.mantissa, rate.scale);
     object.objects(key!("legs"), authorization.legs.iter(), |object, leg| {
         object.plain(key!("account_urn"), urn(answer, leg.account));
         object.plain(key!("ledger_account_id"), &leg.ledger.text());
@@ -202,7 +204,7 @@ fn surcharges(object: &mut Object<'_>, authorization: &Authorization, answer: &A
             object.text(key!("program_name"), &part.name);
             object.plain(key!("type"), part.kind.word());
             object.plain(key!("target_account_urn"), urn(answer, part.target));
-            object.plain(key!("local_amount"), &decimal_text(part.local));
+            object.decimal(key!("local_amount"), part.local.mantissa, part.local.scale);
             object.int(key!("amount"), part.amount.minor());
         },
     );
@@ -329,12 +331,12 @@ fn not_approved(object: &mut Object<'_>, refused: &Refused<'_>, answer: &Answer)
     object.plain(key!("response_code"), refused.reason.response_code());
     object.null(key!("asset"));
     object.null(key!("amount"));
-    object.plain(key!("local_amount"), &local_text(refused.local));
+    local(object, key!("local_amount"), refused.local);
     object.null(key!("approved_local_amount"));
     object.plain(key!("local_currency"), refused.local.currency.code());
     object.null(key!("exchange_rate"));
     if let Some(required) = refused.required_usd {
-        object.plain(key!("required_usd"), &decimal_text(required));
+        object.decimal(key!("required_usd"), required.mantissa, required.scale);
     }
     object.objects(key!("legs"), std::iter::empty::<()>(), |_, ()| {});
     object.null(key!("fee_breakdown"));
@@ -361,7 +363,7 @@ fn breakdown<'a>(
         object.objects(key!("fees"), fees, |object, (fee, part)| {
             object.text(key!("fee_name"), &fee.name);
             object.int(key!("amount"), part.minor());
-            object.json(key!("rate"), &decimal_text(fee.value));
+            object.decimal_number(key!("rate"), fee.value.mantissa, fee.value.scale);
         });
         object.int(key!("settlement"), amount.minus_or_zero(total).minor());
     });
@@ -396,13 +398,11 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
     );
     object.text(key!("transaction_id"), &stepped.transaction_id);
     object.int(key!("amount"), stepped.amount.minor());
-    object.plain(
-        key!("local_amount"),
-        &local_text(LocalAmount {
-            minor: stepped.local,
-            currency,
-        }),
-    );
+    let asked = LocalAmount {
+        minor: stepped.local,
+        currency,
+    };
+    local(object, key!("local_amount"), asked);
     if !stepped.fees.is_empty() {
         let fees = stepped
             .authorization
@@ -453,13 +453,9 @@ impl AssetText {
     }
 }
 
-fn decimal_text(decimal: Decimal) -> String {
-    if decimal == Decimal::ONE {
-        return "1".to_owned();
-    }
-    let mut text = String::with_capacity(16);
-    let _ = write!(text, "{decimal}");
-    text
+/// An amount in a merchant's currency.
+fn local(object: &mut Object<'_>, name: Key, local: LocalAmount) {
+    object.decimal(name, local.minor.minor(), local.currency.digits());
 }
 
 /// An amount in a merchant's currency, as a decimal.

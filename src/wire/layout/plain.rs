@@ -116,7 +116,8 @@ impl Decode<Version> for Unit {
 
 impl Encode for Asset {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.symbol().encode(encoder)?;
+        // A text is stored as its bytes are.
+        self.symbol_bytes().encode(encoder)?;
         self.stored_decimals().encode(encoder)
     }
 }
