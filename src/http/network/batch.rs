@@ -7,6 +7,10 @@ use actix_web::{
     http::{StatusCode, header},
     web::Data,
 };
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -70,24 +74,99 @@ async fn run(
     let bytes = body::bytes(bytes)?;
     // Before anything is read: what waits for its turn is one body, not a thousand requests.
     let _turn = take_turn().await;
-    let items = split(&bytes, form)?;
-    if items.is_empty() {
+    let items = read(&bytes, form, app, &principal)?;
+    drop(bytes);
+    let results = decide(items, app).await;
+    Ok(show(&results, form, id))
+}
+
+/// What each item asks, or what is wrong with it.
+fn read(
+    bytes: &[u8],
+    form: Form,
+    app: &App,
+    principal: &Principal,
+) -> Result<Vec<Result<Request, Problem>>, Problem> {
+    if form == Form::Array
+        && let Some(items) = read_at_once(bytes, app.batch_items_max)
+    {
+        require_count(items.len(), app)?;
+        let request = |mut item| engine_request(&mut item, principal, None, Purpose::Authorize);
+        return Ok(items.into_iter().map(request).collect());
+    }
+    // One item that cannot be read is not to fail the others: each by itself.
+    let items = split(bytes, form)?;
+    require_count(items.len(), app)?;
+    let request = |item: &[u8]| {
+        let mut parsed: AuthorizationRequest<'_> = body::parse(item)?;
+        engine_request(&mut parsed, principal, None, Purpose::Authorize)
+    };
+    Ok(items.into_iter().map(request).collect())
+}
+
+/// The items of an array in which all is well; to find what is not, they are read one by one.
+fn read_at_once(bytes: &[u8], most: usize) -> Option<Vec<AuthorizationRequest<'_>>> {
+    let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
+    let items = Items { most }.deserialize(&mut reader).ok()?;
+    reader.end().ok().map(|()| items)
+}
+
+/// At most so many items.
+struct Items {
+    most: usize,
+}
+
+struct Item<'a>(AuthorizationRequest<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let item = body::object(deserializer)?;
+        item.map(Item)
+            .ok_or_else(|| D::Error::custom("null is no item"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<AuthorizationRequest<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<AuthorizationRequest<'de>>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a list of at most {} items", self.most)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Item(item)) = list.next_element()? {
+            if items.len() == self.most {
+                return Err(A::Error::custom("too many items"));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+fn require_count(count: usize, app: &App) -> Result<(), Problem> {
+    if count == 0 {
         return Err(Problem::malformed("body", "the batch has no items"));
     }
-    if items.len() > app.batch_items_max {
-        let message = format!(
-            "a batch has at most {} items, was {}",
-            app.batch_items_max,
-            items.len()
-        );
+    if count > app.batch_items_max {
+        let most = app.batch_items_max;
+        let message = format!("a batch has at most {most} items, was {count}");
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "batch_too_large",
             message,
         ));
     }
-    let results = decide(&items, app, &principal).await;
-    Ok(show(&results, form, id))
+    Ok(())
 }
 
 /// How many batches a thread has at work: one being read, one on its way to the disk, one being
@@ -139,15 +218,11 @@ fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
     }
 }
 
-async fn decide(items: &[&[u8]], app: &App, principal: &Principal) -> Vec<Result<Answer, Problem>> {
-    let read = |item: &&[u8]| -> Result<Request, Problem> {
-        let mut parsed: AuthorizationRequest<'_> = body::parse(item)?;
-        engine_request(&mut parsed, principal, None, Purpose::Authorize)
-    };
+async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Result<Answer, Problem>> {
     let mut results: Vec<Option<Problem>> = Vec::with_capacity(items.len());
     let mut requests = Vec::with_capacity(items.len());
     for item in items {
-        match read(item) {
+        match item {
             Ok(request) => {
                 requests.push(request);
                 results.push(None);
