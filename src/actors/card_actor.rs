@@ -238,7 +238,7 @@ impl Handler<Join> for CardActor {
             reply: message.reply,
         };
         other.desk.put(Letter::Absorb(other.place, actor, absorb));
-        other.desk.see_to_it();
+        other.desk.wake();
     }
 }
 

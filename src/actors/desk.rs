@@ -1,8 +1,8 @@
 //! Where card actors sit: one desk on each thread, with one inbox for all its cards.
 //!
-//! A message for a card on another thread wakes that thread once, however many lie in its inbox; one
-//! for a card on the same thread wakes nobody and is handled at once, in its turn. What the desk takes
-//! from the inbox it gives to the cards one by one, in the order of arrival.
+//! A message wakes its card's thread once, however many lie in the inbox. What the desk takes from there
+//! it gives to the cards one by one, in the order of arrival: many in a row, also of its own thread, since
+//! deciding one request after the other is quicker than reading one, deciding it, reading the next.
 
 use std::{
     cell::RefCell,
@@ -101,8 +101,8 @@ struct Places {
     made: u32,
 }
 
-type SharedCards = Rc<RefCell<Cards>>;
-type Here = (Arc<Desk>, Weak<RefCell<Cards>>);
+/// A desk, and whether its arbiter still lives.
+type Here = (Arc<Desk>, Weak<()>);
 
 thread_local! {
     /// The desks of this thread: of one engine, but for tests.
@@ -112,15 +112,17 @@ thread_local! {
 impl Desk {
     /// Serves the desk on the current thread, as long as the thread's arbiter lives.
     pub(super) fn open(self: &Arc<Self>, durability: Arc<Durability>) {
-        let cards = Rc::new(RefCell::new(Cards {
+        let life = Rc::new(());
+        let cards = Cards {
             desk: self.clone(),
             durability,
             seats: Vec::new(),
             letters: VecDeque::new(),
-        }));
+            _life: life.clone(),
+        };
         HERE.with_borrow_mut(|here| {
-            here.retain(|(_, cards)| cards.strong_count() > 0);
-            here.push((self.clone(), Rc::downgrade(&cards)));
+            here.retain(|(_, life)| life.strong_count() > 0);
+            here.push((self.clone(), Rc::downgrade(&life)));
         });
         actix_rt::spawn(serve(self.clone(), cards));
     }
@@ -135,35 +137,17 @@ impl Desk {
         })
     }
 
-    /// Puts a letter into the inbox. [`Desk::see_to_it`] is to follow, once no lock is held.
+    /// Puts a letter into the inbox. [`Desk::wake`] is to follow, once no lock is held.
     pub(super) fn put(&self, letter: Letter) {
         if !self.is_closed.load(Ordering::SeqCst) {
             self.inbox.lock().push(letter);
         }
     }
 
-    /// Has the inbox emptied: at once on the desk's own thread, else by calling that.
-    pub(super) fn see_to_it(self: &Arc<Self>) {
-        match self.here() {
-            Some(cards) => match cards.try_borrow_mut() {
-                Ok(mut cards) => cards.take_turn(),
-                // A card's handler sent it: the turn under way sees that there is more.
-                Err(_) => self.wake(),
-            },
-            None => self.wake(),
-        }
-    }
-
     /// Whether it is the current thread's.
     pub(super) fn is_here(self: &Arc<Self>) -> bool {
-        self.here().is_some()
-    }
-
-    fn here(self: &Arc<Self>) -> Option<SharedCards> {
-        HERE.with_borrow(|here| {
-            let known = here.iter().find(|(desk, _)| Arc::ptr_eq(desk, self));
-            known.and_then(|(_, cards)| cards.upgrade())
-        })
+        let is_own = |(desk, life): &Here| Arc::ptr_eq(desk, self) && life.strong_count() > 0;
+        HERE.with_borrow(|here| here.iter().any(is_own))
     }
 
     /// Calls the thread, whichever it is.
@@ -175,12 +159,12 @@ impl Desk {
 }
 
 /// Runs on a thread as long as it lives.
-async fn serve(desk: Arc<Desk>, cards: SharedCards) {
+async fn serve(desk: Arc<Desk>, mut cards: Cards) {
     loop {
         desk.call.notified().await;
         // Before the inbox is looked at: whoever comes later calls again.
         desk.is_called.store(false, Ordering::SeqCst);
-        cards.borrow_mut().take_turn();
+        cards.take_turn();
     }
 }
 
@@ -191,6 +175,7 @@ struct Cards {
     seats: Vec<Option<Box<(CardActor, Seat)>>>,
     /// Letters that were taken from the inbox and wait for their turn.
     letters: VecDeque<Letter>,
+    _life: Rc<()>,
 }
 
 impl Drop for Cards {

@@ -131,7 +131,7 @@ impl Directory {
                 is_given_up: true,
             };
             live.desk.put(Letter::Retire(live.place, actor, retire));
-            live.desk.see_to_it();
+            live.desk.wake();
         }
     }
 
@@ -212,7 +212,7 @@ impl Directory {
     pub(super) fn join(self: &Arc<Self>, actor: ActorId, join: Join) -> Result<(), EngineError> {
         let (actor, live) = self.admit(actor)?;
         live.desk.put(Letter::Join(live.place, actor, join));
-        live.desk.see_to_it();
+        live.desk.wake();
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Directory {
         let (actor, live) = self.admit(actor)?;
         let home = ticket.address(actor);
         live.desk.put(Letter::Execute(live.place, ticket));
-        live.desk.see_to_it();
+        live.desk.wake();
         drop(live);
         home.await.map_err(|_| EngineError::Unavailable)
     }
@@ -286,7 +286,7 @@ impl Directory {
         drop(reply);
         for (desk, errand) in errands {
             desk.put(Letter::Errand(errand));
-            desk.see_to_it();
+            desk.wake();
         }
         while let Some(errand) = home.recv().await {
             let is_durable = errand.is_durable;
@@ -310,7 +310,7 @@ impl Directory {
         }));
         let (actor, live) = self.admit(actor)?;
         live.desk.put(Letter::Look(live.place, actor, look));
-        live.desk.see_to_it();
+        live.desk.wake();
         drop(live);
         answer.await.map_err(|_| EngineError::Unavailable)
     }
@@ -332,7 +332,7 @@ impl Directory {
             let _ = out.send((hosted.group.id, bytes));
         }));
         live.desk.put(Letter::Look(live.place, actor, look));
-        live.desk.see_to_it();
+        live.desk.wake();
         Captured::Coming
     }
 
@@ -371,7 +371,7 @@ impl Directory {
         }
         // Not before: a card that goes to rest writes into the map that was being read.
         for desk in called {
-            desk.see_to_it();
+            desk.wake();
         }
     }
 }
