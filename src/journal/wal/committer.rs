@@ -10,7 +10,7 @@ use std::{
 use crate::journal::Lsn;
 
 use super::{
-    options::{PAUSE_PER_RECORD, PAUSE_RECORDS_MIN},
+    pace::{Came, Pace, Pause},
     queue::{Before, InFlight},
     shared::{Core, HaltOnPanic},
     storage::{StorageFile, widen, write_all_at},
@@ -30,7 +30,7 @@ pub(super) struct Committer {
     pub(super) last: Lsn,
     pub(super) end: u64,
     pub(super) observer: Option<Arc<dyn CommitObserver>>,
-    pub(super) pause: Duration,
+    pub(super) pace: Pace,
 }
 
 impl Committer {
@@ -45,25 +45,42 @@ impl Committer {
         let _guard = HaltOnPanic(Arc::clone(&self.core));
         let mut done = None;
         while let Some(batch) = self.next_batch(done.take()) {
+            let begun = Instant::now();
             if let Err(reason) = self.commit(&batch) {
                 self.core.halt(&reason);
                 return;
             }
-            let pause = self.pause_after(batch.read().count);
-            if !pause.is_zero() {
-                thread::sleep(pause);
-            }
+            let records = batch.read().count;
+            self.gather(records, begun.elapsed());
             done = Some(batch);
         }
     }
 
-    /// How long records gather after a commit of `records`: the busier it is, the longer, so that few
-    /// who wait for each other's commits do not wait for nobody.
-    fn pause_after(&self, records: u32) -> Duration {
-        if records < PAUSE_RECORDS_MIN {
-            return Duration::ZERO;
+    /// Lets records gather after a commit of `records` that took `time`.
+    fn gather(&mut self, records: u32, time: Duration) {
+        let mut queue = self.core.queue.lock();
+        let during_commit = Came {
+            records: queue.waiting(),
+            time,
+        };
+        let Some(Pause { until, at_most }) = self.pace.pause(records, during_commit) else {
+            return;
+        };
+        let begun = Instant::now();
+        queue.wake_at = Some(until);
+        while queue.waiting() < until && !queue.is_closing && !queue.is_abandoned {
+            let left = at_most.saturating_sub(begun.elapsed());
+            if left.is_zero() || self.core.wake.wait_for(&mut queue, left).timed_out() {
+                break;
+            }
         }
-        self.pause.min(PAUSE_PER_RECORD.saturating_mul(records))
+        queue.wake_at = None;
+        let during_pause = Came {
+            records: queue.waiting().saturating_sub(during_commit.records),
+            time: begun.elapsed(),
+        };
+        drop(queue);
+        self.pace.learn(during_commit, during_pause);
     }
 
     fn next_batch(&self, mut done: Option<InFlight>) -> Option<InFlight> {

@@ -16,6 +16,7 @@ mod iter;
 mod lock;
 mod open;
 mod options;
+mod pace;
 mod queue;
 mod reader;
 mod recovery;

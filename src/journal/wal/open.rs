@@ -20,6 +20,7 @@ use super::{
     iter::read_prefix,
     lock::{lock, read_epoch, write_epoch},
     options::WalOptions,
+    pace::Pace,
     queue::{Queue, Tail},
     recovery::{LogState, TailCut, examine, repair},
     running::Running,
@@ -144,7 +145,7 @@ fn start(
         last,
         end,
         observer: options.observer.clone(),
-        pause: options.commit_pause,
+        pace: Pace::new(options.commit_pause),
     };
     let steward = Steward {
         core: Arc::clone(&core),

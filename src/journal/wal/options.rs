@@ -37,11 +37,6 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A commit of so many records shows that more are on their way.
-pub(super) const PAUSE_RECORDS_MIN: u32 = 3;
-/// What each record of a commit adds to the pause after it, up to `commit_pause`.
-pub(super) const PAUSE_PER_RECORD: Duration = Duration::from_micros(8);
-
 /// How to open a [`super::WalJournal`].
 #[derive(Clone)]
 pub struct WalOptions {
@@ -59,8 +54,8 @@ pub struct WalOptions {
     /// moved.
     pub keep_archive: bool,
     /// After a commit of three records or more, how long appends gather before the next, at the
-    /// most: 8 microseconds for each record of that commit. Under load each commit costs the same
-    /// whether it holds six records or sixty; a lone record never waits. Default none.
+    /// most, and at most 24 microseconds for each record of that commit. Under load each commit costs
+    /// the same whether it holds six records or sixty; a lone record never waits. Default none.
     pub commit_pause: Duration,
     /// How often free space is looked at. Default one second.
     pub disk_poll: Duration,

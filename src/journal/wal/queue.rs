@@ -124,6 +124,8 @@ pub(super) struct Queue {
     spares: Vec<Vec<u8>>,
     /// Set while the committer waits for work.
     pub(super) is_committer_asleep: bool,
+    /// The committer, who lets records gather, is woken when so many wait.
+    pub(super) wake_at: Option<u32>,
     /// Set once nothing more may be appended: the committer drains and ends.
     pub(super) is_closing: bool,
     /// Set when the committer is to end without draining.
@@ -151,6 +153,7 @@ impl Queue {
             in_flight: None,
             spares: Vec::new(),
             is_committer_asleep: false,
+            wake_at: None,
             is_closing: false,
             is_abandoned: false,
         }
@@ -165,6 +168,24 @@ impl Queue {
         self.active.count += 1;
         self.active.last = lsn;
         (lsn, self.active.end(), is_new_segment)
+    }
+
+    /// How many records wait to be taken; as many as can be where a batch is full.
+    pub(super) fn waiting(&self) -> u32 {
+        if self.sealed.is_empty() {
+            self.active.count
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// Whether the committer is to be woken: said once.
+    pub(super) fn is_committer_due(&mut self) -> bool {
+        let is_enough = self.wake_at.is_some_and(|enough| self.waiting() >= enough);
+        if is_enough {
+            self.wake_at = None;
+        }
+        mem::take(&mut self.is_committer_asleep) || is_enough
     }
 
     /// Adds the marker of a clean close.

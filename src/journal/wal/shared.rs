@@ -109,9 +109,9 @@ impl Core {
         let (lsn, end, is_new_segment) = queue.push(record, crc);
         self.appended.store(lsn.get(), Ordering::Release);
         self.head.store(end, Ordering::Release);
-        let is_asleep = std::mem::take(&mut queue.is_committer_asleep);
+        let is_due = queue.is_committer_due();
         drop(queue);
-        if is_asleep {
+        if is_due {
             self.wake.notify_one();
         }
         if is_new_segment {
