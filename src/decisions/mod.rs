@@ -245,10 +245,11 @@ impl Decisions {
         let target = Target::Authorization(id);
         let look = move |hosted: &crate::actors::hosted::Hosted| {
             let open = hosted.group.open.get(&id)?;
-            let Decision::Asked { fallback, .. } = open.authorization.decision else {
+            let authorization = open.authorization();
+            let Decision::Asked { fallback, .. } = authorization.decision else {
                 return None;
             };
-            let account = hosted.group.account(open.authorization.account)?;
+            let account = hosted.group.account(authorization.account)?;
             Some((open.first_lsn, fallback, account.origin().to_owned()))
         };
         self.engine.read(target, None, look).await

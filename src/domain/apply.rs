@@ -9,8 +9,9 @@ use super::{
     event::{Approved, Event, Movement, StepKind, Stepped},
     funds::{self, LedgerAccount},
     group::{Absorption, Branch, Group},
-    hold::{Authorization, Counted, OpenAuthorization},
+    hold::{Authorization, Counted},
     ids::AccountNo,
+    kept::OpenAuthorization,
     money::Amount,
     policy::controls::{Effects, Usage},
     time::Timestamp,
@@ -188,7 +189,7 @@ fn apply_stepped(group: &mut Group, stepped: &Stepped, stamp: Stamp) {
     if !after.counted.is_empty()
         && let Some(open) = group.open.get(&after.id)
     {
-        let before = open.authorization.clone();
+        let before = open.authorization().into_owned();
         follow_counted(group, stepped, &before, stamp);
     }
     file(group, after.clone(), stamp);
@@ -311,11 +312,7 @@ fn file(group: &mut Group, mut authorization: Arc<Authorization>, stamp: Stamp) 
         0 => stamp.lsn,
         known => known,
     };
-    let open = OpenAuthorization {
-        authorization,
-        first_lsn,
-        last_lsn: stamp.lsn,
-    };
+    let open = OpenAuthorization::new(&authorization, first_lsn, stamp.lsn);
     group.open.insert(id, open);
 }
 

@@ -7,8 +7,8 @@ use super::{
     books::Books,
     command::Transfer,
     funds::LedgerAccount,
-    hold::OpenAuthorization,
     ids::{AccountNo, ActorId, AuthorizationId, LedgerNo, TransferId},
+    kept::OpenAuthorization,
     time::Timestamp,
     trail::Trail,
 };

@@ -304,29 +304,6 @@ pub struct Authorization {
     pub last_lsn: u64,
 }
 
-/// An authorization that holds money, as the state keeps it: shared with the answer that is on its
-/// way, with what only its place in the log says beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenAuthorization {
-    /// As its last record has it.
-    pub authorization: Arc<Authorization>,
-    /// Where its first record stands in the log.
-    pub first_lsn: u64,
-    /// Where its last record stands in the log.
-    pub last_lsn: u64,
-}
-
-impl OpenAuthorization {
-    /// The authorization with its places filled in, to be changed by a step.
-    #[must_use]
-    pub fn current(&self) -> Authorization {
-        let mut authorization = (*self.authorization).clone();
-        authorization.first_lsn = self.first_lsn;
-        authorization.last_lsn = self.last_lsn;
-        authorization
-    }
-}
-
 /// One refund, so that it can be reversed exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {

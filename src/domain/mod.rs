@@ -26,6 +26,7 @@ pub mod group;
 pub mod hold;
 pub mod identity;
 pub mod ids;
+pub mod kept;
 pub mod lists;
 pub mod merchant;
 pub mod money;

@@ -384,7 +384,7 @@ fn settle_group(shared: &Shared, group: &Group, report: &mut Report) {
             .fetch_max(account.no.0, std::sync::atomic::Ordering::Relaxed);
     }
     for open in group.open.values() {
-        let authorization = &open.authorization;
+        let authorization = open.authorization();
         shared
             .expiry
             .schedule(group.id, authorization.id, authorization.expires_at);

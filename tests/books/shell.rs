@@ -12,7 +12,7 @@ use cardwright::{
         event::{Event, StepKind},
         funds::Balance,
         group::Group,
-        hold::Authorization,
+        hold::{Authorization, Leg},
         ids::{ActorId, AuthorizationId, LedgerNo, TransactionId, TransferId},
         lists::Lists,
         money::Asset,
@@ -266,11 +266,10 @@ impl Shell {
             );
         }
         let held = after.open.values().flat_map(|open| {
-            let asset = open.authorization.asset;
-            open.authorization
-                .legs
-                .iter()
-                .map(move |leg| (leg.ledger, asset, leg.held().minor()))
+            let authorization = open.authorization().into_owned();
+            let asset = authorization.asset;
+            let leg = move |leg: Leg| (leg.ledger, asset, leg.held().minor());
+            authorization.legs.into_iter().map(leg)
         });
         let mut pending: BTreeMap<(LedgerNo, Asset), i128> = BTreeMap::new();
         for (ledger, asset, held) in held {

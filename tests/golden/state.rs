@@ -9,9 +9,9 @@ use cardwright::{
         documents::{Documents, Shelf},
         funds::LedgerAccount,
         group::{Absorption, Branch, Group},
-        hold::OpenAuthorization,
         identity::Identities,
         ids::{LedgerNo, TransferId},
+        kept::OpenAuthorization,
         lists::Lists,
         rates::RateTable,
         registry::{Origin, Registry, SigningKey},
@@ -28,11 +28,7 @@ use super::{
 use crate::books::asset;
 
 fn open() -> OpenAuthorization {
-    OpenAuthorization {
-        authorization: Arc::new(authorization()),
-        first_lsn: 186,
-        last_lsn: 187,
-    }
+    OpenAuthorization::new(&Arc::new(authorization()), 186, 187)
 }
 
 fn trail() -> Trail {

@@ -101,7 +101,7 @@ pub(super) fn group_view(group: &Group) -> Value {
         "accounts": group.accounts.iter().map(account).collect::<Vec<_>>(),
         "ledger_accounts": group.ledgers.iter().map(ledger).collect::<Vec<_>>(),
         "open_authorizations":
-            open.map(|it| authorization_view(&it.authorization)).collect::<Vec<_>>(),
+            open.map(|it| authorization_view(&it.authorization())).collect::<Vec<_>>(),
         "authorizations": {
             "total": group.authorizations,
             "open": group.open.len(),
@@ -272,9 +272,10 @@ fn authorizations(found: &Found) -> Table {
         left("asset"),
         left("expires"),
     ]);
-    let open = found.group.open.values().map(|it| &*it.authorization);
+    let open = found.group.open.values().map(|it| it.authorization());
     let asked = found.authorization.iter();
     let asked = asked.filter(|it| !found.group.open.contains_key(&it.id));
+    let asked = asked.map(std::borrow::Cow::Borrowed);
     for known in open.chain(asked) {
         table.row([
             known.id.to_string(),

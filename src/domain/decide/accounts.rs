@@ -206,7 +206,8 @@ fn may_leave(group: &Group, account: &Account) -> Result<(), Rejection> {
         return Err(Rejection::AccountNotOpen { status });
     }
     let holds = group.open.values().any(|open| {
-        let mut legs = open.authorization.legs.iter();
+        let authorization = open.authorization();
+        let mut legs = authorization.legs.iter();
         legs.any(|leg| leg.account == account.no && !leg.held().is_zero())
     });
     let books = group.books.as_deref();

@@ -18,7 +18,7 @@ pub(super) fn find(
     context: &Context<'_>,
 ) -> Result<Authorization, Rejection> {
     if let Some(open) = group.open.get(&id) {
-        if open.authorization.decision.is_open() {
+        if open.is_asked() {
             return Err(Rejection::BeingDecided);
         }
         return Ok(open.current());

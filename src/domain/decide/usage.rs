@@ -4,8 +4,9 @@ use crate::domain::{
     account::Account,
     command::{Authorize, Context},
     group::Group,
-    hold::{Authorization, Counted, Leg, OpenAuthorization},
+    hold::{Authorization, Counted, Leg},
     ids::AccountNo,
+    kept::OpenAuthorization,
     money::{Amount, LocalAmount, MoneyError, sum},
     outcome::DeclineReason,
     policy::{
@@ -47,8 +48,11 @@ pub(super) fn counted_by_pockets(
     (request, local): (&Authorize, LocalAmount),
     context: &Context<'_>,
 ) -> Result<Vec<Counted>, MoneyError> {
-    let total = sum(&legs.iter().map(|leg| leg.amount).collect::<Vec<_>>())?;
     let mut counted = Vec::new();
+    if legs.iter().all(|leg| leg.account == card) {
+        return Ok(counted);
+    }
+    let total = sum(&legs.iter().map(|leg| leg.amount).collect::<Vec<_>>())?;
     for leg in legs.iter().filter(|leg| leg.account != card) {
         if let Some(account) = group.account(leg.account) {
             let part = part_of(local, leg.amount, total)?;
@@ -128,9 +132,11 @@ pub(super) fn of_conclusion(
     let usage = account.usage.as_ref();
     let is_tentative = usage.is_some_and(|usage| usage.is_tentative);
     let is_another = |open: &OpenAuthorization| {
-        let other = &open.authorization;
-        let is_own = other.account == authorization.account && other.id != authorization.id;
-        is_own && other.decision.is_open()
+        if !open.is_asked() {
+            return false;
+        }
+        let other = open.authorization();
+        other.account == authorization.account && other.id != authorization.id
     };
     let locks_merchant = is_approved && is_tentative;
     let unlocks_merchant = !is_approved && is_tentative && !group.open.values().any(is_another);

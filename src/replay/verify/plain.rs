@@ -256,10 +256,10 @@ impl PlainActor {
             }
         }
         for (id, open) in &group.open {
-            let authorization = &open.authorization;
+            let authorization = open.authorization();
             self.file(
                 id.actor,
-                authorization,
+                &authorization,
                 (&mut sums.holds, &mut touched),
                 faults,
             );

@@ -1,12 +1,13 @@
 //! Authorizations and what was asked for them.
 
+use std::sync::Arc;
+
 use super::{Version, stored, stored_kinds};
 use crate::domain::{
     command::{Authorize, StepAmount, StepRequest},
     decision::{Conclusion, Decision},
-    hold::{
-        Authorization, Counted, FeeCategory, FeeLine, Leg, OpenAuthorization, Refund, Surcharge,
-    },
+    hold::{Authorization, Counted, FeeCategory, FeeLine, Leg, Refund, Surcharge},
+    kept::OpenAuthorization,
     merchant::{Merchant, TransactionMedium},
     money::LocalAmount,
     rate::Rate,
@@ -27,7 +28,6 @@ stored! {
     Authorize {
         account, transaction_id, kind, local, usd_amount, merchant, medium, allow_partial, capture,
     }
-    OpenAuthorization { authorization, first_lsn, last_lsn }
     Authorization {
         id, account, transaction_id, kind, currency, requested, local, local_captured,
         local_released, local_excess, local_refunded, asset, rate, legs, fees, is_partial,
@@ -44,6 +44,28 @@ stored_kinds! {
         0 => NotAsked {},
         1 => Asked { fallback: fallback, captures: captures },
         2 => Concluded { 0: conclusion },
+    }
+}
+
+/// The authorization whole, however the state keeps it, and its places.
+impl bincode::Encode for OpenAuthorization {
+    fn encode<E: bincode::enc::Encoder>(
+        &self,
+        encoder: &mut E,
+    ) -> Result<(), bincode::error::EncodeError> {
+        self.authorization().as_ref().encode(encoder)?;
+        self.first_lsn.encode(encoder)?;
+        self.last_lsn.encode(encoder)
+    }
+}
+
+impl bincode::Decode<Version> for OpenAuthorization {
+    fn decode<D: bincode::de::Decoder<Context = Version>>(
+        decoder: &mut D,
+    ) -> Result<Self, bincode::error::DecodeError> {
+        let authorization: Arc<Authorization> = bincode::Decode::decode(decoder)?;
+        let (first_lsn, last_lsn) = bincode::Decode::decode(decoder)?;
+        Ok(Self::new(&authorization, first_lsn, last_lsn))
     }
 }
 
