@@ -59,6 +59,9 @@ impl Committer {
     /// Lets records gather after a commit of `records` that took `time`.
     fn gather(&mut self, records: u32, time: Duration) {
         let mut queue = self.core.queue.lock();
+        if queue.has_full_batch() {
+            return;
+        }
         let during_commit = Came {
             records: queue.waiting(),
             time,
@@ -70,11 +73,15 @@ impl Committer {
         queue.wake_at = Some(until);
         while queue.waiting() < until && !queue.is_closing && !queue.is_abandoned {
             let left = at_most.saturating_sub(begun.elapsed());
-            if left.is_zero() || self.core.wake.wait_for(&mut queue, left).timed_out() {
+            let is_over = left.is_zero() || queue.has_full_batch();
+            if is_over || self.core.wake.wait_for(&mut queue, left).timed_out() {
                 break;
             }
         }
         queue.wake_at = None;
+        if queue.has_full_batch() {
+            return;
+        }
         let during_pause = Came {
             records: queue.waiting().saturating_sub(during_commit.records),
             time: begun.elapsed(),

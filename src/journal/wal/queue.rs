@@ -170,18 +170,21 @@ impl Queue {
         (lsn, self.active.end(), is_new_segment)
     }
 
-    /// How many records wait to be taken; as many as can be where a batch is full.
-    pub(super) fn waiting(&self) -> u32 {
-        if self.sealed.is_empty() {
-            self.active.count
-        } else {
-            u32::MAX
-        }
+    /// How many records wait in the batch that still grows.
+    pub(super) const fn waiting(&self) -> u32 {
+        self.active.count
+    }
+
+    /// Whether a batch waits that cannot grow any more.
+    pub(super) fn has_full_batch(&self) -> bool {
+        !self.sealed.is_empty()
     }
 
     /// Whether the committer is to be woken: said once.
     pub(super) fn is_committer_due(&mut self) -> bool {
-        let is_enough = self.wake_at.is_some_and(|enough| self.waiting() >= enough);
+        let is_enough = self
+            .wake_at
+            .is_some_and(|enough| self.waiting() >= enough || self.has_full_batch());
         if is_enough {
             self.wake_at = None;
         }
