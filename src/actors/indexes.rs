@@ -146,12 +146,17 @@ impl Indexes {
         self.actor_of(AccountNo(ledger.0))
     }
 
-    /// Notes a new account of `actor`.
-    pub fn opened(&self, actor: ActorId, account: &Account) {
+    /// Notes that an account lives with `actor`, if that is not what its number says.
+    fn locate(&self, actor: ActorId, account: &Account) {
         if account.no.0 != actor.0 {
             self.relocated.insert(account.no, actor);
             self.has_relocated.store(true, Ordering::Release);
         }
+    }
+
+    /// Notes a new account of `actor`.
+    pub fn opened(&self, actor: ActorId, account: &Account) {
+        self.locate(actor, account);
         if is_balance(account) {
             push(&self.balances, account.origin(), account.no);
         } else {
@@ -203,10 +208,7 @@ impl Indexes {
 
     /// Notes an account that recovery found; [`Indexes::sort`] is to follow.
     pub fn recovered(&self, actor: ActorId, account: &Account) {
-        if account.no.0 != actor.0 {
-            self.relocated.insert(account.no, actor);
-            self.has_relocated.store(true, Ordering::Release);
-        }
+        self.locate(actor, account);
         let add = |index: &DashMap<Box<str>, Vec<AccountNo>>, name: &str| {
             index.entry(name.into()).or_default().push(account.no);
         };

@@ -1,5 +1,7 @@
 //! Who asks for the money, and by what means: as the network tells it.
 
+use super::texts::has_control;
+
 /// A merchant category code, four digits. Source: ISO 18245.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mcc(u16);
@@ -85,15 +87,6 @@ const USUAL_BYTES: usize = 256;
 /// Where the first pair ends.
 fn end_of_pair(packed: &str) -> Option<usize> {
     packed.bytes().position(|byte| byte == 0x1e)
-}
-
-/// Whether there is a control character in it.
-#[must_use]
-pub fn has_control(text: &str) -> bool {
-    // Plain ASCII is seen to be that in one go, without a question for each character.
-    let is_odd = |byte: u8| !(0x20..0x7f).contains(&byte);
-    let has_odd = text.bytes().fold(false, |odd, byte| odd | is_odd(byte));
-    has_odd && text.chars().any(char::is_control)
 }
 
 impl TransactionMedium {

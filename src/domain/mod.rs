@@ -38,6 +38,7 @@ pub mod quotes;
 pub mod rate;
 pub mod rates;
 pub mod registry;
+pub mod texts;
 pub mod time;
 pub mod trail;
 pub mod uuids;

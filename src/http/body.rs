@@ -14,7 +14,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
-use crate::domain::merchant::has_control;
+use crate::domain::texts::has_control;
 
 /// A request's body, or why it could not be read.
 pub type Body = Result<Bytes, actix_web::Error>;

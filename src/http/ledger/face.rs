@@ -16,7 +16,7 @@ use crate::{
         registrar::{Keyed, Recorded},
     },
     books::Guard,
-    domain::{documents::Shelf, registry::RegistryEvent, uuids},
+    domain::{documents::Shelf, registry::RegistryEvent, texts::has_control, uuids},
     http::{
         App,
         body::{self, Body},
@@ -195,7 +195,7 @@ pub fn check_text(
         );
         return Err(Fault::invalid(code, field, message));
     }
-    if text.chars().any(char::is_control) {
+    if has_control(text) {
         let message = format!("{field} must not have control characters");
         return Err(Fault::invalid(code, field, message));
     }

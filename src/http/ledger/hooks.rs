@@ -13,11 +13,12 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::{
     access::{self, Action, Caller, Resource},
-    face::{new_id, recorded},
+    face::{self, new_id},
     fault::Fault,
     reply::{Reply, answer, broken, check_text, read},
 };
 use crate::{
+    actors::registrar::Recorded,
     books::{
         Ask, Origin, Share,
         hooks::{Hook, HookKind, OnFailure},
@@ -239,6 +240,11 @@ fn set(name: &str, hook: &Hook, at: Timestamp) -> Result<RegistryEvent, Fault> {
     })
 }
 
+/// The hook as the record has it.
+fn recorded(done: &Recorded) -> Result<Hook, Fault> {
+    face::recorded(done, Shelf::Hook, |_, text| serde_json::from_str(text).ok())
+}
+
 fn view_of(app: &App, hook: &Hook) -> Value {
     let run = app.ledger.hooks.last_run(&hook.id);
     json!({
@@ -297,12 +303,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             Ok(vec![set(&name_of(&caller.origin, &id), &hook, now)?])
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let view = view_of(
-            &app,
-            &recorded(&done, Shelf::Hook, |_, text| {
-                serde_json::from_str(text).ok()
-            })?,
-        );
+        let view = view_of(&app, &recorded(&done)?);
         Ok(Reply::created(&view, done.is_replay))
     };
     answer(&request, &app, made).await
@@ -417,12 +418,7 @@ pub async fn update(
             Ok(vec![set(&name, &hook, now)?])
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
-        Ok(Reply::ok(&view_of(
-            &app,
-            &recorded(&done, Shelf::Hook, |_, text| {
-                serde_json::from_str(text).ok()
-            })?,
-        )))
+        Ok(Reply::ok(&view_of(&app, &recorded(&done)?)))
     };
     answer(&request, &app, updated).await
 }

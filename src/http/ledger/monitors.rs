@@ -13,11 +13,12 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::{
     access::{self, Action, Resource},
-    face::{new_id, recorded},
+    face::{self, new_id},
     fault::Fault,
     reply::{Reply, answer, broken, check_text, read},
 };
 use crate::{
+    actors::registrar::Recorded,
     domain::{
         documents::Shelf,
         registry::{Registry, RegistryEvent},
@@ -258,6 +259,11 @@ fn no_monitor() -> Fault {
     Fault::not_found("BAL_MONITOR_NOT_FOUND", "balance monitor not found")
 }
 
+/// The monitor as the record has it.
+fn recorded(done: &Recorded) -> Result<Monitor, Fault> {
+    face::recorded(done, Shelf::Monitor, |_, text| Monitor::read(text))
+}
+
 /// Watches a balance. What is true already is told of when it becomes true the next time.
 #[utoipa::path(
     post, path = "/balance-monitors", tag = "ledger",
@@ -294,7 +300,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             ])
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let monitor = recorded(&done, Shelf::Monitor, |_, text| Monitor::read(text))?;
+        let monitor = recorded(&done)?;
         Ok(Reply::created(&monitor.view(), done.is_replay))
     };
     answer(&request, &app, made).await
@@ -427,9 +433,7 @@ pub async fn update(
             ])
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
-        Ok(Reply::ok(
-            &recorded(&done, Shelf::Monitor, |_, text| Monitor::read(text))?.view(),
-        ))
+        Ok(Reply::ok(&recorded(&done)?.view()))
     };
     answer(&request, &app, updated).await
 }

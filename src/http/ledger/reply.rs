@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{access::Caller, face, fault::Fault};
 use crate::{
     actors::registrar::Keyed,
+    domain::texts::has_control,
     http::{
         App,
         body::{self, Body},
@@ -110,7 +111,7 @@ pub(super) fn check_text(field: &str, text: &str, bytes_max: usize) -> Result<()
     if text.len() > bytes_max {
         return wrong(format!("{field} must have at most {bytes_max} bytes"));
     }
-    if text.chars().any(char::is_control) {
+    if has_control(text) {
         return wrong(format!("{field} must not have control characters"));
     }
     Ok(())

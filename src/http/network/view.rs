@@ -453,24 +453,7 @@ impl AssetText {
     }
 }
 
-/// An amount in a merchant's currency.
-fn local(object: &mut Object<'_>, name: Key, local: LocalAmount) {
-    object.decimal(name, local.minor.minor(), local.currency.digits());
-}
-
 /// An amount in a merchant's currency, as a decimal.
-pub fn local_text(local: LocalAmount) -> String {
-    let mut digits = itoa::Buffer::new();
-    let digits = digits.format(local.minor.minor());
-    let places = usize::from(local.currency.digits());
-    if places == 0 {
-        return digits.to_owned();
-    }
-    let (whole, rest) = digits.split_at(digits.len().saturating_sub(places));
-    let mut text = String::with_capacity(digits.len().saturating_add(3));
-    text.push_str(if whole.is_empty() { "0" } else { whole });
-    text.push('.');
-    text.extend(std::iter::repeat_n('0', places.saturating_sub(rest.len())));
-    text.push_str(rest);
-    text
+pub fn local(object: &mut Object<'_>, name: Key, local: LocalAmount) {
+    object.decimal(name, local.minor.minor(), local.currency.digits());
 }

@@ -17,12 +17,13 @@ use utoipa::OpenApi;
 use self::given::Given;
 use super::{
     access::{self, Action, Resource},
-    face::{new_id, recorded},
+    face::{self, new_id},
     fault::Fault,
     filter,
     reply::{Reply, answer, broken, check_metadata, is_id, read},
 };
 use crate::{
+    actors::registrar::Recorded,
     books::identity::Identity,
     domain::{
         books::merge_into,
@@ -139,6 +140,11 @@ fn set(name: &str, kept: &Identity, at: Timestamp) -> Result<RegistryEvent, Faul
     })
 }
 
+/// The identity as the record has it.
+fn recorded(done: &Recorded) -> Result<Identity, Fault> {
+    face::recorded(done, Shelf::LedgerIdentity, |_, text| Identity::read(text))
+}
+
 /// Makes an identity.
 #[utoipa::path(
     post, path = "/identities", tag = "ledger",
@@ -185,7 +191,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
             Ok(vec![set(&name, &kept, now)?])
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
-        let view = recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.view();
+        let view = recorded(&done)?.view();
         Ok(Reply::created(&view, done.is_replay))
     };
     answer(&request, &app, made).await
@@ -274,9 +280,7 @@ pub async fn update(
         };
         let done = app.engine.change_registry::<Fault>(keyed, change).await?;
         drop(hold);
-        Ok(Reply::ok(
-            &recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.view(),
-        ))
+        Ok(Reply::ok(&recorded(&done)?.view()))
     };
     answer(&request, &app, updated).await
 }
@@ -334,7 +338,5 @@ pub(super) async fn merge_metadata(
         Ok(vec![set(&name, &kept, now)?])
     };
     let done = app.engine.change_registry::<Fault>(None, change).await?;
-    Ok(Value::Object(
-        recorded(&done, Shelf::LedgerIdentity, |_, text| Identity::read(text))?.meta_data,
-    ))
+    Ok(Value::Object(recorded(&done)?.meta_data))
 }

@@ -19,7 +19,7 @@ use crate::{
     http::{
         App,
         ledger::fault::Fault,
-        network::view::local_text,
+        network::view::local,
         write::{Object, key},
     },
     wire::Body,
@@ -170,7 +170,7 @@ fn of_network(known: &Authorization) -> String {
         inner.plain(key!("authorization_id"), &known.id.text());
         inner.plain(key!("transaction_type"), known.kind.word());
         inner.plain(key!("state"), known.state().word());
-        inner.plain(key!("local_amount"), &local_text(known.local_amount()));
+        local(inner, key!("local_amount"), known.local_amount());
         inner.plain(key!("local_currency"), known.currency.code());
         inner.int(key!("captured_amount"), known.captured().minor());
         inner.int(key!("reversed_amount"), known.released().minor());
