@@ -75,6 +75,12 @@ impl CardActor {
         self.hosted.group.id
     }
 
+    /// See [`Hosted::warm`].
+    pub(super) fn warm(&self) -> usize {
+        let is_used = self.live.last_used.load(Ordering::Relaxed) > 0;
+        self.hosted.warm() ^ usize::from(is_used)
+    }
+
     fn is_joining(&self) -> bool {
         self.live.is_joining.load(Ordering::Relaxed)
     }

@@ -7,6 +7,7 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
+    hint::black_box,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::{Rc, Weak},
@@ -29,6 +30,8 @@ use crate::domain::ids::ActorId;
 
 /// How many letters are handled before the thread's other tasks have their turn.
 const LETTERS_PER_TURN: usize = 256;
+/// How many cards' memory is fetched at once.
+const WARM_AT_ONCE: usize = 16;
 /// How many items of an errand are decided before other letters have their turn.
 const ITEMS_PER_TURN: usize = 128;
 
@@ -75,6 +78,16 @@ pub(super) enum Letter {
     Absorb(Place, ActorId, Absorb),
     /// What the other said of that.
     Answered(Place, ActorId, Answered),
+}
+
+impl Letter {
+    /// The place of the card that a request is for.
+    const fn asked(&self) -> Option<Place> {
+        if let Self::Execute(place, _) = self {
+            return Some(*place);
+        }
+        None
+    }
 }
 
 /// The inbox of a thread, and the way to call it.
@@ -191,7 +204,10 @@ impl Cards {
     /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
     fn take_turn(&mut self) {
         self.letters.extend(self.desk.inbox.lock().drain(..));
-        for _ in 0..LETTERS_PER_TURN {
+        for handled in 0..LETTERS_PER_TURN {
+            if handled.is_multiple_of(WARM_AT_ONCE) {
+                self.warm(self.letters.iter().filter_map(Letter::asked));
+            }
             let Some(letter) = self.letters.pop_front() else {
                 break;
             };
@@ -200,6 +216,16 @@ impl Cards {
         if !self.letters.is_empty() || !self.desk.inbox.lock().is_empty() {
             self.desk.wake();
         }
+    }
+
+    /// Has the memory of the next cards fetched at once, side by side: card after card, each decision
+    /// would begin with a dozen waits for it.
+    fn warm(&self, next: impl Iterator<Item = Place>) {
+        let seats = next.take(WARM_AT_ONCE).filter_map(|place| {
+            let seat = self.seats.get(place.index())?.as_deref();
+            seat.map(|(card, _)| card.warm())
+        });
+        black_box(seats.fold(0, |all, one| all ^ one));
     }
 
     fn open_letter(&mut self, letter: Letter) {
@@ -242,22 +268,27 @@ impl Cards {
 
     /// Runs a part of an errand, or the rest of it and sends it home.
     fn run(&mut self, mut errand: Box<Errand>) {
-        let Errand {
-            items, done, lsn, ..
-        } = &mut *errand;
-        for item in items.iter_mut().skip(*done).take(ITEMS_PER_TURN) {
+        errand.make_room();
+        for handled in 0..ITEMS_PER_TURN {
+            let index = errand.done;
+            if handled.is_multiple_of(WARM_AT_ONCE) {
+                self.warm(errand.items.iter().skip(index).map(|item| item.place));
+            }
+            let Some(item) = errand.items.get_mut(index) else {
+                break;
+            };
             let execute = Execute {
                 request: &mut item.request,
                 is_last: item.is_last,
             };
             let execute = |card: &mut CardActor, seat: &mut Seat| card.handle(execute, seat).0;
             if let Some((needed, fresh)) = self.with(item.place, item.actor, execute) {
-                *lsn = (*lsn).max(needed);
-                item.fresh = Some(fresh);
+                errand.lsn = errand.lsn.max(needed);
+                errand.seal(index, fresh);
             }
-            *done = done.saturating_add(1);
+            errand.done = index.saturating_add(1);
         }
-        if *done < items.len() {
+        if errand.done < errand.items.len() {
             return self.desk.put(Letter::Errand(errand));
         }
         let (lane, lsn) = (errand.lane.clone(), errand.lsn);

@@ -16,11 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     card_actor::{CardActor, Join, Look, Retire},
     desk::{Desk, Letter, Live},
-    durability::Lane,
     engine::{EngineError, Shared},
-    hosted::{Answer, Hosted, Refusal, Request, Target},
+    hosted::{Hosted, Refusal, Request, Target},
     number_hash::NumberHash,
-    ticket::{Errand, Item, Ticket},
+    ticket::{Errand, Item, Line, Said, Telling, Ticket},
 };
 use crate::{
     domain::{ids::ActorId, outcome::Rejection},
@@ -35,7 +34,7 @@ enum Slot {
 
 /// What came of a request, with the request, so that it can be tried again. An answer in it is on
 /// disk.
-pub(super) type Outcome = (Request, Result<Answer, Refusal>);
+pub(super) type Outcome = (Request, Result<Said<Line>, Refusal>);
 /// How often a message looks for its actor.
 const LOOKS_MAX: usize = 8;
 
@@ -258,6 +257,7 @@ impl Directory {
     pub(super) async fn execute_batch(
         self: &Arc<Self>,
         requests: Vec<Request>,
+        telling: Option<Telling>,
         actor_of: impl Fn(&Target) -> ActorId,
     ) -> Vec<Result<Outcome, EngineError>> {
         let mut results = Vec::new();
@@ -272,9 +272,9 @@ impl Directory {
             let mut met = match met.entry(actor) {
                 Entry::Occupied(known) => known,
                 Entry::Vacant(new) => match self.admit(actor) {
-                    Ok(admitted) => {
-                        new.insert_entry(Met::new(admitted, &mut errands, &lane, &reply))
-                    }
+                    Ok(admitted) => new.insert_entry(Met::new(admitted, &mut errands, || {
+                        Errand::new(lane.clone(), telling, reply.clone())
+                    })),
                     Err(error) => {
                         put(&mut results, number, Err(error));
                         continue;
@@ -289,10 +289,8 @@ impl Directory {
             desk.wake();
         }
         while let Some(errand) = home.recv().await {
-            let is_durable = errand.is_durable;
-            for item in errand.items {
-                let number = item.number;
-                put(&mut results, number, Ok(item.open(is_durable)));
+            for (number, request, said) in errand.open() {
+                put(&mut results, number, Ok((request, said)));
             }
         }
         results
@@ -391,14 +389,12 @@ impl Met {
     fn new(
         (actor, live): (ActorId, Arc<Live>),
         errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
-        lane: &Arc<Lane>,
-        reply: &mpsc::UnboundedSender<Box<Errand>>,
+        new_errand: impl FnOnce() -> Box<Errand>,
     ) -> Self {
         let mut known = errands.iter();
         let errand = known.position(|(desk, _)| Arc::ptr_eq(desk, &live.desk));
         let errand = errand.unwrap_or_else(|| {
-            let errand = Errand::new(lane.clone(), reply.clone());
-            errands.push((live.desk.clone(), errand));
+            errands.push((live.desk.clone(), new_errand()));
             errands.len().saturating_sub(1)
         });
         Self {
@@ -417,14 +413,8 @@ impl Met {
             before.is_last = false;
         }
         self.item = Some(errand.items.len());
-        errand.items.push(Item {
-            number,
-            actor: self.actor,
-            place: self.live.place,
-            is_last: true,
-            request,
-            fresh: None,
-        });
+        let whom = (self.actor, self.live.place);
+        errand.items.push(Item::new(number, whom, request));
     }
 }
 

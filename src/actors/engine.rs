@@ -17,7 +17,7 @@ use super::{
     indexes::Indexes,
     keys::Keys,
     registrar::{ChangeError, Keyed, Recorded, Registrar},
-    ticket::Ticket,
+    ticket::{Line, Said, Telling, Ticket},
 };
 use crate::{
     clock::{Clock, Zone},
@@ -260,25 +260,28 @@ impl Engine {
     ///
     /// [`EngineError`].
     pub async fn execute(&self, request: Request) -> Result<Answer, EngineError> {
-        self.send(self.ticket(request)).await
+        let ticket = Ticket::new(request, self.durability.lane(), None);
+        answer_of(self.send(ticket).await?)
     }
 
-    /// A request packed for its way: small to hold while it is waited for.
+    /// A request packed for its way, small to hold while it is waited for; its answer is told by
+    /// `telling`.
     #[must_use]
-    pub fn ticket(&self, request: Request) -> Box<Ticket> {
-        Ticket::new(request, self.durability.lane())
+    pub fn ticket(&self, request: Request, telling: Telling) -> Box<Ticket> {
+        Ticket::new(request, self.durability.lane(), Some(telling))
     }
 
-    /// Decides the request of `ticket` and answers when the answer is on disk.
+    /// Decides the request of `ticket` and answers when the answer is on disk: with its words, unless
+    /// the answer itself is wanted, or is one from the past.
     ///
     /// # Errors
     ///
     /// [`EngineError`].
-    pub async fn send(&self, ticket: Box<Ticket>) -> Result<Answer, EngineError> {
+    pub async fn send(&self, ticket: Box<Ticket>) -> Result<Said<Vec<u8>>, EngineError> {
         let actor = self.actor_of(&ticket.request.target);
         let mut ticket = self.directory.execute(actor, ticket).await?;
         match ticket.open() {
-            Ok(answer) => Ok(answer),
+            Ok(said) => Ok(said),
             // Rare, and large: it is not to make every request's future larger.
             Err(refusal) => Box::pin(self.insist(refusal, ticket)).await,
         }
@@ -288,15 +291,15 @@ impl Engine {
         &self,
         mut refusal: Refusal,
         mut ticket: Box<Ticket>,
-    ) -> Result<Answer, EngineError> {
+    ) -> Result<Said<Vec<u8>>, EngineError> {
         for _ in 0..ATTEMPTS_MAX {
             if let Some(answer) = self.overcome(refusal, &mut ticket.request).await? {
-                return Ok(answer);
+                return Ok(Said::Answer(answer));
             }
             let actor = self.actor_of(&ticket.request.target);
             ticket = self.directory.execute(actor, ticket).await?;
             match ticket.open() {
-                Ok(answer) => return Ok(answer),
+                Ok(said) => return Ok(said),
                 Err(again) => refusal = again,
             }
         }
@@ -333,27 +336,39 @@ impl Engine {
 
     /// Decides many requests; the answers stand in the order of the requests.
     pub async fn execute_batch(&self, requests: Vec<Request>) -> Vec<Result<Answer, EngineError>> {
+        let said = self.send_batch(requests, None).await;
+        let answers = said.into_iter().map(|said| said.and_then(answer_of));
+        answers.collect()
+    }
+
+    /// Decides many requests and has the answers told by `telling`, in the order of the requests; see
+    /// [`Engine::send`].
+    pub async fn send_batch(
+        &self,
+        requests: Vec<Request>,
+        telling: Option<Telling>,
+    ) -> Vec<Result<Said<Line>, EngineError>> {
         let outcomes = self
             .directory
-            .execute_batch(requests, |target| self.actor_of(target))
+            .execute_batch(requests, telling, |target| self.actor_of(target))
             .await;
-        let mut answers = Vec::with_capacity(outcomes.len());
+        let mut all = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
-            answers.push(self.settle_batched(outcome).await);
+            all.push(self.settle_batched(outcome).await);
         }
-        answers
+        all
     }
 
     async fn settle_batched(
         &self,
         outcome: Result<Outcome, EngineError>,
-    ) -> Result<Answer, EngineError> {
+    ) -> Result<Said<Line>, EngineError> {
         let (mut request, outcome) = outcome?;
         match outcome {
-            Ok(answer) => Ok(answer),
+            Ok(said) => Ok(said),
             Err(refusal) => match self.overcome(refusal, &mut request).await? {
-                Some(answer) => Ok(answer),
-                None => self.execute(request).await,
+                Some(answer) => Ok(Said::Answer(answer)),
+                None => self.execute(request).await.map(Said::Answer),
             },
         }
     }
@@ -527,6 +542,14 @@ impl Engine {
             Target::Authorization(id) => self.shared.indexes.home_of(id.actor),
             Target::Actor(actor) => self.shared.indexes.home_of(*actor),
         }
+    }
+}
+
+/// The answer to a request that was to have no words.
+fn answer_of<T>(said: Said<T>) -> Result<Answer, EngineError> {
+    match said {
+        Said::Answer(answer) => Ok(answer),
+        Said::Told(_) => Err(EngineError::Unavailable),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
+        account::Status,
         apply::{self, Stamp},
         books::BooksCommand,
         command::{Command, Context, Simulation, TRANSFERS_MAX},
@@ -92,6 +93,11 @@ impl<T> Undurable<T> {
     #[must_use]
     pub const fn new(lsn: u64, value: T) -> Self {
         Self { lsn, value }
+    }
+
+    /// The same seal on what is made of the value.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Undurable<U> {
+        Undurable::new(self.lsn, make(self.value))
     }
 
     /// What must be on disk first.
@@ -204,6 +210,31 @@ impl Hosted {
         for account in self.group.accounts.iter().skip(self.urns.len()) {
             self.urns.push((account.no, account.urn().into()));
         }
+    }
+
+    /// Reads a little of everything that a purchase reads, so that it is in the processor's cache by
+    /// then. What it gives means nothing.
+    pub(super) fn warm(&self) -> usize {
+        let group = &self.group;
+        let face = group.accounts.first().map_or(0, |account| {
+            let lengths = account.metadata.len() ^ account.policy.currency_assets.len();
+            let parts = [
+                account.status == Status::Active,
+                account.usage.is_some(),
+                account.updated_at == group.last_time,
+            ];
+            parts.iter().filter(|is_so| **is_so).count() ^ lengths
+        });
+        let ledger = group.ledgers.first();
+        let money = ledger.and_then(|ledger| ledger.balances.first());
+        let has_money =
+            money.is_some_and(|(_, balance)| balance.current > 0 && balance.outgoing > 0);
+        let records = usize::from(self.trail.count() > 1);
+        let urn = self.urns.first().map(|(_, urn)| urn.as_bytes());
+        let letter = urn.and_then(<[u8]>::last).copied().unwrap_or(0);
+        let latest = group.open.last_key_value();
+        let is_own = latest.is_some_and(|(id, _)| id.actor == group.id);
+        face ^ records ^ usize::from(has_money) ^ usize::from(letter) ^ usize::from(is_own)
     }
 
     /// Whether the request may see this group at all.

@@ -29,4 +29,4 @@ mod ticket;
 
 pub use engine::{Engine, EngineError};
 pub use hosted::{Answer, Refusal, Request, Target, Undurable};
-pub use ticket::Ticket;
+pub use ticket::{Line, Said, Telling, Ticket};

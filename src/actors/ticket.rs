@@ -1,7 +1,12 @@
 //! Requests on their way to cards and back: made once by who asks, handed on by reference, and home
 //! again when what came of them is on disk.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +20,61 @@ use crate::domain::ids::ActorId;
 /// What came of a request a moment ago, not yet on disk.
 pub(super) type Fresh = Result<Undurable<Answer>, Refusal>;
 
+/// The words of an answer, written where the card is: what it was decided from is at hand there, and
+/// need not be carried to another thread and taken apart on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling {
+    /// Writes them at the end of the text; `false` if who asks is to have the answer itself.
+    pub write: fn(&Answer, &mut Vec<u8>) -> bool,
+    /// How many bytes they usually are.
+    pub bytes: usize,
+}
+
+/// What comes home of a decision.
+#[derive(Debug)]
+pub enum Said<T> {
+    /// The answer.
+    Answer(Answer),
+    /// Its words.
+    Told(T),
+}
+
+/// The words of one answer of a batch.
+#[derive(Debug)]
+pub struct Line {
+    text: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Line {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.text.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// The same as [`Fresh`], with the words in its carrier's text.
+type Sealed = Result<Undurable<Said<Range<usize>>>, Refusal>;
+
+/// Has the answer told, if it is to be.
+fn seal(fresh: Fresh, telling: Option<Telling>, text: &mut Vec<u8>) -> Sealed {
+    let said = |answer: Answer| {
+        let Some(telling) = telling else {
+            return Said::Answer(answer);
+        };
+        let from = text.len();
+        // The decision stands whatever becomes of its words.
+        let told = catch_unwind(AssertUnwindSafe(|| (telling.write)(&answer, text)));
+        if told.unwrap_or(false) {
+            return Said::Told(from..text.len());
+        }
+        text.truncate(from);
+        Said::Answer(answer)
+    };
+    fresh.map(|undurable| undurable.map(said))
+}
+
 /// One request.
 pub struct Ticket {
     /// What is asked.
@@ -23,7 +83,9 @@ pub struct Ticket {
     pub(super) actor: ActorId,
     /// Where who asks waits.
     pub(super) lane: Arc<Lane>,
-    fresh: Option<Fresh>,
+    telling: Option<Telling>,
+    text: Vec<u8>,
+    sealed: Option<Sealed>,
     decided: Option<Instant>,
     is_durable: bool,
     reply: Option<oneshot::Sender<Box<Self>>>,
@@ -31,12 +93,15 @@ pub struct Ticket {
 
 impl Ticket {
     /// A request that was not sent yet.
-    pub(super) fn new(request: Request, lane: Arc<Lane>) -> Box<Self> {
+    pub(super) fn new(request: Request, lane: Arc<Lane>, telling: Option<Telling>) -> Box<Self> {
         Box::new(Self {
             request,
             actor: ActorId(0),
             lane,
-            fresh: None,
+            telling,
+            // Made where it is freed again.
+            text: Vec::with_capacity(telling.map_or(0, |telling| telling.bytes)),
+            sealed: None,
             decided: None,
             is_durable: false,
             reply: None,
@@ -52,12 +117,17 @@ impl Ticket {
 
     /// Notes what came of it, not to be read before it is on disk.
     pub(super) fn seal(&mut self, fresh: Fresh) {
-        (self.fresh, self.decided) = (Some(fresh), Some(Instant::now()));
+        self.decided = Some(Instant::now());
+        self.sealed = Some(seal(fresh, self.telling, &mut self.text));
     }
 
     /// What came of it: an answer is on disk.
-    pub(super) fn open(&mut self) -> Result<Answer, Refusal> {
-        open(self.fresh.take(), self.is_durable)
+    pub(super) fn open(&mut self) -> Result<Said<Vec<u8>>, Refusal> {
+        let said = open(self.sealed.take(), self.is_durable)?;
+        Ok(match said {
+            Said::Answer(answer) => Said::Answer(answer),
+            Said::Told(_) => Said::Told(std::mem::take(&mut self.text)),
+        })
     }
 }
 
@@ -74,8 +144,8 @@ impl Parcel for Ticket {
     }
 }
 
-fn open(fresh: Option<Fresh>, is_durable: bool) -> Result<Answer, Refusal> {
-    let undurable = fresh.unwrap_or(Err(Refusal::Unavailable))?;
+fn open(sealed: Option<Sealed>, is_durable: bool) -> Result<Said<Range<usize>>, Refusal> {
+    let undurable = sealed.unwrap_or(Err(Refusal::Unavailable))?;
     undurable.open(is_durable).ok_or(Refusal::Halted)
 }
 
@@ -91,14 +161,24 @@ pub(super) struct Item {
     pub(super) is_last: bool,
     /// What is asked.
     pub(super) request: Request,
-    /// What came of it.
-    pub(super) fresh: Option<Fresh>,
+    sealed: Option<Sealed>,
 }
 
 impl Item {
-    /// The request and what came of it, if that is on disk.
-    pub(super) fn open(self, is_durable: bool) -> (Request, Result<Answer, Refusal>) {
-        (self.request, open(self.fresh, is_durable))
+    /// A request that was not decided yet.
+    pub(super) const fn new(
+        number: usize,
+        (actor, place): (ActorId, Place),
+        request: Request,
+    ) -> Self {
+        Self {
+            number,
+            actor,
+            place,
+            is_last: true,
+            request,
+            sealed: None,
+        }
     }
 }
 
@@ -112,21 +192,65 @@ pub(super) struct Errand {
     pub(super) lsn: u64,
     /// Where who asks waits.
     pub(super) lane: Arc<Lane>,
+    telling: Option<Telling>,
+    text: Vec<u8>,
     /// Whether it came back with all of it on disk.
-    pub(super) is_durable: bool,
+    is_durable: bool,
     reply: mpsc::UnboundedSender<Box<Self>>,
 }
 
+/// An item's number, its request, and what came of it.
+type Opened = (usize, Request, Result<Said<Line>, Refusal>);
+
 impl Errand {
     /// Nothing to do yet.
-    pub(super) fn new(lane: Arc<Lane>, reply: mpsc::UnboundedSender<Box<Self>>) -> Box<Self> {
+    pub(super) fn new(
+        lane: Arc<Lane>,
+        telling: Option<Telling>,
+        reply: mpsc::UnboundedSender<Box<Self>>,
+    ) -> Box<Self> {
         Box::new(Self {
             items: Vec::new(),
             done: 0,
             lsn: 0,
             lane,
+            telling,
+            text: Vec::new(),
             is_durable: false,
             reply,
+        })
+    }
+
+    /// Makes room for the words of all its answers.
+    pub(super) fn make_room(&mut self) {
+        if let Some(telling) = self.telling
+            && self.text.capacity() == 0
+        {
+            let bytes = self.items.len().saturating_mul(telling.bytes);
+            self.text.reserve_exact(bytes);
+        }
+    }
+
+    /// Notes what came of the item at `index`, not to be read before it is on disk.
+    pub(super) fn seal(&mut self, index: usize, fresh: Fresh) {
+        if let Some(item) = self.items.get_mut(index) {
+            item.sealed = Some(seal(fresh, self.telling, &mut self.text));
+        }
+    }
+
+    /// What came of its items: answers are on disk.
+    pub(super) fn open(self) -> impl Iterator<Item = Opened> {
+        let (text, is_durable) = (Arc::new(self.text), self.is_durable);
+        self.items.into_iter().map(move |item| {
+            let line = |range| Line {
+                text: text.clone(),
+                range,
+            };
+            let said = open(item.sealed, is_durable).map(|said| match said {
+                Said::Answer(answer) => Said::Answer(answer),
+                Said::Told(range) => Said::Told(line(range)),
+            });
+            (item.number, item.request, said)
         })
     }
 }
@@ -140,5 +264,61 @@ impl Parcel for Errand {
         self.is_durable = is_durable;
         let reply = self.reply.clone();
         let _ = reply.send(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    fn fresh() -> Fresh {
+        let answer = Answer {
+            lsn: 7,
+            time: Timestamp::from_micros(1),
+            fingerprint: 0,
+            events: Vec::new(),
+            urns: Vec::new(),
+            is_replay: false,
+        };
+        Ok(Undurable::new(7, answer))
+    }
+
+    fn sealed(write: fn(&Answer, &mut Vec<u8>) -> bool) -> (Sealed, Vec<u8>) {
+        let mut text = b"before".to_vec();
+        let sealed = seal(fresh(), Some(Telling { write, bytes: 8 }), &mut text);
+        (sealed, text)
+    }
+
+    #[test]
+    fn words_are_told_only_once_they_are_on_disk() {
+        let write = |_: &Answer, text: &mut Vec<u8>| {
+            text.extend_from_slice(b"yes");
+            true
+        };
+        let (words, text) = sealed(write);
+        assert_eq!(text, b"beforeyes");
+        assert!(matches!(open(Some(words), true), Ok(Said::Told(range)) if range == (6..9)));
+        let (words, _) = sealed(write);
+        assert!(matches!(open(Some(words), false), Err(Refusal::Halted)));
+    }
+
+    #[test]
+    fn an_answer_without_words_comes_itself_and_leaves_none() {
+        let half = |_: &Answer, text: &mut Vec<u8>| {
+            text.extend_from_slice(b"hal");
+            false
+        };
+        let fault = |_: &Answer, text: &mut Vec<u8>| {
+            text.extend_from_slice(b"hal");
+            panic!("a fault in the telling")
+        };
+        for write in [half, fault] {
+            let (answer, text) = sealed(write);
+            assert_eq!(text, b"before");
+            assert!(
+                matches!(open(Some(answer), true), Ok(Said::Answer(answer)) if answer.lsn == 7)
+            );
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     view,
 };
 use crate::{
-    actors::{Answer, Request, Target, Ticket, keys::key_of, registrar::Principal},
+    actors::{Answer, Request, Said, Target, Telling, Ticket, keys::key_of, registrar::Principal},
     domain::{
         command::Command,
         event::Event,
@@ -134,8 +134,8 @@ async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose)
         Err(problem) => Err(problem),
     };
     let answered = match answered {
-        Ok(answer) => settled(app, answer).await,
-        Err(problem) => Err(problem),
+        Ok(Said::Answer(answer)) => settled(app, answer).await.map(Said::Answer),
+        told => told,
     };
     app.engine
         .shared
@@ -144,10 +144,17 @@ async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose)
         .observe(begun.elapsed().as_secs_f64());
     let id = request_id(request, app);
     match answered {
-        Ok(answer) => show(&answer, &id),
+        Ok(Said::Told(text)) => json(StatusCode::OK, &id, text),
+        Ok(Said::Answer(answer)) => show(&answer, &id),
         Err(problem) => refuse(&problem, app, &id),
     }
 }
+
+/// Tells what is final at once.
+pub const TELLING: Telling = Telling {
+    write: |answer, text| !is_asked(answer) && view::render_into(answer, text),
+    bytes: view::ANSWER_BYTES,
+};
 
 /// The final answer: at once, or when the purchase's programme has answered.
 ///
@@ -204,7 +211,7 @@ fn prepare(
     let mut parsed: AuthorizationRequest<'_> = body::parse(&bytes)?;
     let header_key = body::idempotency_key(request)?;
     let request = engine_request(&mut parsed, &principal, header_key, purpose)?;
-    Ok(app.engine.ticket(request))
+    Ok(app.engine.ticket(request, TELLING))
 }
 
 /// What is not found here is a card.

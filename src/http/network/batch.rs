@@ -21,12 +21,12 @@ use super::{
         problem::Problem,
         request_id,
     },
-    authorize::{card_problem, engine_request, is_asked, refuse},
+    authorize::{TELLING, card_problem, engine_request, is_asked, refuse},
     request::{AuthorizationRequest, Purpose},
     view,
 };
 use crate::{
-    actors::{Answer, EngineError, Request, registrar::Principal},
+    actors::{EngineError, Line, Request, Said, registrar::Principal},
     domain::registry::Scope,
 };
 
@@ -218,7 +218,10 @@ fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
     }
 }
 
-async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Result<Answer, Problem>> {
+/// What came of an item.
+type Outcome<E> = Result<Said<Line>, E>;
+
+async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Outcome<Problem>> {
     let mut results: Vec<Option<Problem>> = Vec::with_capacity(items.len());
     let mut requests = Vec::with_capacity(items.len());
     for item in items {
@@ -230,7 +233,7 @@ async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Result<A
             Err(problem) => results.push(Some(problem)),
         }
     }
-    let answers = app.engine.execute_batch(requests).await;
+    let answers = app.engine.send_batch(requests, Some(TELLING)).await;
     let mut answers = settle(answers, app).await.into_iter();
     let missing = || Err(Problem::busy("the item was not decided: try again"));
     results
@@ -246,11 +249,9 @@ async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Result<A
 
 /// Waits for the programmes that are asked, of so many items at a time. The money of all of them is held
 /// by then.
-async fn settle(
-    answers: Vec<Result<Answer, EngineError>>,
-    app: &App,
-) -> Vec<Result<Answer, EngineError>> {
-    let is_waiting = |answer: &Result<Answer, EngineError>| answer.as_ref().is_ok_and(is_asked);
+async fn settle(answers: Vec<Outcome<EngineError>>, app: &App) -> Vec<Outcome<EngineError>> {
+    let is_waiting =
+        |said: &Outcome<EngineError>| matches!(said, Ok(Said::Answer(answer)) if is_asked(answer));
     if !answers.iter().any(is_waiting) {
         return answers;
     }
@@ -258,12 +259,12 @@ async fn settle(
     let mut waiting = Vec::with_capacity(answers.len());
     for answer in answers {
         waiting.push(match answer {
-            Ok(first) if is_asked(&first) => {
+            Ok(Said::Answer(first)) if is_asked(&first) => {
                 let (decisions, turns) = (app.decisions.clone(), turns.clone());
                 Err(actix_rt::spawn(async move {
                     // It is never closed.
                     let _turn = turns.acquire_owned().await;
-                    decisions.settle(first).await
+                    decisions.settle(first).await.map(Said::Answer)
                 }))
             }
             known => Ok(known),
@@ -279,7 +280,7 @@ async fn settle(
     settled
 }
 
-fn show(results: &[Result<Answer, Problem>], form: Form, id: &str) -> HttpResponse {
+fn show(results: &[Outcome<Problem>], form: Form, id: &str) -> HttpResponse {
     let mut out = Vec::with_capacity(results.len().saturating_mul(1_024));
     let (open, between, close): (&[u8], &[u8], &[u8]) = match form {
         Form::Array => (b"[", b",", b"]"),
@@ -303,9 +304,15 @@ fn show(results: &[Result<Answer, Problem>], form: Form, id: &str) -> HttpRespon
         .body(out)
 }
 
-fn show_one(result: &Result<Answer, Problem>, out: &mut Vec<u8>) {
+fn show_one(result: &Outcome<Problem>, out: &mut Vec<u8>) {
     let failure = match result {
-        Ok(answer) => {
+        Ok(Said::Told(line)) => {
+            out.extend_from_slice(br#"{"status":200,"body":"#);
+            out.extend_from_slice(line.bytes());
+            out.push(b'}');
+            return;
+        }
+        Ok(Said::Answer(answer)) => {
             let before = out.len();
             out.extend_from_slice(br#"{"status":200,"#);
             if answer.is_replay {

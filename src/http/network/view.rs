@@ -80,7 +80,7 @@ impl Serialize for Balances<'_> {
 }
 
 /// The usual size of an answer, so that its buffer grows once at the most.
-const ANSWER_BYTES: usize = 1_280;
+pub const ANSWER_BYTES: usize = 1_280;
 
 /// The JSON of an answer about an authorization, and nothing for any other.
 #[must_use]
