@@ -121,7 +121,8 @@ fn each_failing_write_halts_for_good_and_keeps_what_was_acknowledged() {
             halted += usize::from(halts_and_keeps(faults, power_goes, &what));
         }
     }
-    assert!(halted > 80, "{halted} halted");
+    // How many writes there are depends on how many records share one; a quarter is waited for by itself.
+    assert!(halted > 30, "{halted} halted");
 }
 
 #[test]
@@ -137,7 +138,8 @@ fn each_failing_sync_halts_for_good_and_keeps_what_was_acknowledged() {
             halted += usize::from(halts_and_keeps(faults, power_goes, &what));
         }
     }
-    assert!(halted > 80, "{halted} halted");
+    // How many writes there are depends on how many records share one; a quarter is waited for by itself.
+    assert!(halted > 30, "{halted} halted");
 }
 
 #[test]

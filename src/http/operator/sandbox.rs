@@ -1,5 +1,7 @@
 //! What makes trying out and measuring easy: many funded cards at once, and a route that does nothing.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
@@ -149,7 +151,7 @@ async fn open_all(
         requests.push(plain_request(ActorId(no), open));
         issued.push(card);
     }
-    let answers = app.engine.execute_batch(requests).await;
+    let answers = decide_in_parts(app, &requests).await;
     for (answer, card) in answers.iter().zip(&issued) {
         issue::settle(app, card.file.fingerprint, answer);
     }
@@ -167,25 +169,59 @@ async fn fund_all(
     opened: &[(AccountNo, std::sync::Arc<str>)],
     (asset, amount): (Asset, Amount),
 ) -> Result<(), Problem> {
-    let requests = opened.iter().map(|(no, _)| {
-        let reference = RecordId(no.0).text("seed_");
-        let key = key_of(origin, "reference", &reference);
-        let metadata = "{}".to_owned();
-        let deposit = MoveMoney {
-            account: *no,
-            asset,
-            amount,
-            reference,
-            metadata,
-        };
-        let mut request = plain_request(ActorId(no.0), Command::Deposit(deposit));
-        request.keys = vec![(key, KeyLife::Permanent)];
-        request
-    });
-    for answer in app.engine.execute_batch(requests.collect()).await {
+    let requests: Vec<Request> = opened
+        .iter()
+        .map(|(no, _)| {
+            let reference = RecordId(no.0).text("seed_");
+            let key = key_of(origin, "reference", &reference);
+            let metadata = "{}".to_owned();
+            let deposit = MoveMoney {
+                account: *no,
+                asset,
+                amount,
+                reference,
+                metadata,
+            };
+            let mut request = plain_request(ActorId(no.0), Command::Deposit(deposit));
+            request.keys = vec![(key, KeyLife::Permanent)];
+            request
+        })
+        .collect();
+    for answer in decide_in_parts(app, &requests).await {
         answer?;
     }
     Ok(())
+}
+
+/// How many requests are decided before more are given out.
+const PART: usize = 4_096;
+/// How often what met a full queue is tried again, and how long after.
+const BUSY_TRIES_MAX: usize = 500;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Decides more requests than the disk may keep up with: those that met a full queue again.
+async fn decide_in_parts(app: &App, requests: &[Request]) -> Vec<Result<Answer, EngineError>> {
+    let mut answers = Vec::with_capacity(requests.len());
+    for part in requests.chunks(PART) {
+        let mut decided = app.engine.execute_batch(part.to_vec()).await;
+        for _ in 0..BUSY_TRIES_MAX {
+            let outcomes = decided.iter_mut().zip(part);
+            let (places, again): (Vec<_>, Vec<_>) = outcomes
+                .filter(|(outcome, _)| matches!(outcome, Err(EngineError::Busy(_))))
+                .map(|(outcome, request)| (outcome, request.clone()))
+                .unzip();
+            if again.is_empty() {
+                break;
+            }
+            actix_rt::time::sleep(BUSY_PAUSE).await;
+            let outcomes = app.engine.execute_batch(again).await;
+            for (place, outcome) in places.into_iter().zip(outcomes) {
+                *place = outcome;
+            }
+        }
+        answers.append(&mut decided);
+    }
+    answers
 }
 
 const fn plain_request(actor: ActorId, command: Command) -> Request {

@@ -151,8 +151,14 @@ impl Core {
         narrow(self.head().saturating_sub(durable_end))
     }
 
-    /// Publishes that everything up to `last`, which ends at `end`, is on disk.
+    /// Publishes that everything up to `last`, which ends at `end`, is on disk; not once the journal has
+    /// halted, which another thread may have found out in this moment.
     pub(super) fn publish(&self, last: Lsn, end: u64) {
+        // Held until all are told, so that nobody hears of it after the halt.
+        let failure = self.failure.lock();
+        if failure.is_some() {
+            return;
+        }
         self.durable_end.store(end, Ordering::Release);
         let before = self.durable.swap(last.get(), Ordering::AcqRel);
         if before == last.get() {
@@ -162,6 +168,7 @@ impl Core {
         for watcher in watchers.iter() {
             watcher.durable(last);
         }
+        drop(failure);
     }
 
     /// Registers a watcher; if the journal has halted already, says so at once.
