@@ -206,7 +206,8 @@ impl Cards {
         self.letters.extend(self.desk.inbox.lock().drain(..));
         for handled in 0..LETTERS_PER_TURN {
             if handled.is_multiple_of(WARM_AT_ONCE) {
-                self.warm(self.letters.iter().filter_map(Letter::asked));
+                let next = self.letters.iter().take(WARM_AT_ONCE);
+                self.warm(next.filter_map(Letter::asked));
             }
             let Some(letter) = self.letters.pop_front() else {
                 break;
