@@ -258,18 +258,15 @@ fn a_crash_neither_loses_nor_doubles_a_crossing() {
     wait_until("all crossings are told", || {
         told(&client, &id).len() >= expected.len()
     });
-    // One more that is seen: nothing behind it may come.
-    let (down, up) = (
-        moved(&balance, "down", -dollars - 1),
-        moved(&balance, "up", 61),
-    );
-    if dollars + 1 > 0 {
-        go(&client, &down);
+    // One more that is seen, and that no other is like: nothing behind it may come.
+    let low = dollars.min(-1);
+    if low < dollars {
+        go(&client, &moved(&balance, "down", low - dollars));
     }
-    go(&client, &up);
-    expected.push(6_000);
+    go(&client, &moved(&balance, "up", 660 - low));
+    expected.push(66_000);
     wait_until("the last one is told", || {
-        told(&client, &id).last() == Some(&6_000)
+        told(&client, &id).last() == Some(&66_000)
     });
     assert_eq!(told(&client, &id), expected, "seed {seed}");
     // At least once each, under ids that tell them apart.
