@@ -222,7 +222,7 @@ impl Cards {
     /// Has the memory of the next cards fetched at once, side by side: card after card, each decision
     /// would begin with a dozen waits for it.
     fn warm(&self, next: impl Iterator<Item = Place>) {
-        let seats = next.take(WARM_AT_ONCE).filter_map(|place| {
+        let seats = next.filter_map(|place| {
             let seat = self.seats.get(place.index())?.as_deref();
             seat.map(|(card, _)| card.warm())
         });
@@ -273,7 +273,8 @@ impl Cards {
         for handled in 0..ITEMS_PER_TURN {
             let index = errand.done;
             if handled.is_multiple_of(WARM_AT_ONCE) {
-                self.warm(errand.items.iter().skip(index).map(|item| item.place));
+                let next = errand.items.iter().skip(index).take(WARM_AT_ONCE);
+                self.warm(next.map(|item| item.place));
             }
             let Some(item) = errand.items.get_mut(index) else {
                 break;
