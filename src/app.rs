@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -57,6 +57,7 @@ use crate::{
     replay::{recovery, totals::TrialBalance},
     search::Search,
     telemetry::Metrics,
+    threads,
 };
 
 mod faces;
@@ -330,7 +331,7 @@ pub async fn serve(
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;
     search.stop();
-    let stopped = actix_rt::task::spawn_blocking(move || outbox.stop()).await;
+    let stopped = threads::aside(move || outbox.stop()).await;
     if let Err(error) = stopped {
         tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
     }
@@ -425,7 +426,12 @@ fn start_http(
     };
     let body_bytes_max = config.server.body_kib_max << 10;
     let directory = app.engine.directory.clone();
+    let (started, is_pinned) = (Arc::new(AtomicUsize::new(0)), config.server.pin_workers);
     let server = HttpServer::new(move || {
+        let index = started.fetch_add(1, Ordering::Relaxed);
+        if is_pinned {
+            threads::keep_to_one(index, workers);
+        }
         // Cards live on the threads that serve HTTP: half of the messages never leave their thread.
         directory.add_arbiter(Arbiter::current());
         WebApp::new()
@@ -555,7 +561,7 @@ async fn stop(app: &http::App, handle: &ServerHandle, snapshots: &Arc<Snapshots>
         // Actors live on the server's threads: the snapshot comes before these end. What is decided
         // after it is in the log.
         let snapshots = snapshots.clone();
-        let taken = actix_rt::task::spawn_blocking(move || snapshots.take()).await;
+        let taken = threads::aside(move || snapshots.take()).await;
         match taken {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "no snapshot was taken; the log has it all"),

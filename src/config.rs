@@ -107,6 +107,7 @@ section! {
         listen: String,
         public_url: String,
         workers: usize,
+        pin_workers: bool,
         body_kib_max: usize,
         batch_items_max: usize,
         keep_alive_s: u64,

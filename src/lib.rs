@@ -5,7 +5,8 @@
 //! [`replay`] (what the log folds to), [`outside`] (rates and lists from elsewhere), [`decisions`] (asking
 //! programmes before an approval), [`outbox`] (events and their delivery), [`books`]
 //! (transactions across actors), [`monitors`] (watches on balances), [`search`] (what is found by other things
-//! than its name), [`reconciliation`] (external records against transactions), [`http`] (the faces), [`app`]
+//! than its name), [`reconciliation`] (external records against transactions), [`threads`]
+//! (where they run), [`http`] (the faces), [`app`]
 //! (the whole, wired).
 
 pub mod access;
@@ -27,6 +28,7 @@ pub mod reconciliation;
 pub mod replay;
 pub mod search;
 pub mod telemetry;
+pub mod threads;
 pub mod tokens;
 pub mod vault;
 pub mod wire;

@@ -254,6 +254,25 @@ fn modules_use_only_what_they_may() {
     }
 }
 
+/// A thread begins on the processors of the one that starts it, and those that serve have one each.
+#[test]
+fn who_serves_starts_threads_by_the_module_for_that_only() {
+    for (path, text) in sources("") {
+        let name = path.display().to_string();
+        if name.ends_with("src/threads.rs") {
+            continue;
+        }
+        let code = code(text.split("#[cfg(test)]").next().unwrap_or_default());
+        for by_itself in ["spawn_blocking", "web::block("] {
+            assert!(!code.contains(by_itself), "{name} uses {by_itself}");
+        }
+        let serves = ["/http/", "/decisions/", "/books/", "/reconciliation/"];
+        if serves.iter().any(|folder| name.contains(folder)) {
+            assert!(!code.contains("thread::spawn"), "{name} starts a thread");
+        }
+    }
+}
+
 #[test]
 fn the_domain_is_pure() {
     for (path, text) in sources("domain") {

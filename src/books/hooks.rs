@@ -28,6 +28,7 @@ use crate::{
         client::{FetchError, Limits},
         question::Asker,
     },
+    threads,
     vault::Vault,
 };
 
@@ -302,7 +303,7 @@ impl Hooks {
         loop {
             let (own, hook) = (self.clone(), hook.clone());
             let (body, origin) = (body.clone(), origin.to_owned());
-            let called = actix_rt::task::spawn_blocking(move || own.call(&origin, &hook, &body));
+            let called = threads::aside(move || own.call(&origin, &hook, &body));
             let died = |_| FetchError::Transport("the calling thread died".to_owned());
             let error = match called.await.map_err(died) {
                 Ok(Ok(())) => return Ok(()),

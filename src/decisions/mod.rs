@@ -34,6 +34,7 @@ use crate::{
         client::{FetchError, Limits},
         question::Asker,
     },
+    threads,
     vault::Vault,
     wire::{Key, KeyLife},
 };
@@ -332,7 +333,7 @@ impl Decisions {
         (time, place): (Duration, OwnedSemaphorePermit),
     ) -> Result<Said, FetchError> {
         let asker = self.asker.clone();
-        let posted = actix_rt::task::spawn_blocking(move || {
+        let posted = threads::aside(move || {
             let answer = asker.ask(&url, &headers, body.as_bytes(), time);
             drop(place);
             answer

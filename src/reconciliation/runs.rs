@@ -32,6 +32,7 @@ use crate::{
         uuids::AnyTransaction,
     },
     search::{Search, SearchError, TransactionRow},
+    threads,
 };
 
 /// How many runs wait at the most.
@@ -234,7 +235,7 @@ impl Reconciler {
     async fn work(self: &Arc<Self>, origin: String, run: Run) -> Result<Counts, RunError> {
         let own = self.clone();
         let work = move || own.work_through(&origin, &run);
-        let done = actix_rt::task::spawn_blocking(work).await;
+        let done = threads::aside(work).await;
         done.unwrap_or(Err(RunError::Lost))
     }
 

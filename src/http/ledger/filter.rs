@@ -31,6 +31,7 @@ use crate::{
         field::Collection,
         index::{Answer, AskError, Question},
     },
+    threads,
 };
 
 /// The most conditions of one filter.
@@ -211,7 +212,7 @@ pub(super) async fn ask(app: &App, origin: &Arc<str>, question: Question) -> Res
 pub(super) async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    match actix_rt::task::spawn_blocking(work).await {
+    match threads::aside(work).await {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a question to the index ended by itself");

@@ -29,6 +29,7 @@ use crate::{
         index::{Index, Question, text_of},
         lineage::{Flow, Lineage},
     },
+    threads,
     wire::Body,
 };
 
@@ -235,7 +236,7 @@ fn taken(request: &HttpRequest, app: &App) -> Result<Vec<u8>, Fault> {
         "a snapshot is being taken already"
     } else {
         let snapshots = app.snapshots.clone();
-        std::thread::spawn(move || {
+        threads::start(move || {
             if let Err(error) = snapshots.take() {
                 tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
             }

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{self, Data},
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 
 use super::super::{
@@ -18,6 +14,7 @@ use super::super::{
 use crate::{
     domain::{posting::House, registry::Scope},
     replay::totals::AssetTotals,
+    threads,
 };
 
 #[derive(Serialize)]
@@ -56,7 +53,7 @@ pub async fn trial_balance(request: HttpRequest, app: Data<App>) -> HttpResponse
 async fn add_up(request: &HttpRequest, app: &Data<App>) -> Result<Vec<u8>, Problem> {
     access::require(request, app, Scope::Operator)?;
     let worker = app.clone();
-    let folded = web::block(move || {
+    let folded = threads::aside(move || {
         worker
             .trial_balance
             .at_durable(worker.engine.shared.journal.as_ref())

@@ -23,6 +23,7 @@ use crate::{
         outcome::Rejection,
         registry::{Registry, RegistryEvent},
     },
+    threads,
     vault::{
         Vault, VaultError,
         file::DERIVATION,
@@ -279,7 +280,7 @@ impl Resealer {
         let (engine, active) = (self.engine.clone(), self.vault.active());
         let mut accounts: BTreeSet<AccountNo> =
             engine.shared.indexes.accounts().into_iter().collect();
-        let seen = actix_rt::task::spawn_blocking(move || {
+        let seen = threads::aside(move || {
             let mut survey = Survey::default();
             let mut visit = |bytes: &[u8]| {
                 // Bytes that do not decode are found below, where their account is asked for itself.

@@ -13,6 +13,7 @@ use crate::{
     actors::{Engine, snapshots},
     domain::{registry::Scope, time::Timestamp},
     journal::{JournalError, SnapshotInfo},
+    threads,
 };
 
 /// Takes snapshots, one at a time, and keeps the last ones.
@@ -95,7 +96,7 @@ pub async fn take(request: HttpRequest, app: Data<App>) -> HttpResponse {
     }
     let from = app.engine.durability.durable();
     let snapshots = app.snapshots.clone();
-    std::thread::spawn(move || {
+    threads::start(move || {
         if let Err(error) = snapshots.take() {
             tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
         }

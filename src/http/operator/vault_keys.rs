@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     domain::registry::Scope,
+    threads,
     vault::{Source, VaultError},
 };
 
@@ -171,7 +172,7 @@ fn answer(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let done = actix_rt::task::spawn_blocking(work).await;
+    let done = threads::aside(work).await;
     let done = done.map_err(|_| Problem::busy("the work was given up: try again"))?;
     done.map_err(refused)
 }

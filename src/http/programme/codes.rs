@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{self, Data, Path},
+    web::{Data, Path},
 };
 use serde_json::json;
 
@@ -23,6 +23,7 @@ use crate::{
         sender::Message,
     },
     domain::identity::{Contact, Identity},
+    threads,
 };
 
 /// Sends a holder a one-time code.
@@ -95,7 +96,7 @@ async fn send_code(
         })?;
     let issued = Arc::new(issued);
     let (sending, sender) = (issued.clone(), app.access.sender.clone());
-    let sent = web::block(move || {
+    let sent = threads::aside(move || {
         sender.send(&Message {
             urn: &urn,
             contact: &contact,

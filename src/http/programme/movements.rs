@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{self, Data, Path},
+    web::{Data, Path},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,6 +37,7 @@ use crate::{
     },
     journal::Journal,
     replay::history::{HistoryError, entry_at},
+    threads,
     wire::Body,
 };
 
@@ -217,7 +218,8 @@ async fn page(
         let walks = scope.clone();
         let room = (filter.limit.saturating_sub(data.len()), reads_left);
         let asked = filter.clone();
-        let walked = web::block(move || walk::walk(journal.as_ref(), &walks, &asked, from, room));
+        let walked =
+            threads::aside(move || walk::walk(journal.as_ref(), &walks, &asked, from, room));
         let walked = walked.await.map_err(|_| stopping())?.map_err(unreadable)?;
         let of = |urn: &str| scope.subject(urn);
         let (found, asked) = booked::complete(app, origin, walked.found, of, &filter).await?;
@@ -289,7 +291,7 @@ async fn complete(
     }
     let places = places(app, ids).await?;
     let (journal, filter) = (app.engine.shared.journal.clone(), filter.clone());
-    let read = web::block(move || {
+    let read = threads::aside(move || {
         let (mut views, mut reads) = (Vec::with_capacity(found.len()), 0_usize);
         for found in found {
             let (view, more) = completed(journal.as_ref(), found, &places, &filter)?;

@@ -35,6 +35,7 @@ use crate::{
         ids::{AccountNo, DeviceTokenId},
         outcome::Rejection,
     },
+    threads,
     tokens::{Asked, Payload, Subject, TokenError, certificate, number},
     vault::Hold,
 };
@@ -487,7 +488,7 @@ async fn payload(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, TokenError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let done = web::block(work).await;
+    let done = threads::aside(work).await;
     let done = done.map_err(|_| Problem::busy("no thread for the token provider: try again"))?;
     done.map_err(|error| match &error {
         TokenError::Asked { field, .. } => Problem::malformed(field.clone(), error.to_string()),

@@ -19,6 +19,7 @@ use crate::{
         time::Timestamp,
     },
     http::{App, json as json_answer, mark_replay, programme::request, request_id, resource},
+    threads,
 };
 
 /// The largest file, in bytes.
@@ -149,7 +150,7 @@ fn busy(message: &str) -> Fault {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
-    let done = web::block(work).await;
+    let done = threads::aside(work).await;
     done.map_err(|_| busy("too much is going on: try again"))
 }
 

@@ -27,6 +27,7 @@ use crate::{
         event::{OutEvent, words},
         feed::{self, FeedError, Filter, Page, Reader},
     },
+    threads,
 };
 
 /// This file's routes for the OpenAPI document.
@@ -171,7 +172,7 @@ async fn find(request: &HttpRequest, text: &str, app: &Data<App>) -> Result<Even
     let missing = || Problem::not_found("event_not_found", "event not found");
     let wanted = EventId::parse(text, "evt_", "an event id (evt_…)").map_err(|_| missing())?;
     let engine = app.engine.clone();
-    let found = web::block(move || feed::one(&engine, wanted)).await;
+    let found = threads::aside(move || feed::one(&engine, wanted)).await;
     let found = found.map_err(|_| stopping())?.map_err(problem_of)?;
     let found = found.filter(|event| filter_of(&caller).fits(event));
     found.map(EventView::new).ok_or_else(missing)
@@ -307,7 +308,7 @@ async fn page(app: &Data<App>, asked: Asked) -> Result<EventsPage, Problem> {
 
 async fn first_page(app: &Data<App>, asked: Asked) -> Result<(Reader, Page), Problem> {
     let engine = app.engine.clone();
-    let made = web::block(move || {
+    let made = threads::aside(move || {
         let mut reader = Reader::new(engine, asked.filter, asked.cursor)?;
         let page = reader.page(asked.limit)?;
         Ok((reader, page))
@@ -316,7 +317,7 @@ async fn first_page(app: &Data<App>, asked: Asked) -> Result<(Reader, Page), Pro
 }
 
 async fn next_page(mut reader: Reader, limit: usize) -> Result<(Reader, Page), Problem> {
-    let made = web::block(move || {
+    let made = threads::aside(move || {
         let page = reader.page(limit)?;
         Ok((reader, page))
     });

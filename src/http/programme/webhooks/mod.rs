@@ -22,6 +22,7 @@ use crate::{
     domain::{documents::Shelf, registry::Scope},
     journal::JournalError,
     outbox::{secrets::SecretError, targets::Endpoint},
+    threads,
 };
 
 /// These files' routes for the OpenAPI document.
@@ -163,6 +164,6 @@ fn not_written(error: &JournalError) -> Problem {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let done = web::block(work).await;
+    let done = threads::aside(work).await;
     done.map_err(|_| Problem::busy("too much is going on: try again"))
 }

@@ -1,0 +1,118 @@
+//! Where threads run: those that serve HTTP and run the cards each on a processor of its own, all others
+//! wherever there is room.
+
+use actix_rt::task::{JoinHandle, spawn_blocking};
+use rustix::{
+    process::getpid,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+/// Keeps the current thread, the one at `index` of `count` that share the work, on a processor of its own,
+/// if there are just as many of these; whether it did.
+///
+/// Such threads sleep and wake thousands of times a second. Left alone, two of them often wait for each
+/// other on one processor while the other is idle: for less time than after which Linux would move one.
+/// Where there are more processors than threads, or fewer, Linux knows better.
+pub fn keep_to_one(index: usize, count: usize) -> bool {
+    let Ok(allowed) = sched_getaffinity(Some(getpid())) else {
+        return false;
+    };
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|processor| allowed.is_set(*processor))
+        .collect();
+    let own = index
+        .checked_rem(count)
+        .and_then(|place| allowed.get(place));
+    let Some(own) = own.filter(|_| allowed.len() == count) else {
+        return false;
+    };
+    let mut only = CpuSet::new();
+    only.set(*own);
+    match sched_setaffinity(None, &only) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "a thread could not be kept on its processor: it is served all the same");
+            false
+        }
+    }
+}
+
+/// Lets the current thread run wherever the process may: a thread begins where the one may that started it.
+fn roam() {
+    let allowed = sched_getaffinity(Some(getpid()));
+    if let Err(error) = allowed.and_then(|allowed| sched_setaffinity(None, &allowed)) {
+        tracing::debug!(%error, "a thread stays on the processor of the one that started it");
+    }
+}
+
+/// Does what blocks or takes long on a thread for that, away from those that serve.
+pub fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    spawn_blocking(move || {
+        roam();
+        work()
+    })
+}
+
+/// Starts a thread of its own for work that nobody waits for.
+pub fn start(work: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        roam();
+        work();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processors() -> Vec<usize> {
+        let own = sched_getaffinity(None).unwrap();
+        let all = 0..CpuSet::MAX_CPU;
+        all.filter(|processor| own.is_set(*processor)).collect()
+    }
+
+    #[test]
+    fn each_thread_has_a_processor_and_what_it_starts_has_all() {
+        let all = processors();
+        let count = all.len();
+        let mut taken: Vec<usize> = (0..count)
+            .map(|index| {
+                let thread = std::thread::spawn(move || {
+                    assert!(keep_to_one(index, count));
+                    let own = processors();
+                    let (tell, told) = std::sync::mpsc::channel();
+                    start(move || tell.send(processors()).unwrap());
+                    (own, told.recv().unwrap())
+                });
+                let (own, of_started) = thread.join().unwrap();
+                assert_eq!((own.len(), of_started), (1, processors()));
+                own[0]
+            })
+            .collect();
+        taken.sort_unstable();
+        assert_eq!(taken, all);
+    }
+
+    #[test]
+    fn other_numbers_of_threads_roam() {
+        let count = processors().len();
+        let thread = std::thread::spawn(move || {
+            assert!(!keep_to_one(0, count + 1) && !keep_to_one(0, count - 1));
+            processors().len()
+        });
+        assert_eq!(thread.join().unwrap(), count);
+    }
+
+    #[test]
+    fn what_is_done_aside_may_run_anywhere() {
+        let all = processors();
+        let count = all.len();
+        let thread = std::thread::spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                assert!(keep_to_one(0, count));
+                aside(processors).await.unwrap()
+            })
+        });
+        assert_eq!(thread.join().unwrap(), all);
+    }
+}
