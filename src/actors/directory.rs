@@ -1,11 +1,8 @@
 //! Where every group of accounts is: live as an actor, or resting as bytes until it is needed.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 use actix_rt::ArbiterHandle;
@@ -15,11 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     card_actor::{CardActor, Join, Look, Retire},
-    desk::{Desk, Letter, Live},
+    desk::{Desk, Letter, Live, Place},
     engine::{EngineError, Shared},
-    hosted::{Hosted, Refusal, Request, Target},
+    hosted::{Hosted, Request, Target},
     number_hash::NumberHash,
-    ticket::{Errand, Item, Line, Said, Telling, Ticket},
+    replies::Replies,
+    ticket::{Errand, Item, Refused, Telling, Ticket},
 };
 use crate::{
     domain::{ids::ActorId, outcome::Rejection},
@@ -32,9 +30,6 @@ enum Slot {
     Resting(Box<[u8]>),
 }
 
-/// What came of a request, with the request, so that it can be tried again. An answer in it is on
-/// disk.
-pub(super) type Outcome = (Request, Result<Said<Line>, Refusal>);
 /// How often a message looks for its actor.
 const LOOKS_MAX: usize = 8;
 
@@ -253,35 +248,57 @@ impl Directory {
         home.await.map_err(|_| EngineError::Unavailable)
     }
 
-    /// Has the actors decide many requests: one message for each thread, each actor's in order.
+    /// Has the actors decide many requests: one message for each thread, each actor's in order. Beside
+    /// the replies come the requests that were refused.
     pub(super) async fn execute_batch(
         self: &Arc<Self>,
         requests: Vec<Request>,
         telling: Option<Telling>,
         actor_of: impl Fn(&Target) -> ActorId,
-    ) -> Vec<Result<Outcome, EngineError>> {
-        let mut results = Vec::new();
-        let unavailable = || Err(EngineError::Unavailable);
-        results.resize_with(requests.len(), unavailable);
+    ) -> (Replies, Vec<Refused>) {
+        let (mut replies, mut refused) = (Replies::new(requests.len()), Vec::new());
         let (reply, mut home) = mpsc::unbounded_channel();
         let lane = self.shared.durability.lane();
         let mut errands: Vec<(Arc<Desk>, Box<Errand>)> = Vec::new();
-        let mut met: BTreeMap<ActorId, Met> = BTreeMap::new();
-        for (number, request) in requests.into_iter().enumerate() {
-            let actor = actor_of(&request.target);
-            let mut met = match met.entry(actor) {
-                Entry::Occupied(known) => known,
-                Entry::Vacant(new) => match self.admit(actor) {
-                    Ok(admitted) => new.insert_entry(Met::new(admitted, &mut errands, || {
-                        Errand::new(lane.clone(), telling, reply.clone())
-                    })),
-                    Err(error) => {
-                        put(&mut results, number, Err(error));
-                        continue;
-                    }
-                },
+        // Cards are spread evenly, or nearly so.
+        let share = requests.len().div_ceil(self.arbiters().max(1));
+        let room = share.saturating_add(share >> 3);
+        let mut seats: Vec<Option<Seated>> = Vec::new();
+        seats.resize_with(requests.len(), Option::default);
+        let asked = requests.iter().map(|request| actor_of(&request.target));
+        let mut by_actor: Vec<(ActorId, usize)> = asked.zip(0_usize..).collect();
+        by_actor.sort_unstable();
+        for items in by_actor.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((actor, last)) = items.last().copied() else {
+                continue;
             };
-            met.get_mut().add(&mut errands, number, request);
+            match self.admit(actor) {
+                Ok((actor, live)) => {
+                    let whom = (actor, live.place);
+                    let errand = errand_for(&live.desk, &mut errands, || {
+                        Errand::new(lane.clone(), telling, (room, reply.clone()))
+                    });
+                    for (_, number) in items {
+                        let seated = Seated {
+                            whom,
+                            errand,
+                            is_last: *number == last,
+                        };
+                        put(&mut seats, *number, Some(seated));
+                    }
+                }
+                Err(error) => items
+                    .iter()
+                    .for_each(|(_, number)| replies.put(*number, Err(error.again()))),
+            }
+        }
+        for (number, (request, seated)) in requests.into_iter().zip(seats).enumerate() {
+            if let Some(seated) = seated
+                && let Some((_, errand)) = errands.get_mut(seated.errand)
+            {
+                let item = Item::new((number, seated.is_last), seated.whom, request);
+                errand.items.push(item);
+            }
         }
         drop(reply);
         for (desk, errand) in errands {
@@ -289,11 +306,9 @@ impl Directory {
             desk.wake();
         }
         while let Some(errand) = home.recv().await {
-            for (number, request, said) in errand.open() {
-                put(&mut results, number, Ok((request, said)));
-            }
+            refused.extend(errand.open(&mut replies));
         }
-        results
+        (replies, refused)
     }
 
     /// Looks at a group's state.
@@ -374,48 +389,27 @@ impl Directory {
     }
 }
 
-/// A card met in a batch: its items are one message.
-struct Met {
-    /// Where it lives by now.
-    actor: ActorId,
-    live: Arc<Live>,
+/// Where an item of a batch goes.
+struct Seated {
+    whom: (ActorId, Place),
     /// Its thread's errand.
     errand: usize,
-    /// Its latest item there.
-    item: Option<usize>,
+    /// Whether no other is for the same card after it: together they are one message.
+    is_last: bool,
 }
 
-impl Met {
-    fn new(
-        (actor, live): (ActorId, Arc<Live>),
-        errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
-        new_errand: impl FnOnce() -> Box<Errand>,
-    ) -> Self {
-        let mut known = errands.iter();
-        let errand = known.position(|(desk, _)| Arc::ptr_eq(desk, &live.desk));
-        let errand = errand.unwrap_or_else(|| {
-            errands.push((live.desk.clone(), new_errand()));
-            errands.len().saturating_sub(1)
-        });
-        Self {
-            actor,
-            live,
-            errand,
-            item: None,
-        }
-    }
-
-    fn add(&mut self, errands: &mut [(Arc<Desk>, Box<Errand>)], number: usize, request: Request) {
-        let Some((_, errand)) = errands.get_mut(self.errand) else {
-            return;
-        };
-        if let Some(before) = self.item.and_then(|item| errand.items.get_mut(item)) {
-            before.is_last = false;
-        }
-        self.item = Some(errand.items.len());
-        let whom = (self.actor, self.live.place);
-        errand.items.push(Item::new(number, whom, request));
-    }
+/// Which of the errands is for the desk, with a new one if there was none.
+fn errand_for(
+    desk: &Arc<Desk>,
+    errands: &mut Vec<(Arc<Desk>, Box<Errand>)>,
+    new_errand: impl FnOnce() -> Box<Errand>,
+) -> usize {
+    let mut known = errands.iter();
+    let errand = known.position(|(known, _)| Arc::ptr_eq(known, desk));
+    errand.unwrap_or_else(|| {
+        errands.push((desk.clone(), new_errand()));
+        errands.len().saturating_sub(1)
+    })
 }
 
 /// Counts a message on its way to a card, while its slot is held.
@@ -424,8 +418,8 @@ fn counted(live: &Arc<Live>) -> Arc<Live> {
     live.clone()
 }
 
-fn put<T>(results: &mut [T], number: usize, result: T) {
-    if let Some(slot) = results.get_mut(number) {
-        *slot = result;
+fn put<T>(places: &mut [T], number: usize, value: T) {
+    if let Some(place) = places.get_mut(number) {
+        *place = value;
     }
 }

@@ -9,7 +9,7 @@ use dashmap::{DashMap, DashSet};
 
 use super::{
     booked::BooksIndex,
-    directory::{Directory, Outcome},
+    directory::Directory,
     durability::{Durability, Halted},
     expiry::ExpiryWheel,
     facts::Facts,
@@ -17,7 +17,8 @@ use super::{
     indexes::Indexes,
     keys::Keys,
     registrar::{ChangeError, Keyed, Recorded, Registrar},
-    ticket::{Line, Said, Telling, Ticket},
+    replies::Replies,
+    ticket::{Said, Telling, Ticket},
 };
 use crate::{
     clock::{Clock, Zone},
@@ -336,40 +337,32 @@ impl Engine {
 
     /// Decides many requests; the answers stand in the order of the requests.
     pub async fn execute_batch(&self, requests: Vec<Request>) -> Vec<Result<Answer, EngineError>> {
-        let said = self.send_batch(requests, None).await;
-        let answers = said.into_iter().map(|said| said.and_then(answer_of));
-        answers.collect()
+        self.send_batch(requests, None).await.into_answers()
     }
 
     /// Decides many requests and has the answers told by `telling`, in the order of the requests; see
     /// [`Engine::send`].
-    pub async fn send_batch(
-        &self,
-        requests: Vec<Request>,
-        telling: Option<Telling>,
-    ) -> Vec<Result<Said<Line>, EngineError>> {
-        let outcomes = self
+    pub async fn send_batch(&self, requests: Vec<Request>, telling: Option<Telling>) -> Replies {
+        let (mut replies, mut refused) = self
             .directory
             .execute_batch(requests, telling, |target| self.actor_of(target))
             .await;
-        let mut all = Vec::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            all.push(self.settle_batched(outcome).await);
+        refused.sort_unstable_by_key(|(number, ..)| *number);
+        for (number, request, refusal) in refused {
+            let settled = Box::pin(self.settle_batched(request, refusal)).await;
+            replies.put(number, settled);
         }
-        all
+        replies
     }
 
     async fn settle_batched(
         &self,
-        outcome: Result<Outcome, EngineError>,
-    ) -> Result<Said<Line>, EngineError> {
-        let (mut request, outcome) = outcome?;
-        match outcome {
-            Ok(said) => Ok(said),
-            Err(refusal) => match self.overcome(refusal, &mut request).await? {
-                Some(answer) => Ok(Said::Answer(answer)),
-                None => self.execute(request).await.map(Said::Answer),
-            },
+        mut request: Request,
+        refusal: Refusal,
+    ) -> Result<Answer, EngineError> {
+        match self.overcome(refusal, &mut request).await? {
+            Some(answer) => Ok(answer),
+            None => self.execute(request).await,
         }
     }
 

@@ -23,10 +23,12 @@ pub mod names;
 pub mod number_hash;
 pub mod recall;
 pub mod registrar;
+pub mod replies;
 pub mod snapshots;
 pub mod supervisor;
 mod ticket;
 
 pub use engine::{Engine, EngineError};
 pub use hosted::{Answer, Refusal, Request, Target, Undurable};
-pub use ticket::{Line, Said, Telling, Ticket};
+pub use replies::{Replies, Reply};
+pub use ticket::{Said, Telling, Ticket};

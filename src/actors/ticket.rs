@@ -14,6 +14,7 @@ use super::{
     desk::Place,
     durability::{Lane, Parcel},
     hosted::{Answer, Refusal, Request, Undurable},
+    replies::Replies,
 };
 use crate::domain::ids::ActorId;
 
@@ -37,21 +38,6 @@ pub enum Said<T> {
     Answer(Answer),
     /// Its words.
     Told(T),
-}
-
-/// The words of one answer of a batch.
-#[derive(Debug)]
-pub struct Line {
-    text: Arc<Vec<u8>>,
-    range: Range<usize>,
-}
-
-impl Line {
-    /// Its bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        self.text.get(self.range.clone()).unwrap_or_default()
-    }
 }
 
 /// The same as [`Fresh`], with the words in its carrier's text.
@@ -167,7 +153,7 @@ pub(super) struct Item {
 impl Item {
     /// A request that was not decided yet.
     pub(super) const fn new(
-        number: usize,
+        (number, is_last): (usize, bool),
         (actor, place): (ActorId, Place),
         request: Request,
     ) -> Self {
@@ -175,7 +161,7 @@ impl Item {
             number,
             actor,
             place,
-            is_last: true,
+            is_last,
             request,
             sealed: None,
         }
@@ -199,18 +185,18 @@ pub(super) struct Errand {
     reply: mpsc::UnboundedSender<Box<Self>>,
 }
 
-/// An item's number, its request, and what came of it.
-type Opened = (usize, Request, Result<Said<Line>, Refusal>);
+/// An item's number, its request, and why it has no answer.
+pub(super) type Refused = (usize, Request, Refusal);
 
 impl Errand {
     /// Nothing to do yet.
     pub(super) fn new(
         lane: Arc<Lane>,
         telling: Option<Telling>,
-        reply: mpsc::UnboundedSender<Box<Self>>,
+        (room, reply): (usize, mpsc::UnboundedSender<Box<Self>>),
     ) -> Box<Self> {
         Box::new(Self {
-            items: Vec::new(),
+            items: Vec::with_capacity(room),
             done: 0,
             lsn: 0,
             lane,
@@ -238,20 +224,24 @@ impl Errand {
         }
     }
 
-    /// What came of its items: answers are on disk.
-    pub(super) fn open(self) -> impl Iterator<Item = Opened> {
-        let (text, is_durable) = (Arc::new(self.text), self.is_durable);
-        self.items.into_iter().map(move |item| {
-            let line = |range| Line {
-                text: text.clone(),
-                range,
-            };
-            let said = open(item.sealed, is_durable).map(|said| match said {
-                Said::Answer(answer) => Said::Answer(answer),
-                Said::Told(range) => Said::Told(line(range)),
-            });
-            (item.number, item.request, said)
-        })
+    /// Puts what came of its items among the replies: answers are on disk. Returns the items that have
+    /// none.
+    pub(super) fn open(mut self, replies: &mut Replies) -> Vec<Refused> {
+        let mut refused = Vec::new();
+        for (index, item) in self.items.iter_mut().enumerate() {
+            match open(item.sealed.take(), self.is_durable) {
+                Ok(Said::Told(range)) => replies.tell(item.number, range),
+                Ok(Said::Answer(answer)) => replies.put(item.number, Ok(answer)),
+                Err(refusal) => refused.push((index, refusal)),
+            }
+        }
+        replies.add_text(self.text);
+        // From the end, so that the ones before stay where they are.
+        let of = |(index, refusal)| {
+            let item = self.items.swap_remove(index);
+            (item.number, item.request, refusal)
+        };
+        refused.into_iter().rev().map(of).collect()
     }
 }
 

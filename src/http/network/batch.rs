@@ -1,6 +1,6 @@
 //! `POST /v1/authorizations/batch`: many in one request, each with its own result.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -26,7 +26,7 @@ use super::{
     view,
 };
 use crate::{
-    actors::{EngineError, Line, Request, Said, registrar::Principal},
+    actors::{Answer, EngineError, Replies, Reply, Request, Said, registrar::Principal},
     domain::registry::Scope,
 };
 
@@ -74,46 +74,68 @@ async fn run(
     let bytes = body::bytes(bytes)?;
     // Before anything is read: what waits for its turn is one body, not a thousand requests.
     let _turn = take_turn().await;
-    let items = read(&bytes, form, app, &principal)?;
+    let asked = read(&bytes, form, app, &principal)?;
     drop(bytes);
-    let results = decide(items, app).await;
-    Ok(show(&results, form, id))
+    let mut replies = app.engine.send_batch(asked.requests, Some(TELLING)).await;
+    settle(replies.others_mut(), app).await;
+    Ok(show(replies, asked.refused, form, id))
 }
 
-/// What each item asks, or what is wrong with it.
-fn read(
-    bytes: &[u8],
-    form: Form,
-    app: &App,
-    principal: &Principal,
-) -> Result<Vec<Result<Request, Problem>>, Problem> {
+/// What the items of a batch ask.
+#[derive(Default)]
+struct Asked {
+    count: usize,
+    requests: Vec<Request>,
+    /// Items with which something is wrong, by their places in the batch.
+    refused: Vec<(usize, Problem)>,
+}
+
+impl Asked {
+    fn add(&mut self, item: Result<Request, Problem>) {
+        match item {
+            Ok(request) => self.requests.push(request),
+            Err(problem) => self.refused.push((self.count, problem)),
+        }
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+fn read(bytes: &[u8], form: Form, app: &App, principal: &Principal) -> Result<Asked, Problem> {
     if form == Form::Array
-        && let Some(items) = read_at_once(bytes, app.batch_items_max)
+        && let Some(asked) = read_at_once(bytes, app.batch_items_max, principal)
     {
-        require_count(items.len(), app)?;
-        let request = |mut item| engine_request(&mut item, principal, None, Purpose::Authorize);
-        return Ok(items.into_iter().map(request).collect());
+        require_count(asked.count, app)?;
+        return Ok(asked);
     }
     // One item that cannot be read is not to fail the others: each by itself.
     let items = split(bytes, form)?;
     require_count(items.len(), app)?;
-    let request = |item: &[u8]| {
-        let mut parsed: AuthorizationRequest<'_> = body::parse(item)?;
-        engine_request(&mut parsed, principal, None, Purpose::Authorize)
-    };
-    Ok(items.into_iter().map(request).collect())
+    let mut asked = Asked::default();
+    for item in items {
+        asked.add(body::parse(item).and_then(|mut parsed| request_of(&mut parsed, principal)));
+    }
+    Ok(asked)
 }
 
-/// The items of an array in which all is well; to find what is not, they are read one by one.
-fn read_at_once(bytes: &[u8], most: usize) -> Option<Vec<AuthorizationRequest<'_>>> {
+fn request_of(
+    item: &mut AuthorizationRequest<'_>,
+    principal: &Principal,
+) -> Result<Request, Problem> {
+    engine_request(item, principal, None, Purpose::Authorize)
+}
+
+/// The items of an array that can be read as a whole; to find out why it cannot, they are read one by one.
+fn read_at_once(bytes: &[u8], most: usize, principal: &Principal) -> Option<Asked> {
     let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
-    let items = Items { most }.deserialize(&mut reader).ok()?;
-    reader.end().ok().map(|()| items)
+    let items = Items { most, principal };
+    let asked = items.deserialize(&mut reader).ok()?;
+    reader.end().ok().map(|()| asked)
 }
 
-/// At most so many items.
-struct Items {
+/// At most so many items, each made a request of while its text is at hand.
+struct Items<'a> {
     most: usize,
+    principal: &'a Principal,
 }
 
 struct Item<'a>(AuthorizationRequest<'a>);
@@ -126,30 +148,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Items {
-    type Value = Vec<AuthorizationRequest<'de>>;
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = Asked;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<AuthorizationRequest<'de>>;
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = Asked;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "a list of at most {} items", self.most)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Item(item)) = list.next_element()? {
-            if items.len() == self.most {
+        let mut asked = Asked::default();
+        while let Some(Item(mut item)) = list.next_element()? {
+            if asked.count == self.most {
                 return Err(A::Error::custom("too many items"));
             }
-            items.push(item);
+            asked.add(request_of(&mut item, self.principal));
         }
-        Ok(items)
+        Ok(asked)
     }
 }
 
@@ -218,80 +240,64 @@ fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
     }
 }
 
-/// What came of an item.
-type Outcome<E> = Result<Said<Line>, E>;
-
-async fn decide(items: Vec<Result<Request, Problem>>, app: &App) -> Vec<Outcome<Problem>> {
-    let mut results: Vec<Option<Problem>> = Vec::with_capacity(items.len());
-    let mut requests = Vec::with_capacity(items.len());
-    for item in items {
-        match item {
-            Ok(request) => {
-                requests.push(request);
-                results.push(None);
-            }
-            Err(problem) => results.push(Some(problem)),
-        }
-    }
-    let answers = app.engine.send_batch(requests, Some(TELLING)).await;
-    let mut answers = settle(answers, app).await.into_iter();
-    let missing = || Err(Problem::busy("the item was not decided: try again"));
-    results
-        .into_iter()
-        .map(|refused| match refused {
-            Some(problem) => Err(problem),
-            None => answers
-                .next()
-                .map_or_else(missing, |answer| answer.map_err(card_problem)),
-        })
-        .collect()
-}
-
 /// Waits for the programmes that are asked, of so many items at a time. The money of all of them is held
 /// by then.
-async fn settle(answers: Vec<Outcome<EngineError>>, app: &App) -> Vec<Outcome<EngineError>> {
-    let is_waiting =
-        |said: &Outcome<EngineError>| matches!(said, Ok(Said::Answer(answer)) if is_asked(answer));
-    if !answers.iter().any(is_waiting) {
-        return answers;
-    }
+async fn settle(answers: &mut [Result<Answer, EngineError>], app: &App) {
     let turns = Arc::new(Semaphore::new(app.decisions.batch_at_once()));
-    let mut waiting = Vec::with_capacity(answers.len());
+    let mut waiting = Vec::new();
     for answer in answers {
-        waiting.push(match answer {
-            Ok(Said::Answer(first)) if is_asked(&first) => {
-                let (decisions, turns) = (app.decisions.clone(), turns.clone());
-                Err(actix_rt::spawn(async move {
-                    // It is never closed.
-                    let _turn = turns.acquire_owned().await;
-                    decisions.settle(first).await.map(Said::Answer)
-                }))
-            }
-            known => Ok(known),
+        if !answer.as_ref().is_ok_and(is_asked) {
+            continue;
+        }
+        let Ok(first) = mem::replace(answer, Err(EngineError::Unavailable)) else {
+            continue;
+        };
+        let (decisions, turns) = (app.decisions.clone(), turns.clone());
+        let task = actix_rt::spawn(async move {
+            // It is never closed.
+            let _turn = turns.acquire_owned().await;
+            decisions.settle(first).await
         });
+        waiting.push((answer, task));
     }
-    let mut settled = Vec::with_capacity(waiting.len());
-    for one in waiting {
-        settled.push(match one {
-            Ok(known) => known,
-            Err(task) => task.await.unwrap_or(Err(EngineError::Unavailable)),
-        });
+    for (answer, task) in waiting {
+        *answer = task.await.unwrap_or(Err(EngineError::Unavailable));
     }
-    settled
 }
 
-fn show(results: &[Outcome<Problem>], form: Form, id: &str) -> HttpResponse {
-    let mut out = Vec::with_capacity(results.len().saturating_mul(1_024));
+fn show(replies: Replies, refused: Vec<(usize, Problem)>, form: Form, id: &str) -> HttpResponse {
     let (open, between, close): (&[u8], &[u8], &[u8]) = match form {
         Form::Array => (b"[", b",", b"]"),
         Form::Lines => (b"", b"\n", b"\n"),
     };
+    let mut out = Vec::with_capacity(
+        replies
+            .bytes()
+            .saturating_add(refused.len().saturating_mul(512)),
+    );
     out.extend_from_slice(open);
-    for (place, result) in results.iter().enumerate() {
-        if place > 0 {
+    let mut count = 0_usize;
+    let mut add = |outcome: Outcome<'_>| {
+        if count > 0 {
             out.extend_from_slice(between);
         }
-        show_one(result, &mut out);
+        show_one(outcome, &mut out);
+        count = count.saturating_add(1);
+        count
+    };
+    let mut refused = refused.into_iter().peekable();
+    let mut next = 0;
+    replies.for_each(|reply| {
+        while let Some((_, problem)) = refused.next_if(|(number, _)| *number == next) {
+            next = add(Err(problem));
+        }
+        next = add(match reply {
+            Reply::Told(words) => Ok(Said::Told(words)),
+            Reply::Other(answer) => answer.map(Said::Answer).map_err(card_problem),
+        });
+    });
+    for (_, problem) in refused {
+        add(Err(problem));
     }
     out.extend_from_slice(close);
     let kind = match form {
@@ -304,11 +310,14 @@ fn show(results: &[Outcome<Problem>], form: Form, id: &str) -> HttpResponse {
         .body(out)
 }
 
-fn show_one(result: &Outcome<Problem>, out: &mut Vec<u8>) {
-    let failure = match result {
-        Ok(Said::Told(line)) => {
+/// What came of an item.
+type Outcome<'a> = Result<Said<&'a [u8]>, Problem>;
+
+fn show_one(outcome: Outcome<'_>, out: &mut Vec<u8>) {
+    let failure = match outcome {
+        Ok(Said::Told(words)) => {
             out.extend_from_slice(br#"{"status":200,"body":"#);
-            out.extend_from_slice(line.bytes());
+            out.extend_from_slice(words);
             out.push(b'}');
             return;
         }
@@ -319,14 +328,14 @@ fn show_one(result: &Outcome<Problem>, out: &mut Vec<u8>) {
                 out.extend_from_slice(br#""replayed":true,"#);
             }
             out.extend_from_slice(br#""body":"#);
-            if view::render_into(answer, out) {
+            if view::render_into(&answer, out) {
                 out.push(b'}');
                 return;
             }
             out.truncate(before);
             Problem::conflict("idempotency_conflict", "the id is not an authorization's")
         }
-        Err(problem) => problem.clone(),
+        Err(problem) => problem,
     };
     let mut item = serde_json::json!({
         "status": failure.status.as_u16(),
