@@ -86,7 +86,7 @@ const USUAL_BYTES: usize = 256;
 
 /// Where the first pair ends.
 fn end_of_pair(packed: &str) -> Option<usize> {
-    packed.bytes().position(|byte| byte == 0x1e)
+    memchr::memchr(0x1e, packed.as_bytes())
 }
 
 impl TransactionMedium {

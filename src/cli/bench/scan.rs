@@ -1,35 +1,20 @@
 //! Finds the few fields the driver needs in a body, without parsing it.
 
-/// Searches one fixed needle. Source: Horspool, "Practical fast searching in strings".
+use memchr::memmem;
+
+/// Searches one fixed needle.
 #[derive(Clone, Debug)]
-pub(super) struct Finder {
-    needle: &'static [u8],
-    skips: [u8; 256],
-}
+pub(super) struct Finder(memmem::Finder<'static>);
 
 impl Finder {
     pub(super) fn new(needle: &'static [u8]) -> Self {
-        let len = u8::try_from(needle.len()).unwrap_or(u8::MAX);
-        let mut skips = [len; 256];
-        for (left, byte) in (1..len).rev().zip(needle) {
-            if let Some(skip) = skips.get_mut(usize::from(*byte)) {
-                *skip = left;
-            }
-        }
-        Self { needle, skips }
+        Self(memmem::Finder::new(needle))
     }
 
     /// Where the first needle at or after `from` ends.
     pub(super) fn end_of_next(&self, text: &[u8], from: usize) -> Option<usize> {
-        let mut end = from + self.needle.len();
-        while let Some(window) = text.get(end - self.needle.len()..end) {
-            if window == self.needle {
-                return Some(end);
-            }
-            let last = window.last().copied().unwrap_or(0);
-            end += usize::from(self.skips.get(usize::from(last)).copied().unwrap_or(1));
-        }
-        None
+        let at = self.0.find(text.get(from..)?)?;
+        Some(from + at + self.0.needle().len())
     }
 }
 
