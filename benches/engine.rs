@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    io::Write,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,13 +17,14 @@ use std::{
 };
 
 use cardwright::{
-    actors::{Engine, Request, Target, keys::key_of},
+    actors::{Engine, Request, Said, Target, Telling, keys::key_of},
     app,
     config::Config,
     domain::{
         account::Medium,
         command::{Authorize, Command, MoveMoney, OpenAccount},
         decide::decide,
+        event::Event,
         hold::TransactionType,
         ids::{AccountNo, ActorId, LedgerNo},
         merchant::{Merchant, TransactionMedium},
@@ -30,6 +32,7 @@ use cardwright::{
         policy::Policy,
         time::Month,
     },
+    threads,
     wire::KeyLife,
 };
 
@@ -115,6 +118,15 @@ fn purchase(card: u64, count: u64) -> Request {
     request
 }
 
+/// As a face asks: what it wants to know of the answer is told where the card is. Here the hold's id.
+const TELLING: Telling = Telling {
+    write: |answer, text| {
+        let approved = answer.events.iter().find_map(Event::approved);
+        approved.is_some_and(|approved| write!(text, "{}", approved.authorization.id).is_ok())
+    },
+    bytes: 64,
+};
+
 async fn drive(
     engine: Arc<Engine>,
     stop: Arc<AtomicBool>,
@@ -126,10 +138,11 @@ async fn drive(
     while !stop.load(Ordering::Relaxed) {
         count += 1;
         card = card.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        engine
-            .execute(purchase(1 + (card >> 33) % cards, count))
-            .await
-            .unwrap();
+        let ticket = engine.ticket(purchase(1 + (card >> 33) % cards, count), TELLING);
+        match engine.send(ticket).await.unwrap() {
+            Said::Told(id) => assert!(id.starts_with(b"auth_")),
+            Said::Answer(answer) => panic!("not approved: {:?}", answer.events),
+        }
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -147,7 +160,11 @@ fn main() {
     actix_rt::System::new().block_on(async {
         let engine = app::open_engine(&config, decide).unwrap();
         let arbiters = [actix_rt::Arbiter::new(), actix_rt::Arbiter::new()];
-        for arbiter in &arbiters {
+        for (index, arbiter) in arbiters.iter().enumerate() {
+            let count = arbiters.len();
+            arbiter.spawn_fn(move || {
+                threads::keep_to_one(index, count);
+            });
             engine.directory.add_arbiter(arbiter.handle());
         }
         make_cards(&engine, cards).await;
