@@ -320,6 +320,57 @@ fn wrong_settings_are_refused_by_name() {
     }
 }
 
+/// On which processors each thread of the process with this name may run.
+fn processors_of_threads(pid: u32, name: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    // A thread may end while the others are looked at.
+    let statuses =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let value = |status: &str, field: &str| {
+        let mut lines = status.lines();
+        let found = lines.find_map(|line| line.strip_prefix(field));
+        found.unwrap_or_default().trim().to_owned()
+    };
+    let of_name = statuses.filter(|status| value(status, "Name:").starts_with(name));
+    let mut all: Vec<_> = of_name
+        .map(|status| value(&status, "Cpus_allowed_list:"))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn each_thread_that_serves_has_a_processor_of_its_own_unless_told_otherwise() {
+    // Not how many it has the time of: that may be less.
+    let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+    let count = usize::try_from(allowed.count()).unwrap();
+    for (workers, pins) in [(count, "true"), (count, "false"), (count + 1, "true")] {
+        let server = Server::with(&[
+            ("CARDWRIGHT_SERVER__WORKERS", &workers.to_string()),
+            ("CARDWRIGHT_SERVER__PIN_WORKERS", pins),
+        ]);
+        // Work that is done aside begins on a thread that a pinned one starts.
+        server.client().trial_balance();
+        let all = processors_of_threads(server.pid(), "journal-commit");
+        let mut serving = processors_of_threads(server.pid(), "actix-rt");
+        assert_eq!(serving.len(), workers);
+        serving.dedup();
+        let others = processors_of_threads(server.pid(), "")
+            .iter()
+            .filter(|allowed| **allowed != all[0])
+            .count();
+        if (workers, pins) == (count, "true") {
+            assert_eq!(serving.len(), count, "two on one: {serving:?}");
+            assert!(
+                count == 1 || others == count,
+                "others are kept too: {others}"
+            );
+        } else {
+            assert_eq!((serving, others), (vec![all[0].clone()], 0));
+        }
+    }
+}
+
 #[test]
 fn a_stop_under_load_answers_what_it_took_and_takes_a_snapshot() {
     let mut server = Server::start();

@@ -109,6 +109,11 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM; does not wait.
     pub fn ask_to_stop(&self) {
         let pid = self.child.id().to_string();
