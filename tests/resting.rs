@@ -5,7 +5,10 @@
     reason = "a test may stop at the first fault"
 )]
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use cardwright::{
     actors::{Engine, Request, Target},
@@ -127,5 +130,39 @@ fn cards_rest_and_wake_while_others_are_made() {
             live < 1_000,
             "{live} of 1,000 are live although all were told to rest"
         );
+    });
+}
+
+#[test]
+fn nobody_waits_for_the_many_that_go_to_rest() {
+    const CARDS: u64 = 4_000;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::load(None, std::iter::empty()).unwrap();
+    config.data.dir = dir.path().join("data");
+    config.journal.min_free_mib = 1;
+    // All on this one thread, so that everything has its order.
+    actix_rt::System::new().block_on(async {
+        let engine = app::open_engine(&config, decide).unwrap();
+        (1..=CARDS).for_each(|no| engine.directory.create(ActorId(no)));
+        let opened = engine.execute_batch((1..=CARDS).map(open).collect()).await;
+        opened.into_iter().for_each(|answer| {
+            answer.unwrap();
+        });
+        engine.directory.sweep(1, 0);
+        let look = |hosted: &cardwright::actors::hosted::Hosted| hosted.group.id;
+        let asked = engine.read(Target::Actor(ActorId(1)), None, look).await;
+        assert_eq!(asked.unwrap(), ActorId(1));
+        let (_, live) = engine.directory.count();
+        assert!(live > 3_000, "only {live} were left when the answer came");
+        // The one that was asked is idle no more.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while engine.directory.count().1 > 1 {
+            assert!(Instant::now() < deadline, "they never went to rest");
+            actix_rt::task::yield_now().await;
+        }
+        let count = usize::try_from(CARDS).unwrap();
+        assert_eq!(engine.directory.count(), (count, 1));
+        engine.execute(deposit(&engine, CARDS, 7)).await.unwrap();
+        assert_eq!(engine.directory.count(), (count, 2));
     });
 }

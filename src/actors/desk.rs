@@ -19,7 +19,7 @@ use std::{
 
 use actix::Handler;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::yield_now};
 
 use super::{
     card_actor::{Absorb, Answered, CardActor, Execute, Join, Look, Retire, Seat},
@@ -32,6 +32,8 @@ use crate::domain::ids::ActorId;
 const LETTERS_PER_TURN: usize = 256;
 /// How many cards' memory is fetched at once.
 const WARM_AT_ONCE: usize = 16;
+/// How many cards may go to rest before other letters have their turn: nobody waits for that.
+const RETIRED_PER_TURN: usize = 16;
 /// How many items of an errand are decided before other letters have their turn.
 const ITEMS_PER_TURN: usize = 128;
 
@@ -131,6 +133,7 @@ impl Desk {
             durability,
             seats: Vec::new(),
             letters: VecDeque::new(),
+            leaving: VecDeque::new(),
             _life: life.clone(),
         };
         HERE.with_borrow_mut(|here| {
@@ -178,6 +181,11 @@ async fn serve(desk: Arc<Desk>, mut cards: Cards) {
         // Before the inbox is looked at: whoever comes later calls again.
         desk.is_called.store(false, Ordering::SeqCst);
         cards.take_turn();
+        while !cards.leaving.is_empty() {
+            // Not by a call: that would be answered before the thread's other tasks.
+            yield_now().await;
+            cards.take_turn();
+        }
     }
 }
 
@@ -188,6 +196,8 @@ struct Cards {
     seats: Vec<Option<Box<(CardActor, Seat)>>>,
     /// Letters that were taken from the inbox and wait for their turn.
     letters: VecDeque<Letter>,
+    /// Cards that may go to rest, many at a time: behind whatever somebody waits for.
+    leaving: VecDeque<Letter>,
     _life: Rc<()>,
 }
 
@@ -203,13 +213,27 @@ impl Drop for Cards {
 impl Cards {
     /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
     fn take_turn(&mut self) {
-        self.letters.extend(self.desk.inbox.lock().drain(..));
+        for letter in self.desk.inbox.lock().drain(..) {
+            let may_wait = matches!(letter, Letter::Retire(..));
+            let queue = if may_wait {
+                &mut self.leaving
+            } else {
+                &mut self.letters
+            };
+            queue.push_back(letter);
+        }
         for handled in 0..LETTERS_PER_TURN {
             if handled.is_multiple_of(WARM_AT_ONCE) {
                 let next = self.letters.iter().take(WARM_AT_ONCE);
                 self.warm(next.filter_map(Letter::asked));
             }
             let Some(letter) = self.letters.pop_front() else {
+                break;
+            };
+            self.open_letter(letter);
+        }
+        for _ in 0..RETIRED_PER_TURN {
+            let Some(letter) = self.leaving.pop_front() else {
                 break;
             };
             self.open_letter(letter);

@@ -30,6 +30,8 @@ enum Slot {
     Resting(Box<[u8]>),
 }
 
+/// How many cards are asked to rest at a time.
+const RETIRED_PER_SWEEP: usize = 65_536;
 /// How often a message looks for its actor.
 const LOOKS_MAX: usize = 8;
 
@@ -356,7 +358,7 @@ impl Directory {
     }
 
     /// Moves the tick on and puts actors to rest that did nothing for `idle_ticks`; for fewer where
-    /// more than `live_max` are live.
+    /// more than `live_max` are live. Of very many only some, the others next time.
     pub fn sweep(&self, idle_ticks: u32, live_max: usize) {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let live = self.live.load(Ordering::Relaxed);
@@ -366,10 +368,17 @@ impl Directory {
         }
         let idle_since = now.saturating_sub(patience);
         let mut called: Vec<Arc<Desk>> = Vec::new();
+        let mut asked = 0_usize;
         for slot in &self.slots {
+            if asked == RETIRED_PER_SWEEP {
+                break;
+            }
+            // Where something is on its way, it may be this very question.
             if let Slot::Live(live) = slot.value()
                 && live.last_used.load(Ordering::Relaxed) <= idle_since
+                && live.queued.load(Ordering::Relaxed) == 0
             {
+                asked = asked.saturating_add(1);
                 let retire = Retire {
                     idle_since,
                     is_given_up: false,
