@@ -214,7 +214,7 @@ impl Cards {
     /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
     fn take_turn(&mut self) {
         for letter in self.desk.inbox.lock().drain(..) {
-            let may_wait = matches!(letter, Letter::Retire(..));
+            let may_wait = matches!(&letter, Letter::Retire(_, _, retire) if !retire.is_given_up);
             let queue = if may_wait {
                 &mut self.leaving
             } else {
