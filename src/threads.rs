@@ -17,9 +17,7 @@ pub fn keep_to_one(index: usize, count: usize) -> bool {
     let Ok(allowed) = sched_getaffinity(Some(getpid())) else {
         return false;
     };
-    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU)
-        .filter(|processor| allowed.is_set(*processor))
-        .collect();
+    let allowed = processors(&allowed);
     let own = index
         .checked_rem(count)
         .and_then(|place| allowed.get(place));
@@ -35,6 +33,11 @@ pub fn keep_to_one(index: usize, count: usize) -> bool {
             false
         }
     }
+}
+
+fn processors(of: &CpuSet) -> Vec<usize> {
+    let all = 0..CpuSet::MAX_CPU;
+    all.filter(|processor| of.is_set(*processor)).collect()
 }
 
 /// Lets the current thread run wherever the process may: a thread begins where the one may that started it.
@@ -65,28 +68,27 @@ pub fn start(work: impl FnOnce() + Send + 'static) {
 mod tests {
     use super::*;
 
-    fn processors() -> Vec<usize> {
-        let own = sched_getaffinity(None).unwrap();
-        let all = 0..CpuSet::MAX_CPU;
-        all.filter(|processor| own.is_set(*processor)).collect()
+    /// Where the current thread may run.
+    fn own() -> Vec<usize> {
+        processors(&sched_getaffinity(None).unwrap())
     }
 
     #[test]
     fn each_thread_has_a_processor_and_what_it_starts_has_all() {
-        let all = processors();
+        let all = own();
         let count = all.len();
         let mut taken: Vec<usize> = (0..count)
             .map(|index| {
                 let thread = std::thread::spawn(move || {
                     assert!(keep_to_one(index, count));
-                    let own = processors();
+                    let kept = own();
                     let (tell, told) = std::sync::mpsc::channel();
-                    start(move || tell.send(processors()).unwrap());
-                    (own, told.recv().unwrap())
+                    start(move || tell.send(own()).unwrap());
+                    (kept, told.recv().unwrap())
                 });
-                let (own, of_started) = thread.join().unwrap();
-                assert_eq!((own.len(), of_started), (1, processors()));
-                own[0]
+                let (kept, of_started) = thread.join().unwrap();
+                assert_eq!((kept.len(), of_started), (1, own()));
+                kept[0]
             })
             .collect();
         taken.sort_unstable();
@@ -95,22 +97,22 @@ mod tests {
 
     #[test]
     fn other_numbers_of_threads_roam() {
-        let count = processors().len();
+        let count = own().len();
         let thread = std::thread::spawn(move || {
             assert!(!keep_to_one(0, count + 1) && !keep_to_one(0, count - 1));
-            processors().len()
+            own().len()
         });
         assert_eq!(thread.join().unwrap(), count);
     }
 
     #[test]
     fn what_is_done_aside_may_run_anywhere() {
-        let all = processors();
+        let all = own();
         let count = all.len();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
                 assert!(keep_to_one(0, count));
-                aside(processors).await.unwrap()
+                aside(own).await.unwrap()
             })
         });
         assert_eq!(thread.join().unwrap(), all);

@@ -262,7 +262,7 @@ fn who_serves_starts_threads_by_the_module_for_that_only() {
         if name.ends_with("src/threads.rs") {
             continue;
         }
-        let code = code(text.split("#[cfg(test)]").next().unwrap_or_default());
+        let code = code(&text);
         for by_itself in ["spawn_blocking", "web::block("] {
             assert!(!code.contains(by_itself), "{name} uses {by_itself}");
         }

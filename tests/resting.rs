@@ -68,6 +68,18 @@ fn deposit(engine: &Engine, no: u64, amount: i128) -> Request {
     request(no, Command::Deposit(deposit))
 }
 
+/// Tells the story on an engine of its own; all on the current thread but what the story starts.
+fn on_an_engine(story: impl AsyncFnOnce(Arc<Engine>)) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::load(None, std::iter::empty()).unwrap();
+    config.data.dir = dir.path().join("data");
+    config.journal.min_free_mib = 1;
+    actix_rt::System::new().block_on(async {
+        let engine = app::open_engine(&config, decide).unwrap();
+        story(engine).await;
+    });
+}
+
 /// Sweeps as if idle cards were too many, all the while.
 async fn sweep(engine: Arc<Engine>) {
     loop {
@@ -78,12 +90,7 @@ async fn sweep(engine: Arc<Engine>) {
 
 #[test]
 fn cards_rest_and_wake_while_others_are_made() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::load(None, std::iter::empty()).unwrap();
-    config.data.dir = dir.path().join("data");
-    config.journal.min_free_mib = 1;
-    actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config, decide).unwrap();
+    on_an_engine(async |engine| {
         let arbiters = [actix_rt::Arbiter::new(), actix_rt::Arbiter::new()];
         for arbiter in &arbiters {
             engine.directory.add_arbiter(arbiter.handle());
@@ -136,13 +143,8 @@ fn cards_rest_and_wake_while_others_are_made() {
 #[test]
 fn nobody_waits_for_the_many_that_go_to_rest() {
     const CARDS: u64 = 4_000;
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::load(None, std::iter::empty()).unwrap();
-    config.data.dir = dir.path().join("data");
-    config.journal.min_free_mib = 1;
-    // All on this one thread, so that everything has its order.
-    actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config, decide).unwrap();
+    // On this one thread, everything has its order.
+    on_an_engine(async |engine| {
         (1..=CARDS).for_each(|no| engine.directory.create(ActorId(no)));
         let opened = engine.execute_batch((1..=CARDS).map(open).collect()).await;
         opened.into_iter().for_each(|answer| {

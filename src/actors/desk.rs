@@ -90,6 +90,11 @@ impl Letter {
         }
         None
     }
+
+    /// Whether nobody waits for it: such come many at a time, behind all others.
+    const fn may_wait(&self) -> bool {
+        matches!(self, Self::Retire(_, _, retire) if !retire.is_given_up)
+    }
 }
 
 /// The inbox of a thread, and the way to call it.
@@ -214,8 +219,7 @@ impl Cards {
     /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
     fn take_turn(&mut self) {
         for letter in self.desk.inbox.lock().drain(..) {
-            let may_wait = matches!(&letter, Letter::Retire(_, _, retire) if !retire.is_given_up);
-            let queue = if may_wait {
+            let queue = if letter.may_wait() {
                 &mut self.leaving
             } else {
                 &mut self.letters
