@@ -34,6 +34,12 @@ pub const HOLDER: &str = "did:bloque:sandbox:demo";
 /// The asset the tests pay with, a US dollar in millionths.
 pub const DUSD: &str = "DUSD/6";
 
+/// So that many servers have room on a disk that is nearly full; a test may set these itself.
+const SMALL_DISK: [(&str, &str); 2] = [
+    ("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "8"),
+    ("CARDWRIGHT_JOURNAL__MIN_FREE_MIB", "16"),
+];
+
 const START_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -66,7 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// On a new directory, with the shipped settings.
+    /// On a new directory, with the shipped settings but for [`SMALL_DISK`].
     pub fn start() -> Self {
         Self::with(&[])
     }
@@ -205,6 +211,7 @@ fn spawn(data_dir: &Path, log: &Path, settings: &[(String, String)]) -> Child {
         .arg("--data-dir")
         .arg(data_dir)
         .env("CARDWRIGHT_SANDBOX_KEY", KEY)
+        .envs(SMALL_DISK)
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

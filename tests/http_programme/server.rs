@@ -40,6 +40,8 @@ impl Server {
             ])
             .arg(data)
             .env("CARDWRIGHT_SANDBOX_KEY", ROOT)
+            .env("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "8")
+            .env("CARDWRIGHT_JOURNAL__MIN_FREE_MIB", "16")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
