@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use actix_rt::ArbiterHandle;
-use dashmap::DashMap;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,9 +14,9 @@ use super::{
     desk::{Desk, Letter, Live, Place},
     engine::{EngineError, Shared},
     hosted::{Hosted, Request, Target},
-    number_hash::NumberHash,
     replies::Replies,
     ticket::{Errand, Item, Refused, Telling, Ticket},
+    wide_map::WideMap,
 };
 use crate::{
     domain::{ids::ActorId, outcome::Rejection},
@@ -37,7 +36,7 @@ const LOOKS_MAX: usize = 8;
 
 /// Finds actors, starts them when first needed, puts idle ones to rest.
 pub struct Directory {
-    slots: DashMap<ActorId, Slot, NumberHash>,
+    slots: WideMap<ActorId, Slot>,
     /// One for each thread on which actors live.
     desks: RwLock<Vec<Arc<Desk>>>,
     /// Those of threads that started actors while there was none.
@@ -63,7 +62,7 @@ impl Directory {
     #[must_use]
     pub fn new(shared: Arc<Shared>, mailbox_max: u32) -> Arc<Self> {
         Arc::new(Self {
-            slots: DashMap::default(),
+            slots: WideMap::default(),
             desks: RwLock::new(Vec::new()),
             own_desks: RwLock::new(Vec::new()),
             shared,
@@ -369,7 +368,7 @@ impl Directory {
         let idle_since = now.saturating_sub(patience);
         let mut called: Vec<Arc<Desk>> = Vec::new();
         let mut asked = 0_usize;
-        for slot in &self.slots {
+        for slot in self.slots.iter() {
             if asked == RETIRED_PER_SWEEP {
                 break;
             }

@@ -2,7 +2,7 @@
 //! with the actor of their own number. Folds over the log, rebuilt at recovery.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, hash_map::RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +11,7 @@ use std::{
 
 use dashmap::{DashMap, Entry, mapref::multiple::RefMulti};
 
-use super::number_hash::NumberHash;
+use super::wide_map::WideMap;
 use crate::domain::{
     account::{Account, Medium},
     ids::{AccountNo, ActorId, LedgerNo},
@@ -21,11 +21,11 @@ use crate::domain::{
 #[derive(Debug, Default)]
 pub struct Indexes {
     /// Accounts that joined another's money.
-    relocated: DashMap<AccountNo, ActorId, NumberHash>,
+    relocated: WideMap<AccountNo, ActorId>,
     /// Whether there is any: in a house without pockets nobody looks.
     has_relocated: AtomicBool,
     /// Groups that came into another, by their actors: where each went.
-    joined: DashMap<ActorId, ActorId, NumberHash>,
+    joined: WideMap<ActorId, ActorId>,
     /// How many there are: mostly none, and then nobody looks.
     joined_count: AtomicUsize,
     /// By holder, in the order of making.
@@ -36,13 +36,13 @@ pub struct Indexes {
     /// may be, the programme's lists do not walk over them.
     balances: DashMap<Box<str>, Vec<AccountNo>>,
     /// Where the events of those accounts go that name an address: mostly few do.
-    webhooks: DashMap<AccountNo, Arc<str>, NumberHash>,
+    webhooks: WideMap<AccountNo, Arc<str>>,
     /// Actors of which some account names an address, or did.
-    hooked: DashMap<ActorId, (), NumberHash>,
+    hooked: WideMap<ActorId, ()>,
     /// Whether anyone ever asked for events: until then nobody reads the log for them.
     expects_webhooks: AtomicBool,
     /// The fingerprints of all cards' numbers, and whether a card is recorded with it.
-    numbers: DashMap<[u8; 16], bool>,
+    numbers: WideMap<[u8; 16], bool, RandomState>,
     /// Under which keys of the vault recovery found card data, and how often.
     sealed: DashMap<u32, u64>,
 }

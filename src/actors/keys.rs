@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
-use dashmap::{DashMap, Entry};
+use dashmap::Entry;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::number_hash::NumberHash;
+use super::wide_map::WideMap;
 use crate::{
     domain::time::Timestamp,
     wire::{Key, KeyLife},
@@ -54,7 +54,7 @@ impl Held {
 /// Which record stands for which key.
 #[derive(Debug, Default)]
 pub struct Keys {
-    records: DashMap<Key, Held, NumberHash>,
+    records: WideMap<Key, Held>,
     /// Expiring keys in the order of their time, seconds.
     expiring: Mutex<VecDeque<(i64, Key)>>,
 }
@@ -133,7 +133,7 @@ impl Keys {
         mut visit: impl FnMut(Vec<(Key, KeyLife, u64)>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut items = Vec::with_capacity(batch);
-        for known in &self.records {
+        for known in self.records.iter() {
             let Some(lsn) = known.value().lsn() else {
                 continue;
             };

@@ -27,6 +27,7 @@ pub mod replies;
 pub mod snapshots;
 pub mod supervisor;
 mod ticket;
+mod wide_map;
 
 pub use engine::{Engine, EngineError};
 pub use hosted::{Answer, Refusal, Request, Target, Undurable};
