@@ -27,6 +27,8 @@ pub(super) struct Committer {
     pub(super) core: Arc<Core>,
     pub(super) segment: u64,
     pub(super) file: Arc<dyn StorageFile>,
+    /// Bytes of that file.
+    pub(super) capacity: u64,
     pub(super) last: Lsn,
     pub(super) end: u64,
     pub(super) observer: Option<Arc<dyn CommitObserver>>,
@@ -115,6 +117,10 @@ impl Committer {
         if is_new_segment {
             let next = self.core.ready.wait_for(segment);
             self.file = next.ok_or("no space for the next segment")?;
+            self.capacity = self
+                .file
+                .size()
+                .map_err(|error| format!("the segment at {segment} tells no size: {error}"))?;
             self.segment = segment;
         }
         let mut batch = in_flight.write();
@@ -124,6 +130,8 @@ impl Committer {
             epoch: self.core.epoch,
         };
         batch.finish(before);
+        let (end, bytes) = (batch.end(), batch.bytes.len());
+        batch.pad(self.capacity);
         let batch = parking_lot::RwLockWriteGuard::downgrade(batch);
 
         let started = Instant::now();
@@ -140,13 +148,13 @@ impl Committer {
         let write_us = micros(started, written);
         let sync_us = micros(written, Instant::now());
 
-        (self.last, self.end) = (batch.last, batch.end());
+        (self.last, self.end) = (batch.last, end);
         if is_new_segment {
             // Only now does the new segment hold something durable, so that the old one may go.
             self.core.catalog.set_last(previous, last_before);
             self.core.catalog.set_active(self.segment);
         }
-        let (records, bytes) = (batch.count, batch.bytes.len());
+        let records = batch.count;
         drop(batch);
         self.core.publish(self.last, self.end);
         self.count(records, bytes, write_us, sync_us);

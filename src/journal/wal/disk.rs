@@ -21,6 +21,10 @@ use super::{
     storage::{Storage, StorageFile, is_out_of_space},
 };
 
+/// How long the steward rests after each part of the next segment, while there is time: so that no commit
+/// waits for more than a part of it.
+const FILL_REST: Duration = Duration::from_millis(2);
+
 /// A segment waiting for the committer.
 pub(super) struct ReadySegment {
     pub(super) base: u64,
@@ -117,6 +121,12 @@ impl Ready {
         self.state.lock().is_stopped
     }
 
+    /// Whether the log is being closed, or was.
+    fn is_ending(&self) -> bool {
+        let state = self.state.lock();
+        state.is_closing || state.is_stopped
+    }
+
     fn push(&self, segment: ReadySegment, end: u64) {
         self.state.lock().segments.push_back(segment);
         self.end.store(end, Ordering::Release);
@@ -209,6 +219,13 @@ impl Steward {
         self.core.ready.end() < self.core.head().saturating_add(self.segment_bytes)
     }
 
+    /// Whether the segment at `base`, of which so much is filled, cannot wait.
+    fn is_late(&self, base: u64, filled: u64) -> bool {
+        let before = base.saturating_sub(self.segment_bytes);
+        let used = self.core.head().saturating_sub(before);
+        is_behind(filled, used) || self.core.ready.is_ending()
+    }
+
     /// Makes the next segment; true if there is no room for it.
     fn make_segment(&self) -> Result<bool, String> {
         let header = SegmentHeader {
@@ -217,7 +234,12 @@ impl Steward {
             epoch: self.core.epoch,
             created_ms: self.clock.now_ms(),
         };
-        match create_segment(self.storage.as_ref(), &self.dirs.wal, &header) {
+        let rest = |filled: u64| {
+            if !self.is_late(header.base, filled) {
+                thread::sleep(FILL_REST);
+            }
+        };
+        match create_segment(self.storage.as_ref(), &self.dirs.wal, &header, &rest) {
             Ok(file) => {
                 self.core.catalog.add(header.base, header.capacity, false);
                 self.core.ready.push(
@@ -237,6 +259,45 @@ impl Steward {
                 "preparing the segment at {} failed: {error}",
                 header.base
             )),
+        }
+    }
+}
+
+/// Whether a segment may be needed before it is full: it is to be filled twice as fast, at least, as the one
+/// before it is used up.
+const fn is_behind(filled: u64, used: u64) -> bool {
+    filled / 2 < used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_full_before_the_one_before_it_is_used_up() {
+        const SEGMENT: u64 = 64 << 20;
+        const PART: u64 = 256 << 10;
+        // Bytes that are appended while a part is filled, without a rest and with one.
+        for (hurried, rested) in [
+            (0, 0),
+            (1_000, 10_000),
+            (90_000, 900_000),
+            (PART / 2, SEGMENT / 2),
+        ] {
+            let (mut filled, mut used, mut rests) = (0, 0, 0);
+            while filled < SEGMENT {
+                filled += PART;
+                used += hurried;
+                if !is_behind(filled, used) {
+                    used += rested;
+                    rests += 1;
+                }
+            }
+            assert!(
+                used <= SEGMENT / 2 + rested,
+                "{used} used of {SEGMENT}, {rests} rests"
+            );
+            assert!(rests > 0 || hurried > PART / 4);
         }
     }
 }

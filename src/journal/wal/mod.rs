@@ -27,6 +27,7 @@ mod shared;
 mod snapshot;
 mod snapshot_read;
 mod storage;
+mod zeros;
 
 use std::sync::Arc;
 

@@ -142,6 +142,7 @@ fn start(
         core: Arc::clone(&core),
         segment: active.base,
         file: open_write(storage.as_ref(), &active.path)?,
+        capacity: active.capacity,
         last,
         end,
         observer: options.observer.clone(),
@@ -217,7 +218,8 @@ fn find_or_create(
             epoch,
             created_ms,
         };
-        create_segment(storage, &dirs.wal, &header).map_err(io_failed("filling", &dirs.wal))?;
+        create_segment(storage, &dirs.wal, &header, &|_| ())
+            .map_err(io_failed("filling", &dirs.wal))?;
         let path = dirs.wal.join(super::segment::segment_name(base));
         segments.push(SegmentFile {
             path,

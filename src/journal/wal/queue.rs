@@ -18,6 +18,8 @@ use super::{
 /// A batch is sealed at this size; a single record may be larger.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 const SPARES_MAX: usize = 4;
+/// What the system's cache reads and writes as a whole.
+const PAGE_BYTES: u64 = 4096;
 
 /// Records that will be written with one write.
 #[derive(Debug, Default)]
@@ -88,6 +90,15 @@ impl Batch {
         if let Some(place) = self.bytes.first_chunk_mut::<BATCH_HEADER>() {
             *place = header.encode();
         }
+    }
+
+    /// Adds zeros up to the next page of a file of `capacity` bytes, which has zeros there already: a page
+    /// that is written whole need not be read first. [`Batch::end`] then says where they end.
+    pub(super) fn pad(&mut self, capacity: u64) {
+        let end = self.end() - self.segment;
+        let page_end = end.next_multiple_of(PAGE_BYTES).min(capacity);
+        let more = narrow(page_end.saturating_sub(end));
+        self.bytes.resize(self.bytes.len() + more, 0);
     }
 
     fn read(&self, lsn: Lsn) -> Option<Vec<u8>> {
@@ -278,4 +289,28 @@ impl Queue {
 /// Reads the record at `lsn` from a batch on its way to the disk.
 pub(super) fn read_in_flight(batch: &InFlight, lsn: Lsn) -> Option<Vec<u8>> {
     batch.read().read(lsn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_padded_batch_ends_with_a_page_or_with_the_file() {
+        for (start, len, capacity, expected) in [
+            (512, 100, 16_384, 4_096),
+            (512, 3_584, 16_384, 4_096),
+            (512, 3_585, 16_384, 8_192),
+            (16_000, 300, 16_384, 16_384),
+            (600, 700, 2_048, 2_048),
+        ] {
+            let segment = 1 << 30;
+            let mut batch = Batch::begin(segment, segment + start, Vec::new());
+            batch.bytes.resize(len, 7);
+            batch.pad(capacity);
+            assert_eq!(batch.end(), segment + expected);
+            assert!(batch.bytes.drain(len..).all(|byte| byte == 0));
+            assert!(batch.bytes.iter().all(|byte| *byte == 7 || *byte == 0));
+        }
+    }
 }

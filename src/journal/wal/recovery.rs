@@ -15,8 +15,9 @@ use super::{
         BATCH_HEADER, BATCH_MAGIC, BatchHeader, BatchKind, SECTOR, bits_set, count_zero, is_zero,
     },
     scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
-    segment::{SEGMENT_HEADER, damaged, fill_zeros, io_failed},
+    segment::{SEGMENT_HEADER, damaged, io_failed},
     storage::{Storage, StorageFile, narrow, widen, write_all_at},
+    zeros::fill_zeros,
 };
 
 const SEARCH_BYTES: usize = 1 << 20;
@@ -331,7 +332,7 @@ pub(super) fn repair(
         if is_changed {
             warn!(file = %segment.path.display(), size, capacity = segment.capacity,
                 "segment is shorter than it was made; filling it up with zeros");
-            fill_zeros(file.as_ref(), size, segment.capacity).map_err(repairing())?;
+            fill_zeros(file.as_ref(), (size, segment.capacity), &|_| ()).map_err(repairing())?;
         }
         if let Some(cut) = cut {
             let TailCut {
@@ -342,7 +343,7 @@ pub(super) fn repair(
                 what,
             } = &cut.report;
             warn!(file = %path.display(), offset, %lsn, bytes, what, "cutting the end of the log");
-            fill_zeros(file.as_ref(), *offset, segment.capacity).map_err(repairing())?;
+            fill_zeros(file.as_ref(), (*offset, segment.capacity), &|_| ()).map_err(repairing())?;
             is_changed = true;
         }
         if is_changed {

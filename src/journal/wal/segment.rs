@@ -11,7 +11,7 @@ use crate::journal::{JournalError, Lsn};
 
 use super::{
     frame::Fields,
-    storage::{Storage, StorageFile, widen, write_all_at},
+    storage::{Storage, StorageFile, write_all_at},
 };
 
 /// Size of a segment's header, bytes: a sector of its own, never written again.
@@ -22,9 +22,6 @@ const SEGMENT_MAGIC: [u8; 8] = *b"CWRTLOG\xB7";
 const SUFFIX: &str = ".wal";
 /// Suffix of files under construction; they are removed at open.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
-const FILL_CHUNK_BYTES: usize = 1 << 20;
-/// How much of a new segment may be dirty at once, so that filling it does not hold up a commit.
-const FILL_SYNC_CHUNKS: u64 = 4;
 
 /// Where the parts of a journal live.
 #[derive(Clone, Debug)]
@@ -122,15 +119,17 @@ impl SegmentHeader {
 
 /// Creates a segment, filled with zeros and durable under its final name.
 ///
-/// Under a temporary name until then, so that a crash or a full disk leaves nothing half made.
+/// Under a temporary name until then, so that a crash or a full disk leaves nothing half made. After each
+/// part `rest` is told how many bytes are there.
 pub(super) fn create_segment(
     storage: &dyn Storage,
     dir: &Path,
     header: &SegmentHeader,
+    rest: &dyn Fn(u64),
 ) -> io::Result<Arc<dyn StorageFile>> {
     let name = segment_name(header.base);
     let temporary = dir.join(format!("{name}{TEMPORARY_SUFFIX}"));
-    let made = fill_segment(storage, &temporary, header).and_then(|file| {
+    let made = fill_segment(storage, &temporary, header, rest).and_then(|file| {
         storage.rename(&temporary, &dir.join(&name))?;
         storage.sync_dir(dir)?;
         Ok(file)
@@ -146,33 +145,12 @@ fn fill_segment(
     storage: &dyn Storage,
     path: &Path,
     header: &SegmentHeader,
+    rest: &dyn Fn(u64),
 ) -> io::Result<Arc<dyn StorageFile>> {
-    let file = storage.create(path)?;
-    fill_zeros(file.as_ref(), 0, header.capacity)?;
+    let file = storage.create_zeroed(path, header.capacity, rest)?;
     write_all_at(file.as_ref(), &header.encode(), 0)?;
     file.sync_all()?;
     Ok(file)
-}
-
-/// Writes zeros from `from` up to `to`, with a sync every few MiB and none at the end.
-pub(super) fn fill_zeros(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; FILL_CHUNK_BYTES];
-    let mut at = from;
-    let mut chunks = 0;
-    while at < to {
-        let len = (to - at).min(widen(FILL_CHUNK_BYTES));
-        write_all_at(
-            file,
-            zeros.get(..super::storage::narrow(len)).unwrap_or_default(),
-            at,
-        )?;
-        at += len;
-        chunks += 1;
-        if chunks % FILL_SYNC_CHUNKS == 0 {
-            file.sync_data()?;
-        }
-    }
-    Ok(())
 }
 
 /// Wraps a system error with what was tried on which path.

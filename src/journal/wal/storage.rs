@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use super::zeros::{fill_past_cache, fill_zeros};
+
 /// An open file. All access is by offset, so that readers and the writer share it.
 pub trait StorageFile: Send + Sync {
     /// Its size in bytes.
@@ -81,6 +83,23 @@ pub trait Storage: Send + Sync + 'static {
     ///
     /// Any of the system's.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Creates a file of `bytes` zeros, for reading and writing; not durable before it is synced. After
+    /// each part `rest` is told how many bytes are there.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system's.
+    fn create_zeroed(
+        &self,
+        path: &Path,
+        bytes: u64,
+        rest: &dyn Fn(u64),
+    ) -> io::Result<Arc<dyn StorageFile>> {
+        let file = self.create(path)?;
+        fill_zeros(file.as_ref(), (0, bytes), rest)?;
+        Ok(file)
+    }
 
     /// Opens a file for reading.
     ///
@@ -208,6 +227,19 @@ impl Storage for OsStorage {
             .truncate(true)
             .open(path)?;
         Ok(Arc::new(file))
+    }
+
+    fn create_zeroed(
+        &self,
+        path: &Path,
+        bytes: u64,
+        rest: &dyn Fn(u64),
+    ) -> io::Result<Arc<dyn StorageFile>> {
+        let file = self.create(path)?;
+        if !fill_past_cache(path, bytes, rest)? {
+            fill_zeros(file.as_ref(), (0, bytes), rest)?;
+        }
+        Ok(file)
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
