@@ -1,4 +1,5 @@
-//! Cards go to rest while new ones are made: none is lost, none is made twice.
+//! What many cards are told at once: they go to rest while new ones are made, and none is lost or made
+//! twice; and nobody waits for all of them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,6 +7,7 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -166,5 +168,28 @@ fn nobody_waits_for_the_many_that_go_to_rest() {
         assert_eq!(engine.directory.count(), (count, 1));
         engine.execute(deposit(&engine, CARDS, 7)).await.unwrap();
         assert_eq!(engine.directory.count(), (count, 2));
+    });
+}
+
+#[test]
+fn others_have_their_turn_within_a_long_batch() {
+    const CARDS: u64 = 4_000;
+    on_an_engine(async |engine| {
+        (1..=CARDS).for_each(|no| engine.directory.create(ActorId(no)));
+        let batch = engine.execute_batch((1..=CARDS).map(open).collect());
+        // Looks at how far the cards are whenever the thread has time for it.
+        let (journal, mut seen) = (engine.shared.journal.clone(), BTreeSet::new());
+        let other = async {
+            loop {
+                seen.insert(journal.appended());
+                actix_rt::task::yield_now().await;
+            }
+        };
+        let opened = tokio::select! { opened = batch => opened, () = other => Vec::new() };
+        opened.into_iter().for_each(|answer| {
+            answer.unwrap();
+        });
+        let turns = seen.len();
+        assert!(turns > 20, "others had {turns} turns in 4,000 decisions");
     });
 }

@@ -139,6 +139,7 @@ impl Desk {
             seats: Vec::new(),
             letters: VecDeque::new(),
             leaving: VecDeque::new(),
+            begun: Vec::new(),
             _life: life.clone(),
         };
         HERE.with_borrow_mut(|here| {
@@ -185,11 +186,9 @@ async fn serve(desk: Arc<Desk>, mut cards: Cards) {
         desk.call.notified().await;
         // Before the inbox is looked at: whoever comes later calls again.
         desk.is_called.store(false, Ordering::SeqCst);
-        cards.take_turn();
-        while !cards.leaving.is_empty() {
+        while cards.take_turn() {
             // Not by a call: that would be answered before the thread's other tasks.
             yield_now().await;
-            cards.take_turn();
         }
     }
 }
@@ -203,6 +202,8 @@ struct Cards {
     letters: VecDeque<Letter>,
     /// Cards that may go to rest, many at a time: behind whatever somebody waits for.
     leaving: VecDeque<Letter>,
+    /// Errands of which a part was run in this turn.
+    begun: Vec<Letter>,
     _life: Rc<()>,
 }
 
@@ -216,8 +217,9 @@ impl Drop for Cards {
 }
 
 impl Cards {
-    /// Handles what lies in the inbox now, or so much of it that others have their turn soon.
-    fn take_turn(&mut self) {
+    /// Handles what lies in the inbox now, or so much of it that others have their turn soon; whether
+    /// some of it is left.
+    fn take_turn(&mut self) -> bool {
         for letter in self.desk.inbox.lock().drain(..) {
             let queue = if letter.may_wait() {
                 &mut self.leaving
@@ -242,9 +244,11 @@ impl Cards {
             };
             self.open_letter(letter);
         }
-        if !self.letters.is_empty() || !self.desk.inbox.lock().is_empty() {
+        self.letters.extend(self.begun.drain(..));
+        if !self.desk.inbox.lock().is_empty() {
             self.desk.wake();
         }
+        !self.letters.is_empty() || !self.leaving.is_empty()
     }
 
     /// Has the memory of the next cards fetched at once, side by side: card after card, each decision
@@ -319,7 +323,7 @@ impl Cards {
             errand.done = index.saturating_add(1);
         }
         if errand.done < errand.items.len() {
-            return self.desk.put(Letter::Errand(errand));
+            return self.begun.push(Letter::Errand(errand));
         }
         let (lane, lsn) = (errand.lane.clone(), errand.lsn);
         self.durability.deliver(&lane, lsn, errand);

@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use rustix::{
     fs::{FallocateFlags, OFlags, fallocate},
-    io::Errno,
+    io::{Errno, retry_on_intr},
 };
 
 use super::storage::{StorageFile, narrow, widen, write_all_at};
@@ -48,21 +48,23 @@ pub(super) fn fill_past_cache(path: &Path, bytes: u64, rest: &dyn Fn(u64)) -> io
         return Ok(false);
     };
     let is_aligned = bytes.is_multiple_of(widen(DIRECT_ALIGNMENT));
-    let allocated = || fallocate(&file, FallocateFlags::empty(), 0, bytes).map_err(io::Error::from);
+    let allocate = || fallocate(&file, FallocateFlags::empty(), 0, bytes);
+    let allocated = || retry_on_intr(allocate).map_err(io::Error::from);
     if !is_aligned || if_supported(allocated())?.is_none() {
         return Ok(false);
     }
     let zeros = vec![0_u8; narrow(FILL_BYTES) + DIRECT_ALIGNMENT];
     let skipped = zeros.as_ptr().align_offset(DIRECT_ALIGNMENT);
-    let zeros = zeros.get(skipped..).unwrap_or_default();
     let mut at = 0;
     while at < bytes {
-        let len = narrow((bytes - at).min(FILL_BYTES));
-        let part = zeros.get(..len).unwrap_or_default();
+        let len = (bytes - at).min(FILL_BYTES);
+        let Some(part) = zeros.get(skipped..skipped.saturating_add(narrow(len))) else {
+            return Ok(false);
+        };
         if if_supported(write_all_at(&file, part, at))?.is_none() {
             return Ok(false);
         }
-        at += widen(len);
+        at += len;
         rest(at);
     }
     Ok(true)
