@@ -182,8 +182,7 @@ impl Reader<'_> {
             self.tail = Some(journal.follow(Lsn::new(self.read_to))?);
         }
         for _ in 0..BATCHES_MAX {
-            let endpoints = self.outbox.endpoints();
-            let mut laying = Laying::new(self.outbox, &endpoints, None);
+            let mut laying = Laying::new(self.outbox, None);
             let mut count = 0_usize;
             while count < RECORDS_MAX && laying.bytes < LAID_BYTES_MAX {
                 let tail = self.tail.as_mut();
@@ -255,14 +254,13 @@ impl Reader<'_> {
                 (replay, journal.scan(Lsn::new(replay.after))?)
             }
         };
-        let endpoints = outbox.endpoints();
         let target = outbox
             .desk
             .lock()
             .lanes
             .destination(replay.destination)
             .cloned();
-        let mut laying = Laying::new(outbox, &endpoints, target.as_ref());
+        let mut laying = Laying::new(outbox, target.as_ref());
         let mut reached = replay.upto;
         let mut count = 0_usize;
         while let Some(record) = records.next().transpose()? {
@@ -366,7 +364,8 @@ fn collect(
 /// Who gets what of some records.
 struct Laying<'a> {
     outbox: &'a Outbox,
-    endpoints: &'a Endpoints,
+    /// As they were when the record that is looked at had been read, or later.
+    endpoints: Arc<Endpoints>,
     /// Only this destination, whatever it wants now: it asked for the range.
     only: Option<&'a Destination>,
     items: Vec<(Destination, u64, EventRef)>,
@@ -374,14 +373,10 @@ struct Laying<'a> {
 }
 
 impl<'a> Laying<'a> {
-    const fn new(
-        outbox: &'a Outbox,
-        endpoints: &'a Endpoints,
-        only: Option<&'a Destination>,
-    ) -> Self {
+    fn new(outbox: &'a Outbox, only: Option<&'a Destination>) -> Self {
         Self {
             outbox,
-            endpoints,
+            endpoints: Arc::default(),
             only,
             items: Vec::new(),
             bytes: 0,
@@ -405,6 +400,9 @@ impl<'a> Laying<'a> {
     }
 
     fn look_at(&mut self, record: &Record) {
+        // Not before it was read: an endpoint may have been made in between, and what was bought after
+        // that is for it.
+        self.endpoints = self.outbox.endpoints();
         let Ok((_, actor, _)) = wire::decode_entry_head(&record.payload) else {
             tracing::error!(lsn = %record.lsn, "a record does not decode: no webhooks for it");
             return;
@@ -440,8 +438,8 @@ impl<'a> Laying<'a> {
         if let Some(url) = self.callback_of(event) {
             self.add(event, &url);
         }
-        let own = self.endpoints.get(&event.origin);
-        for endpoint in own.into_iter().flatten() {
+        let own = self.endpoints.get(&event.origin).cloned();
+        for endpoint in own.iter().flatten() {
             if self.wants(endpoint, event) {
                 self.add(event, &endpoint.id);
             }
