@@ -438,8 +438,9 @@ impl<'a> Laying<'a> {
         if let Some(url) = self.callback_of(event) {
             self.add(event, &url);
         }
-        let own = self.endpoints.get(&event.origin).cloned();
-        for endpoint in own.iter().flatten() {
+        let endpoints = self.endpoints.clone();
+        let own = endpoints.get(&event.origin);
+        for endpoint in own.into_iter().flatten() {
             if self.wants(endpoint, event) {
                 self.add(event, &endpoint.id);
             }

@@ -12,6 +12,7 @@ use crate::journal::{JournalError, Lsn};
 use super::{
     frame::Fields,
     storage::{Storage, StorageFile, write_all_at},
+    zeros::create_zeroed,
 };
 
 /// Size of a segment's header, bytes: a sector of its own, never written again.
@@ -147,7 +148,7 @@ fn fill_segment(
     header: &SegmentHeader,
     rest: &dyn Fn(u64),
 ) -> io::Result<Arc<dyn StorageFile>> {
-    let file = storage.create_zeroed(path, header.capacity, rest)?;
+    let file = create_zeroed(storage, path, header.capacity, rest)?;
     write_all_at(file.as_ref(), &header.encode(), 0)?;
     file.sync_all()?;
     Ok(file)

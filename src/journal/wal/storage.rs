@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::zeros::{fill_past_cache, fill_zeros};
+use super::zeros::fill_past_cache;
 
 /// An open file. All access is by offset, so that readers and the writer share it.
 pub trait StorageFile: Send + Sync {
@@ -84,21 +84,14 @@ pub trait Storage: Send + Sync + 'static {
     /// Any of the system's.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
 
-    /// Creates a file of `bytes` zeros, for reading and writing; not durable before it is synced. After
-    /// each part `rest` is told how many bytes are there.
+    /// Fills the empty file at `path` with `bytes` zeros past the cache; `false` if that cannot be done
+    /// here. After each part `rest` is told how many bytes are there.
     ///
     /// # Errors
     ///
     /// Any of the system's.
-    fn create_zeroed(
-        &self,
-        path: &Path,
-        bytes: u64,
-        rest: &dyn Fn(u64),
-    ) -> io::Result<Arc<dyn StorageFile>> {
-        let file = self.create(path)?;
-        fill_zeros(file.as_ref(), (0, bytes), rest)?;
-        Ok(file)
+    fn fill_past_cache(&self, _path: &Path, _bytes: u64, _rest: &dyn Fn(u64)) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Opens a file for reading.
@@ -229,17 +222,8 @@ impl Storage for OsStorage {
         Ok(Arc::new(file))
     }
 
-    fn create_zeroed(
-        &self,
-        path: &Path,
-        bytes: u64,
-        rest: &dyn Fn(u64),
-    ) -> io::Result<Arc<dyn StorageFile>> {
-        let file = self.create(path)?;
-        if !fill_past_cache(path, bytes, rest)? {
-            fill_zeros(file.as_ref(), (0, bytes), rest)?;
-        }
-        Ok(file)
+    fn fill_past_cache(&self, path: &Path, bytes: u64, rest: &dyn Fn(u64)) -> io::Result<bool> {
+        fill_past_cache(path, bytes, rest)
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {

@@ -1,13 +1,13 @@
 //! Fills the next segment with zeros while the one before it is written to.
 
-use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use rustix::{
     fs::{FallocateFlags, OFlags, fallocate},
     io::{Errno, retry_on_intr},
 };
 
-use super::storage::{StorageFile, narrow, widen, write_all_at};
+use super::storage::{Storage, StorageFile, narrow, widen, write_all_at};
 
 /// How much of a file of zeros is written at once: a commit may have to wait for so much.
 const FILL_BYTES: u64 = 256 << 10;
@@ -15,6 +15,21 @@ const FILL_BYTES: u64 = 256 << 10;
 const FILL_DIRTY_BYTES: u64 = 4 << 20;
 /// What writes past the cache must be aligned to, on every disk that is in use.
 const DIRECT_ALIGNMENT: usize = 4096;
+
+/// Creates a file of `bytes` zeros, for reading and writing; not durable before it is synced. After each
+/// part `rest` is told how many bytes are there.
+pub(super) fn create_zeroed(
+    storage: &dyn Storage,
+    path: &Path,
+    bytes: u64,
+    rest: &dyn Fn(u64),
+) -> io::Result<Arc<dyn StorageFile>> {
+    let file = storage.create(path)?;
+    if !storage.fill_past_cache(path, bytes, rest)? {
+        fill_zeros(file.as_ref(), (0, bytes), rest)?;
+    }
+    Ok(file)
+}
 
 /// Writes zeros over a range through the cache, and makes none of the last of them durable.
 pub(super) fn fill_zeros(
@@ -86,7 +101,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::journal::wal::{OsStorage, Storage};
+    use crate::journal::wal::OsStorage;
 
     /// Creates a file of zeros; what `rest` was told.
     fn create(dir: &Path, bytes: u64) -> Vec<u64> {
@@ -94,7 +109,7 @@ mod tests {
         std::fs::write(&path, b"what was there before").unwrap();
         let told = RefCell::new(Vec::new());
         let rest = |filled| told.borrow_mut().push(filled);
-        let file = OsStorage.create_zeroed(&path, bytes, &rest).unwrap();
+        let file = create_zeroed(&OsStorage, &path, bytes, &rest).unwrap();
         assert_eq!(file.size().unwrap(), bytes);
         // What is written through the handle is seen by every reader.
         assert_eq!(file.write_at(b"x", 4_097).unwrap(), 1);
