@@ -13,40 +13,42 @@ macro_rules! key {
 }
 pub(crate) use key;
 
-/// A JSON object being written.
+/// A JSON object being written. Each member begins with a comma, so that none has to ask whether it is the
+/// first: the first one's becomes the brace when the object ends.
+#[must_use = "it is to be ended"]
 pub struct Object<'a> {
     out: &'a mut Vec<u8>,
-    is_empty: bool,
+    start: usize,
 }
 
 impl<'a> Object<'a> {
     /// Opens an object at the end of `out`.
     pub fn begin(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self {
-            out,
-            is_empty: true,
-        }
+        let start = out.len();
+        Self { out, start }
     }
 
     /// Closes it.
     pub fn end(self) {
+        match self.out.get_mut(self.start) {
+            Some(comma) => *comma = b'{',
+            None => self.out.push(b'{'),
+        }
         self.out.push(b'}');
     }
 
     /// `name` as [`key!`] makes it.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "where its length is known, a name is written by two moves and not by a call"
+    )]
+    #[inline(always)]
     fn name(&mut self, name: Key) {
-        let written = if self.is_empty {
-            name.0.get(1..).unwrap_or_default()
-        } else {
-            name.0
-        };
-        self.is_empty = false;
-        self.out.extend_from_slice(written.as_bytes());
+        self.out.extend_from_slice(name.0.as_bytes());
     }
 
     /// A text that needs no escapes: an id, a word, a time of ours.
+    #[inline]
     pub fn plain(&mut self, name: Key, text: &str) {
         self.name(name);
         plain(self.out, text);
@@ -68,6 +70,7 @@ impl<'a> Object<'a> {
     }
 
     /// An integer as a string.
+    #[inline]
     pub fn int(&mut self, name: Key, number: i128) {
         self.name(name);
         self.out.push(b'"');
@@ -82,6 +85,7 @@ impl<'a> Object<'a> {
     }
 
     /// A decimal as a string: the last `places` digits of `mantissa` behind a point.
+    #[inline]
     pub fn decimal(&mut self, name: Key, mantissa: i128, places: u8) {
         self.name(name);
         self.out.push(b'"');
@@ -103,10 +107,7 @@ impl<'a> Object<'a> {
         if inner.is_empty() {
             return;
         }
-        if !self.is_empty {
-            self.out.push(b',');
-        }
-        self.is_empty = false;
+        self.out.push(b',');
         self.out.extend_from_slice(inner.as_bytes());
     }
 
@@ -119,6 +120,7 @@ impl<'a> Object<'a> {
     }
 
     /// Null.
+    #[inline]
     pub fn null(&mut self, name: Key) {
         self.name(name);
         self.out.extend_from_slice(b"null");
@@ -147,10 +149,7 @@ impl<'a> Object<'a> {
 
     /// An object inside, under a name that is known only now and needs no escapes.
     pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
-        if !self.is_empty {
-            self.out.push(b',');
-        }
-        self.is_empty = false;
+        self.out.push(b',');
         plain(self.out, name);
         self.out.push(b':');
         let mut inner = Object::begin(self.out);
@@ -179,27 +178,37 @@ impl<'a> Object<'a> {
     }
 }
 
-fn digits(out: &mut Vec<u8>, number: i128) {
+fn digits_of(buffer: &mut itoa::Buffer, number: i128) -> &str {
     // Half the digits of an i128 make for half the work, and nearly every amount fits.
     match i64::try_from(number) {
-        Ok(small) => out.extend_from_slice(itoa::Buffer::new().format(small).as_bytes()),
-        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Ok(small) => buffer.format(small),
+        Err(_) => buffer.format(number),
     }
 }
 
+fn digits(out: &mut Vec<u8>, number: i128) {
+    out.extend_from_slice(digits_of(&mut itoa::Buffer::new(), number).as_bytes());
+}
+
 fn decimal(out: &mut Vec<u8>, mantissa: i128, places: u8) {
-    let start = out.len();
-    digits(out, mantissa);
+    let mut buffer = itoa::Buffer::new();
+    let mut digits = digits_of(&mut buffer, mantissa);
+    if let Some(rest) = digits.strip_prefix('-') {
+        out.push(b'-');
+        digits = rest;
+    }
     let places = usize::from(places);
     if places == 0 {
+        out.extend_from_slice(digits.as_bytes());
         return;
     }
-    let start = start.saturating_add(usize::from(mantissa < 0));
     // At least one digit stands before the point.
-    while out.len().saturating_sub(start) <= places {
-        out.insert(start, b'0');
-    }
-    out.insert(out.len().saturating_sub(places), b'.');
+    let point = digits.len().saturating_sub(places);
+    let (whole, part) = digits.split_at_checked(point).unwrap_or_default();
+    out.extend_from_slice(if whole.is_empty() { "0" } else { whole }.as_bytes());
+    out.push(b'.');
+    out.extend(std::iter::repeat_n(b'0', places.saturating_sub(part.len())));
+    out.extend_from_slice(part.as_bytes());
 }
 
 fn plain(out: &mut Vec<u8>, text: &str) {
@@ -239,19 +248,26 @@ mod tests {
         object.decimal(key!("whole"), 12, 0);
         object.decimal(key!("point"), 1_250, 2);
         object.decimal(key!("below"), -5, 3);
+        object.decimal(key!("just_below"), -512, 3);
         object.decimal(key!("nothing"), 0, 2);
         object.decimal_number(key!("rate"), 144, 4);
         object.object(key!("inner"), |inner| inner.null(key!("nothing")));
         object.objects(key!("list"), [1, 2].into_iter(), |inner, n| {
             inner.int(key!("n"), n)
         });
+        object.object(key!("empty"), |_| ());
+        object.object(key!("outer"), |outer| {
+            outer.entry("any", |inner| inner.members_of(" {\"a\": 1} "));
+            outer.members_of("{}");
+            outer.members_of("{\"b\":[]}");
+        });
         object.end();
         let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let expected = serde_json::json!({
             "odd": odd, "plain": "did:x", "small": "-7", "large": i128::MIN.to_string(),
             "none": null, "word": "w", "yes": true, "number": 0.0144,
-            "whole": "12", "point": "12.50", "below": "-0.005", "nothing": "0.00", "rate": 0.0144,
-            "inner": {"nothing": null}, "list": [{"n": "1"}, {"n": "2"}],
+            "whole": "12", "point": "12.50", "below": "-0.005", "just_below": "-0.512", "nothing": "0.00", "rate": 0.0144,
+            "inner": {"nothing": null}, "empty": {}, "outer": {"any": {"a": 1}, "b": []}, "list": [{"n": "1"}, {"n": "2"}],
         });
         assert_eq!(read, expected);
     }

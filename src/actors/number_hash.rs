@@ -26,7 +26,12 @@ impl Hasher for NumberHash {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+        // Eight at a time: an array of numbers comes as one piece.
+        let (numbers, rest) = bytes.as_chunks();
+        for number in numbers {
+            self.write_u64(u64::from_ne_bytes(*number));
+        }
+        for byte in rest {
             self.write_u64(u64::from(*byte));
         }
     }

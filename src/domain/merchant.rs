@@ -80,6 +80,8 @@ pub struct TransactionMedium(String);
 pub const TOKEN_ID: &str = "token_id";
 
 const BETWEEN: char = '\u{1f}';
+/// The same as a byte.
+const SEPARATOR: u8 = 0x1f;
 const BEHIND: char = '\u{1e}';
 /// What the values of most purchases take together.
 const USUAL_BYTES: usize = 256;
@@ -124,9 +126,11 @@ impl TransactionMedium {
         let mut rest = self.0.as_str();
         while let Some(behind) = end_of_pair(rest) {
             let (pair, next) = rest.split_at_checked(behind)?;
-            let value = pair.strip_prefix(name);
-            if let Some(value) = value.and_then(|value| value.strip_prefix(BETWEEN)) {
-                return Some(value);
+            // Most names differ in length: one byte tells.
+            if pair.as_bytes().get(name.len()) == Some(&SEPARATOR)
+                && let Some(value) = pair.strip_prefix(name)
+            {
+                return value.strip_prefix(BETWEEN);
             }
             rest = next.strip_prefix(BEHIND)?;
         }

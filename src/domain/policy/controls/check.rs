@@ -13,8 +13,28 @@ use crate::domain::{
 impl Controls {
     /// Whether nothing is controlled.
     #[must_use]
-    pub fn is_none(&self) -> bool {
-        *self == Self::NONE
+    pub const fn is_none(&self) -> bool {
+        // Asked of every purchase. All of them by name, so that a new one cannot be left out.
+        let Self {
+            currency,
+            limits,
+            mcc,
+            merchants,
+            countries,
+            channels,
+            hours,
+            is_single_use,
+            is_merchant_locked,
+        } = self;
+        currency.is_none()
+            && limits.is_empty()
+            && mcc.is_any()
+            && merchants.is_any()
+            && countries.is_any()
+            && channels.is_empty()
+            && hours.is_empty()
+            && !*is_single_use
+            && !*is_merchant_locked
     }
 
     /// Whether anything is counted.
