@@ -7,12 +7,10 @@ use actix_web::{
     http::{StatusCode, header},
     web::Data,
 };
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, SeqAccess, Visitor},
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
 };
-use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     super::{
@@ -22,6 +20,7 @@ use super::{
         request_id,
     },
     authorize::{TELLING, card_problem, engine_request, is_asked, refuse},
+    items::{Form, Items, Unreadable, split},
     request::{AuthorizationRequest, Purpose},
     view,
 };
@@ -32,12 +31,6 @@ use crate::{
 
 /// The largest body: 10,000 items of about 1.6 kB.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Array,
-    Lines,
-}
 
 /// Asks for many authorizations. One failing item never fails its neighbours.
 #[utoipa::path(
@@ -74,12 +67,15 @@ async fn run(
     let bytes = body::bytes(bytes)?;
     // Before anything is read: what waits for its turn is one body, not a thousand requests.
     let _turn = take_turn().await;
-    let asked = read(&bytes, form, app, &principal)?;
+    let asked = read(&bytes, form, app, &principal).await?;
     drop(bytes);
     let mut replies = app.engine.send_batch(asked.requests, Some(TELLING)).await;
     settle(replies.others_mut(), app).await;
     Ok(show(replies, asked.refused, form, id))
 }
+
+/// How many items are read before other requests have their turn.
+const ITEMS_PER_TURN: usize = 64;
 
 /// What the items of a batch ask.
 #[derive(Default)]
@@ -91,18 +87,26 @@ struct Asked {
 }
 
 impl Asked {
-    fn add(&mut self, item: Result<Request, Problem>) {
+    async fn add(&mut self, item: Result<Request, Problem>) {
         match item {
             Ok(request) => self.requests.push(request),
             Err(problem) => self.refused.push((self.count, problem)),
         }
         self.count = self.count.saturating_add(1);
+        if self.count.is_multiple_of(ITEMS_PER_TURN) {
+            yield_now().await;
+        }
     }
 }
 
-fn read(bytes: &[u8], form: Form, app: &App, principal: &Principal) -> Result<Asked, Problem> {
+async fn read(
+    bytes: &[u8],
+    form: Form,
+    app: &App,
+    principal: &Principal,
+) -> Result<Asked, Problem> {
     if form == Form::Array
-        && let Some(asked) = read_at_once(bytes, app.batch_items_max, principal)
+        && let Ok(asked) = read_array(bytes, app.batch_items_max, principal).await
     {
         require_count(asked.count, app)?;
         return Ok(asked);
@@ -112,7 +116,23 @@ fn read(bytes: &[u8], form: Form, app: &App, principal: &Principal) -> Result<As
     require_count(items.len(), app)?;
     let mut asked = Asked::default();
     for item in items {
-        asked.add(body::parse(item).and_then(|mut parsed| request_of(&mut parsed, principal)));
+        let item = body::parse(item);
+        asked
+            .add(item.and_then(|mut parsed| request_of(&mut parsed, principal)))
+            .await;
+    }
+    Ok(asked)
+}
+
+/// Reads an array in which nothing is wrong, each item made a request of while its text is at hand.
+async fn read_array(bytes: &[u8], most: usize, principal: &Principal) -> Result<Asked, Unreadable> {
+    let mut items = Items::open(bytes)?;
+    let mut asked = Asked::default();
+    while let Some(mut item) = items.next()? {
+        if asked.count == most {
+            return Err(Unreadable);
+        }
+        asked.add(request_of(&mut item, principal)).await;
     }
     Ok(asked)
 }
@@ -122,57 +142,6 @@ fn request_of(
     principal: &Principal,
 ) -> Result<Request, Problem> {
     engine_request(item, principal, None, Purpose::Authorize)
-}
-
-/// The items of an array that can be read as a whole; to find out why it cannot, they are read one by one.
-fn read_at_once(bytes: &[u8], most: usize, principal: &Principal) -> Option<Asked> {
-    let mut reader = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
-    let items = Items { most, principal };
-    let asked = items.deserialize(&mut reader).ok()?;
-    reader.end().ok().map(|()| asked)
-}
-
-/// At most so many items, each made a request of while its text is at hand.
-struct Items<'a> {
-    most: usize,
-    principal: &'a Principal,
-}
-
-struct Item<'a>(AuthorizationRequest<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Item<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let item = body::object(deserializer)?;
-        item.map(Item)
-            .ok_or_else(|| D::Error::custom("null is no item"))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Items<'_> {
-    type Value = Asked;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Items<'_> {
-    type Value = Asked;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a list of at most {} items", self.most)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut asked = Asked::default();
-        while let Some(Item(mut item)) = list.next_element()? {
-            if asked.count == self.most {
-                return Err(A::Error::custom("too many items"));
-            }
-            asked.add(request_of(&mut item, self.principal));
-        }
-        Ok(asked)
-    }
 }
 
 fn require_count(count: usize, app: &App) -> Result<(), Problem> {
@@ -221,22 +190,6 @@ fn form_of(request: &HttpRequest) -> Result<Form, Problem> {
         _ => Err(body::unsupported(
             "application/json or application/x-ndjson",
         )),
-    }
-}
-
-fn split(bytes: &[u8], form: Form) -> Result<Vec<&[u8]>, Problem> {
-    match form {
-        Form::Lines => Ok(bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.iter().all(u8::is_ascii_whitespace))
-            .collect()),
-        Form::Array => {
-            let items: Vec<&RawValue> = body::parse_any(bytes)?;
-            Ok(items
-                .into_iter()
-                .map(|item| item.get().as_bytes())
-                .collect())
-        }
     }
 }
 
@@ -345,4 +298,48 @@ fn show_one(outcome: Outcome<'_>, out: &mut Vec<u8>) {
         object.insert("response_code".into(), code.into());
     }
     out.extend_from_slice(item.to_string().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use super::*;
+    use crate::domain::registry::Scopes;
+
+    #[test]
+    fn others_have_their_turn_while_a_batch_is_read() {
+        let item = |number: usize| {
+            serde_json::json!({
+                "transaction_id": number.to_string(), "card": "crd-0000000000000",
+                "local_amount": "1.00", "local_currency": "USD",
+            })
+        };
+        let body = serde_json::Value::from_iter((0..4_000).map(item)).to_string();
+        let principal = Principal {
+            origin: "sandbox".into(),
+            scopes: Scopes::of(&[Scope::Network]),
+            key_id: String::new(),
+            generation: 1,
+            expires_at: None,
+            holder: None,
+        };
+        let turns = Rc::new(Cell::new(0));
+        let seen = turns.clone();
+        let asked = actix_rt::System::new().block_on(async move {
+            let other = actix_rt::spawn(async move {
+                loop {
+                    seen.set(seen.get() + 1);
+                    yield_now().await;
+                }
+            });
+            let asked = read_array(body.as_bytes(), 4_000, &principal).await;
+            other.abort();
+            asked
+        });
+        let asked = asked.unwrap();
+        assert_eq!((asked.requests.len(), asked.refused.len()), (4_000, 0));
+        let turns = turns.get();
+        assert!(turns > 20, "others had {turns} turns in 4,000 items");
+    }
 }

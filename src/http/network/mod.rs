@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod batch;
 pub mod explain;
 pub mod find;
+mod items;
 pub mod money;
 pub mod pin;
 pub mod question;
