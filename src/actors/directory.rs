@@ -30,7 +30,7 @@ enum Slot {
 }
 
 /// How many cards are asked to rest at a time.
-const RETIRED_PER_SWEEP: usize = 65_536;
+const RETIRED_PER_SWEEP: usize = 131_072;
 /// How often a message looks for its actor.
 const LOOKS_MAX: usize = 8;
 
@@ -366,10 +366,16 @@ impl Directory {
             return;
         }
         let idle_since = now.saturating_sub(patience);
+        let most = if live > live_max {
+            // What was in use a second ago is not to go for nothing.
+            RETIRED_PER_SWEEP.min(live.saturating_sub(live_max))
+        } else {
+            RETIRED_PER_SWEEP
+        };
         let mut called: Vec<Arc<Desk>> = Vec::new();
         let mut asked = 0_usize;
         for slot in self.slots.iter() {
-            if asked == RETIRED_PER_SWEEP {
+            if asked == most {
                 break;
             }
             // Where something is on its way, it may be this very question.
