@@ -17,73 +17,37 @@ use std::{
 };
 
 use cardwright::{
-    actors::{Engine, Request, Said, Target, Telling, keys::key_of},
+    actors::{Engine, Request, Said, Telling, keys::key_of},
     app,
     config::Config,
     domain::{
-        account::Medium,
-        command::{Authorize, Command, MoveMoney, OpenAccount},
+        command::{Authorize, Command},
         decide::decide,
         event::Event,
         hold::TransactionType,
-        ids::{AccountNo, ActorId, LedgerNo},
+        ids::{AccountNo, ActorId},
         merchant::{Merchant, TransactionMedium},
-        money::{Amount, LocalAmount},
-        policy::Policy,
-        time::Month,
+        money::LocalAmount,
     },
     threads,
     wire::KeyLife,
 };
 
+#[path = "../tests/common/engine.rs"]
+mod in_process;
+
+use in_process::{deposit, open, request};
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-fn request(actor: u64, command: Command) -> Request {
-    Request {
-        target: Target::Actor(ActorId(actor)),
-        origin: None,
-        command,
-        keys: Vec::new(),
-        fingerprint: 0,
-        recalled: None,
-    }
-}
 
 async fn make_cards(engine: &Engine, cards: u64) {
     for from in (1..=cards).step_by(5_000) {
         let numbers = from..(from + 5_000).min(cards + 1);
-        let open = |no: u64| {
-            engine.directory.create(ActorId(no));
-            let open = OpenAccount {
-                card: None,
-                no: AccountNo(no),
-                medium: Medium::Card {
-                    programme: "card".into(),
-                    last_four: *b"1234",
-                    expiry: Month {
-                        year: 2040,
-                        month: 1,
-                    },
-                },
-                holder_urn: "did:bloque:sandbox:demo".into(),
-                ledger: LedgerNo(no),
-                webhook_url: None,
-                metadata: "{}".into(),
-                policy: Policy::default(),
-            };
-            request(no, Command::OpenAccount(Box::new(open)))
-        };
-        let fund = |no: u64| {
-            let deposit = MoveMoney {
-                account: AccountNo(no),
-                asset: engine.shared.terms.default_asset,
-                amount: Amount::from_minor(1_000_000_000_000).unwrap(),
-                reference: format!("seed-{no}"),
-                metadata: "{}".into(),
-            };
-            request(no, Command::Deposit(deposit))
-        };
+        numbers
+            .clone()
+            .for_each(|no| engine.directory.create(ActorId(no)));
+        let fund = |no: u64| deposit(engine, no, 1_000_000_000_000);
         for answer in engine
             .execute_batch(numbers.clone().map(open).collect())
             .await

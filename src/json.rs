@@ -266,8 +266,9 @@ mod tests {
         let expected = serde_json::json!({
             "odd": odd, "plain": "did:x", "small": "-7", "large": i128::MIN.to_string(),
             "none": null, "word": "w", "yes": true, "number": 0.0144,
-            "whole": "12", "point": "12.50", "below": "-0.005", "just_below": "-0.512", "nothing": "0.00", "rate": 0.0144,
-            "inner": {"nothing": null}, "empty": {}, "outer": {"any": {"a": 1}, "b": []}, "list": [{"n": "1"}, {"n": "2"}],
+            "whole": "12", "point": "12.50", "below": "-0.005", "just_below": "-0.512",
+            "nothing": "0.00", "rate": 0.0144, "inner": {"nothing": null}, "empty": {},
+            "outer": {"any": {"a": 1}, "b": []}, "list": [{"n": "1"}, {"n": "2"}],
         });
         assert_eq!(read, expected);
     }

@@ -7,20 +7,10 @@ use std::{
 };
 
 use cardwright::{
-    actors::{Engine, EngineError, Request, Target},
-    app,
+    actors::{Engine, EngineError},
     config::Config,
     domain::{
-        account::Medium,
-        command::{Command, MoveMoney, OpenAccount},
-        decide::decide,
-        documents::Shelf,
-        event::Event,
-        ids::{AccountNo, ActorId, LedgerNo},
-        money::Amount,
-        policy::Policy,
-        registry::RegistryEvent,
-        time::{Month, Timestamp},
+        documents::Shelf, event::Event, ids::ActorId, registry::RegistryEvent, time::Timestamp,
     },
     outbox::{
         Outbox, Parts,
@@ -33,52 +23,12 @@ use cardwright::{
 };
 use parking_lot::Mutex;
 
-const CARD: ActorId = ActorId(1);
+#[path = "common/engine.rs"]
+mod engine;
 
-async fn ask(engine: &Engine, command: Command) {
-    let request = Request {
-        target: Target::Actor(CARD),
-        origin: None,
-        command,
-        keys: Vec::new(),
-        fingerprint: 0,
-        recalled: None,
-    };
-    engine.execute(request).await.unwrap();
-}
+use engine::{deposit, on_an_engine, open};
 
-async fn open_card(engine: &Engine) {
-    engine.directory.create(CARD);
-    let open = OpenAccount {
-        card: None,
-        no: AccountNo(CARD.0),
-        medium: Medium::Card {
-            programme: "card".into(),
-            last_four: *b"1234",
-            expiry: Month {
-                year: 2040,
-                month: 1,
-            },
-        },
-        holder_urn: "did:bloque:sandbox:demo".into(),
-        ledger: LedgerNo(CARD.0),
-        webhook_url: None,
-        metadata: "{}".into(),
-        policy: Policy::default(),
-    };
-    ask(engine, Command::OpenAccount(Box::new(open))).await;
-}
-
-async fn deposit(engine: &Engine) {
-    let deposit = MoveMoney {
-        account: AccountNo(CARD.0),
-        asset: engine.shared.terms.default_asset,
-        amount: Amount::from_minor(7).unwrap(),
-        reference: String::new(),
-        metadata: "{}".into(),
-    };
-    ask(engine, Command::Deposit(deposit)).await;
-}
+const CARD: u64 = 1;
 
 /// An endpoint that nobody answers at, so that whatever is for it stays.
 async fn make_endpoint(engine: &Engine, id: &str) {
@@ -114,13 +64,10 @@ fn is_deposit(entry: &Entry) -> bool {
     events.iter().any(|it| matches!(it, Event::Deposited(..)))
 }
 
-/// Waits until there is a value.
-async fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+/// Waits, and lets the cards be asked meanwhile: they live on this thread.
+async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(value) = look() {
-            return value;
-        }
+    while !is_so() {
         assert!(Instant::now() < deadline, "{what}: never");
         actix_rt::time::sleep(Duration::from_millis(5)).await;
     }
@@ -129,11 +76,8 @@ async fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 #[test]
 fn an_endpoint_made_while_the_log_is_read_gets_what_follows() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::load(None, std::iter::empty()).unwrap();
-    config.data.dir = dir.path().join("data");
-    config.journal.min_free_mib = 1;
-    actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config, decide).unwrap();
+    let config = Config::load(None, std::iter::empty()).unwrap();
+    on_an_engine(async |engine| {
         // The reader stops within the first deposit that it reads, until it is let go on.
         let (tell_read, read) = mpsc::channel();
         let (go_on, wait) = mpsc::channel();
@@ -157,23 +101,20 @@ fn an_endpoint_made_while_the_log_is_read_gets_what_follows() {
             client: Client::direct(config.webhook_limits()),
             events: Box::new(events),
         };
-        let at = dir.path().join("outbox");
-        let outbox = Outbox::open(&at, config.outbox(), parts).unwrap();
+        let outbox = Outbox::open(dir.path(), config.outbox(), parts).unwrap();
         make_endpoint(&engine, "whe_before").await;
-        open_card(&engine).await;
-        deposit(&engine).await;
-        wait_for("the first deposit is read", || read.try_recv().ok()).await;
+        engine.directory.create(ActorId(CARD));
+        engine.execute(open(CARD)).await.unwrap();
+        engine.execute(deposit(&engine, CARD, 7)).await.unwrap();
+        wait_until("the first deposit is read", || read.try_recv().is_ok()).await;
         make_endpoint(&engine, "whe_meanwhile").await;
-        deposit(&engine).await;
+        engine.execute(deposit(&engine, CARD, 7)).await.unwrap();
         go_on.send(()).unwrap();
         for (endpoint, expected) in [("whe_before", 2), ("whe_meanwhile", 1)] {
             let is_there = || outbox.counts("sandbox", endpoint) == (expected, 0);
-            wait_for(endpoint, || is_there().then_some(())).await;
+            wait_until(endpoint, is_there).await;
         }
-        let stopped = outbox.clone();
-        actix_rt::task::spawn_blocking(move || stopped.stop())
-            .await
-            .unwrap();
-        engine.shared.journal.close().unwrap();
+        let stopped = actix_rt::task::spawn_blocking(move || outbox.stop());
+        stopped.await.unwrap();
     });
 }

@@ -13,74 +13,14 @@ use std::{
 };
 
 use cardwright::{
-    actors::{Engine, Request, Target},
-    app,
-    config::Config,
-    domain::{
-        account::Medium,
-        command::{Command, MoveMoney, OpenAccount},
-        decide::decide,
-        ids::{AccountNo, ActorId, LedgerNo},
-        money::Amount,
-        policy::Policy,
-        time::Month,
-    },
+    actors::{Engine, Target},
+    domain::ids::{ActorId, LedgerNo},
 };
 
-fn request(actor: u64, command: Command) -> Request {
-    Request {
-        target: Target::Actor(ActorId(actor)),
-        origin: None,
-        command,
-        keys: Vec::new(),
-        fingerprint: 0,
-        recalled: None,
-    }
-}
+#[path = "common/engine.rs"]
+mod engine;
 
-fn open(no: u64) -> Request {
-    let open = OpenAccount {
-        card: None,
-        no: AccountNo(no),
-        medium: Medium::Card {
-            programme: "card".into(),
-            last_four: *b"1234",
-            expiry: Month {
-                year: 2040,
-                month: 1,
-            },
-        },
-        holder_urn: "did:bloque:sandbox:demo".into(),
-        ledger: LedgerNo(no),
-        webhook_url: None,
-        metadata: "{}".into(),
-        policy: Policy::default(),
-    };
-    request(no, Command::OpenAccount(Box::new(open)))
-}
-
-fn deposit(engine: &Engine, no: u64, amount: i128) -> Request {
-    let deposit = MoveMoney {
-        account: AccountNo(no),
-        asset: engine.shared.terms.default_asset,
-        amount: Amount::from_minor(amount).unwrap(),
-        reference: String::new(),
-        metadata: "{}".into(),
-    };
-    request(no, Command::Deposit(deposit))
-}
-
-/// Tells the story on an engine of its own; all on the current thread but what the story starts.
-fn on_an_engine(story: impl AsyncFnOnce(Arc<Engine>)) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::load(None, std::iter::empty()).unwrap();
-    config.data.dir = dir.path().join("data");
-    config.journal.min_free_mib = 1;
-    actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config, decide).unwrap();
-        story(engine).await;
-    });
-}
+use engine::{deposit, on_an_engine, open};
 
 /// Sweeps as if idle cards were too many, all the while.
 async fn sweep(engine: Arc<Engine>) {

@@ -356,22 +356,22 @@ impl Directory {
         self.slots.iter().map(|slot| *slot.key()).collect()
     }
 
-    /// Moves the tick on and puts actors to rest that did nothing for `idle_ticks`; for fewer where
-    /// more than `live_max` are live. Of very many only some, the others next time.
+    /// Moves the tick on and puts actors to rest that did nothing for `idle_ticks`; where more than
+    /// `live_max` are live, as many as are too many, of those that did nothing for one. Of very many only
+    /// some, the others next time.
     pub fn sweep(&self, idle_ticks: u32, live_max: usize) {
         let now = self.tick.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let live = self.live.load(Ordering::Relaxed);
-        let patience = if live > live_max { 1 } else { idle_ticks };
-        if live == 0 || (live <= live_max && !now.is_multiple_of(16)) {
+        let excess = live.saturating_sub(live_max);
+        if live == 0 || (excess == 0 && !now.is_multiple_of(16)) {
             return;
         }
-        let idle_since = now.saturating_sub(patience);
-        let most = if live > live_max {
-            // What was in use a second ago is not to go for nothing.
-            RETIRED_PER_SWEEP.min(live.saturating_sub(live_max))
-        } else {
-            RETIRED_PER_SWEEP
+        let (patience, most) = match excess {
+            0 => (idle_ticks, RETIRED_PER_SWEEP),
+            // What was in use a moment ago is not to go for nothing.
+            _ => (1, RETIRED_PER_SWEEP.min(excess)),
         };
+        let idle_since = now.saturating_sub(patience);
         let mut called: Vec<Arc<Desk>> = Vec::new();
         let mut asked = 0_usize;
         for slot in self.slots.iter() {
