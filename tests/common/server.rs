@@ -279,6 +279,26 @@ impl Reply {
             .get("idempotency-replayed")
             .is_some_and(|value| value == "true")
     }
+
+    /// Whether the body has these words. Request ids do not count: their digits are chance, and
+    /// look like an amount or a PIN now and then.
+    pub fn tells(&self, words: &str) -> bool {
+        without_request_ids(&self.text).contains(words)
+    }
+
+    /// Whether a header has these words.
+    pub fn headers_tell(&self, words: &str) -> bool {
+        without_request_ids(&format!("{:?}", self.headers)).contains(words)
+    }
+}
+
+fn without_request_ids(text: &str) -> String {
+    let mut parts = text.split("req_");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_hexdigit()));
+    }
+    rest
 }
 
 /// A blocking client that keeps its connections.
