@@ -1,6 +1,8 @@
 //! Writes JSON straight into bytes: for the hot path, where a general serializer costs three times
 //! as much, and for sums of more digits than a number of `serde_json` takes. Everything else uses that.
 
+use crate::domain::texts::eight_digits;
+
 /// The name of a member with all that stands around it, put together when the program is built.
 #[derive(Clone, Copy)]
 pub struct Key(pub &'static str);
@@ -49,16 +51,16 @@ impl<'a> Object<'a> {
 
     /// A text that needs no escapes: an id, a word, a time of ours.
     #[inline]
-    pub fn plain(&mut self, name: Key, text: &str) {
+    pub fn plain(&mut self, name: Key, text: &(impl AsRef<[u8]> + ?Sized)) {
         self.name(name);
-        plain(self.out, text);
+        plain(self.out, text.as_ref());
     }
 
     /// A plain text or null.
     pub fn plain_or_null(&mut self, name: Key, text: Option<&str>) {
         self.name(name);
         match text {
-            Some(text) => plain(self.out, text),
+            Some(text) => plain(self.out, text.as_bytes()),
             None => self.out.extend_from_slice(b"null"),
         }
     }
@@ -150,7 +152,7 @@ impl<'a> Object<'a> {
     /// An object inside, under a name that is known only now and needs no escapes.
     pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.out.push(b',');
-        plain(self.out, name);
+        plain(self.out, name.as_bytes());
         self.out.push(b':');
         let mut inner = Object::begin(self.out);
         write(&mut inner);
@@ -186,11 +188,51 @@ fn digits_of(buffer: &mut itoa::Buffer, number: i128) -> &str {
     }
 }
 
+/// Numbers up to here are written eight digits at a time.
+const SMALL_MAX: u32 = 99_999_999;
+
 fn digits(out: &mut Vec<u8>, number: i128) {
-    out.extend_from_slice(digits_of(&mut itoa::Buffer::new(), number).as_bytes());
+    match u32::try_from(number) {
+        Ok(small @ ..=SMALL_MAX) => small_digits(out, small),
+        _ => out.extend_from_slice(digits_of(&mut itoa::Buffer::new(), number).as_bytes()),
+    }
+}
+
+/// Writes all eight digits without the zeros before them, and takes back what is too much: that is
+/// quicker than to copy so many as there are.
+fn small_digits(out: &mut Vec<u8>, small: u32) {
+    let all = u64::from_le_bytes(eight_digits(small));
+    let zeros = (all ^ ZEROS).trailing_zeros().min(63) / 8;
+    let shown = all.unbounded_shr(zeros.saturating_mul(8));
+    out.extend_from_slice(&shown.to_le_bytes());
+    let zeros = usize::try_from(zeros).unwrap_or(0);
+    out.truncate(out.len().saturating_sub(zeros));
+}
+
+const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
+
+/// Whole units and as many digits behind the point as there are places; at most eight of them.
+fn small_decimal(out: &mut Vec<u8>, small: u32, places: u8) -> bool {
+    let Some(unit) = 10_u32.checked_pow(places.into()).filter(|_| places <= 8) else {
+        return false;
+    };
+    small_digits(out, small / unit);
+    let part = eight_digits(small % unit);
+    let kept = part.len().saturating_sub(places.into());
+    out.push(b'.');
+    out.extend_from_slice(part.get(kept..).unwrap_or_default());
+    true
 }
 
 fn decimal(out: &mut Vec<u8>, mantissa: i128, places: u8) {
+    if places == 0 {
+        return digits(out, mantissa);
+    }
+    if let Ok(small @ ..=SMALL_MAX) = u32::try_from(mantissa)
+        && small_decimal(out, small, places)
+    {
+        return;
+    }
     let mut buffer = itoa::Buffer::new();
     let mut digits = digits_of(&mut buffer, mantissa);
     if let Some(rest) = digits.strip_prefix('-') {
@@ -198,10 +240,6 @@ fn decimal(out: &mut Vec<u8>, mantissa: i128, places: u8) {
         digits = rest;
     }
     let places = usize::from(places);
-    if places == 0 {
-        out.extend_from_slice(digits.as_bytes());
-        return;
-    }
     // At least one digit stands before the point.
     let point = digits.len().saturating_sub(places);
     let (whole, part) = digits.split_at_checked(point).unwrap_or_default();
@@ -211,9 +249,9 @@ fn decimal(out: &mut Vec<u8>, mantissa: i128, places: u8) {
     out.extend_from_slice(part.as_bytes());
 }
 
-fn plain(out: &mut Vec<u8>, text: &str) {
+fn plain(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(text);
     out.push(b'"');
 }
 
@@ -222,7 +260,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
     let is_odd = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     // All of them are looked at, which is quicker than to stop at the first.
     if !text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
-        plain(out, text);
+        plain(out, text.as_bytes());
     } else if serde_json::to_writer(&mut *out, text).is_err() {
         out.extend_from_slice(b"null");
     }

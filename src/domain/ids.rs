@@ -121,15 +121,20 @@ const fn set(slots: &mut [u8], at: u8, value: u8) {
     }
 }
 
-fn push_digits(out: &mut String, value: u64, digits: usize) {
-    let mut text = [b'0'; DIGITS_OF_U64];
+/// Writes the digits of `value` over all of `places`.
+fn put_digits(places: &mut [u8], value: u64) {
     let mut rest = value;
-    for place in text.iter_mut().take(digits).rev() {
+    for place in places.iter_mut().rev() {
         let digit = usize::try_from(rest & 31).unwrap_or(0);
         *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
         rest >>= 5;
     }
-    let text = text.get(..digits).unwrap_or_default();
+}
+
+fn push_digits(out: &mut String, value: u64, digits: usize) {
+    let mut text = [b'0'; DIGITS_OF_U64];
+    let text = text.get_mut(..digits).unwrap_or_default();
+    put_digits(text, value);
     out.push_str(std::str::from_utf8(text).unwrap_or_default());
 }
 
@@ -214,7 +219,16 @@ impl LedgerNo {
     /// The id on the wire: `ldg_…`.
     #[must_use]
     pub fn text(self) -> String {
-        encode("ldg_", self.0, SALT_LEDGER)
+        String::from_utf8_lossy(&self.letters()).into_owned()
+    }
+
+    /// The same without an allocation: every purchase's answer has one.
+    #[must_use]
+    pub fn letters(self) -> [u8; 17] {
+        let mut text = *b"ldg_0000000000000";
+        let [_, _, _, _, places @ ..] = &mut text;
+        put_digits(places, scramble(self.0, SALT_LEDGER));
+        text
     }
 }
 
@@ -242,13 +256,20 @@ impl AuthorizationId {
     /// The id on the wire: `auth_…`.
     #[must_use]
     pub fn text(self) -> String {
+        String::from_utf8_lossy(&self.letters()).into_owned()
+    }
+
+    /// The same without an allocation: every purchase's answer has one.
+    #[must_use]
+    pub fn letters(self) -> [u8; 25] {
         let mixed = scramble(self.actor.0, SALT_AUTHORIZATION);
         let low = u32::try_from(mixed & u64::from(u32::MAX)).unwrap_or(0);
-        let mut out = String::with_capacity(25);
-        out.push_str("auth_");
-        push_digits(&mut out, mixed, DIGITS_OF_U64);
-        push_digits(&mut out, u64::from(self.number ^ low), DIGITS_OF_U32);
-        out
+        let mut text = *b"auth_00000000000000000000";
+        let [_, _, _, _, _, places @ ..] = &mut text;
+        let (actor, number) = places.split_at_mut(DIGITS_OF_U64);
+        put_digits(actor, mixed);
+        put_digits(number, u64::from(self.number ^ low));
+        text
     }
 }
 

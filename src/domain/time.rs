@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::texts::eight_digits;
+
 /// A moment: microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -84,6 +86,12 @@ impl TimeText {
     }
 }
 
+impl AsRef<[u8]> for TimeText {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// How many days of a common year are before each month.
 const DAYS_BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -97,32 +105,21 @@ impl Timestamp {
         let (seconds, micros) = (in_day.div_euclid(1_000_000), in_day.rem_euclid(1_000_000));
         let (minutes, second) = (seconds.div_euclid(60), seconds.rem_euclid(60));
         let (hour, minute) = (minutes.div_euclid(60), minutes.rem_euclid(60));
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        for (end, digits, number) in [
-            (4, 4, year),
-            (7, 2, month),
-            (10, 2, day),
-            (13, 2, hour),
-            (16, 2, minute),
-            (19, 2, second),
-            (26, 6, micros),
-        ] {
-            put_digits(&mut text, end, digits, number);
-        }
-        TimeText(text)
+        let [y, y1, y2, y3, mo, mo1, d, d1] = eight_digits(side_by_side(year, month, day));
+        let [_, _, h, h1, mi, mi1, s, s1] = eight_digits(side_by_side(hour, minute, second));
+        let [_, _, u, u1, u2, u3, u4, u5] = eight_digits(side_by_side(0, 0, micros));
+        TimeText([
+            y, y1, y2, y3, b'-', mo, mo1, b'-', d, d1, b'T', h, h1, b':', mi, mi1, b':', s, s1,
+            b'.', u, u1, u2, u3, u4, u5, b'Z',
+        ])
     }
 }
 
-/// Writes the last `digits` decimal digits of `number`, which is not below zero, so that they end before
-/// `end`.
-fn put_digits(text: &mut [u8; 27], end: usize, digits: usize, number: i64) {
-    // Small and unsigned, because dividing those takes a third of the time.
-    let mut rest = u32::try_from(number).unwrap_or(0);
-    for place in text.iter_mut().take(end).rev().take(digits) {
-        let (digit, more) = (rest % 10, rest / 10);
-        *place = b'0'.saturating_add(u8::try_from(digit).unwrap_or(0));
-        rest = more;
-    }
+/// The digits of the parts of a date or a time, two for each but the first.
+fn side_by_side(first: i64, second: i64, third: i64) -> u32 {
+    let twos = first.max(0).saturating_mul(100).saturating_add(second);
+    let digits = twos.saturating_mul(100).saturating_add(third);
+    u32::try_from(digits).unwrap_or(0)
 }
 
 /// The calendar date of a count of days since 1970-01-01, in the proleptic Gregorian calendar.

@@ -146,7 +146,7 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
         currency,
     };
     let is_partial = authorization.is_partial;
-    object.plain(key!("id"), &authorization.id.text());
+    object.plain(key!("id"), &authorization.id.letters());
     object.text(key!("transaction_id"), &authorization.transaction_id);
     object.plain(key!("card"), urn(answer, authorization.account));
     object.plain(key!("transaction_type"), authorization.kind.word());
@@ -175,7 +175,7 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
     object.decimal(key!("exchange_rate"), rate.mantissa, rate.scale);
     object.objects(key!("legs"), authorization.legs.iter(), |object, leg| {
         object.plain(key!("account_urn"), urn(answer, leg.account));
-        object.plain(key!("ledger_account_id"), &leg.ledger.text());
+        object.plain(key!("ledger_account_id"), &leg.ledger.letters());
         object.plain(key!("asset"), asset.as_str());
         object.int(key!("amount"), leg.amount.minor());
     });
@@ -211,8 +211,8 @@ fn surcharges(object: &mut Object<'_>, authorization: &Authorization, answer: &A
 }
 
 fn times(object: &mut Object<'_>, authorization: &Authorization) {
-    object.plain(key!("expires_at"), authorization.expires_at.text().as_str());
-    object.plain(key!("created_at"), authorization.created_at.text().as_str());
+    object.plain(key!("expires_at"), &authorization.expires_at.text());
+    object.plain(key!("created_at"), &authorization.created_at.text());
 }
 
 fn balances(object: &mut Object<'_>, movement: &Movement) {
@@ -265,7 +265,7 @@ fn decline(object: &mut Object<'_>, declined: &Declined, answer: &Answer) {
         );
     }
     object.null(key!("expires_at"));
-    object.plain(key!("created_at"), answer.time.text().as_str());
+    object.plain(key!("created_at"), &answer.time.text());
 }
 
 /// A purchase that the rules approved and the programme did not: declined, like any other.
@@ -291,7 +291,7 @@ fn undone(
     balances(object, movement);
     decision(object, &about.decision);
     object.null(key!("expires_at"));
-    object.plain(key!("created_at"), about.created_at.text().as_str());
+    object.plain(key!("created_at"), &about.created_at.text());
 }
 
 /// Whether the programme was asked, and what it said; nothing for a purchase that it was not asked of.
@@ -321,7 +321,7 @@ fn latency_ms(conclusion: &Conclusion) -> String {
 }
 
 fn not_approved(object: &mut Object<'_>, refused: &Refused<'_>, answer: &Answer) {
-    object.plain(key!("id"), &refused.id.text());
+    object.plain(key!("id"), &refused.id.letters());
     object.text(key!("transaction_id"), refused.transaction_id);
     object.plain(key!("card"), urn(answer, refused.account));
     object.plain(key!("transaction_type"), refused.kind.word());
@@ -433,7 +433,7 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
             object.int(name, amount.minor());
         }
     }
-    object.plain(key!("created_at"), answer.time.text().as_str());
+    object.plain(key!("created_at"), &answer.time.text());
 }
 
 /// An asset's text, written once for all its places in an answer.
