@@ -77,6 +77,9 @@ async fn run(
 /// How many items are read before other requests have their turn.
 const ITEMS_PER_TURN: usize = 64;
 
+/// How long an item's text usually is, or longer.
+const ITEM_BYTES: usize = 256;
+
 /// What the items of a batch ask.
 #[derive(Default)]
 struct Asked {
@@ -87,12 +90,25 @@ struct Asked {
 }
 
 impl Asked {
-    async fn add(&mut self, item: Result<Request, Problem>) {
+    /// For the items of a body of so many bytes.
+    fn of(bytes: &[u8], most: usize) -> Self {
+        let items = bytes.len() / ITEM_BYTES;
+        Self {
+            requests: Vec::with_capacity(items.min(most)),
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, item: Result<Request, Problem>) {
         match item {
             Ok(request) => self.requests.push(request),
             Err(problem) => self.refused.push((self.count, problem)),
         }
         self.count = self.count.saturating_add(1);
+    }
+
+    /// Lets other requests have their turn, every so many items.
+    async fn give_way(&self) {
         if self.count.is_multiple_of(ITEMS_PER_TURN) {
             yield_now().await;
         }
@@ -114,12 +130,11 @@ async fn read(
     // One item that cannot be read is not to fail the others: each by itself.
     let items = split(bytes, form)?;
     require_count(items.len(), app)?;
-    let mut asked = Asked::default();
+    let mut asked = Asked::of(bytes, app.batch_items_max);
     for item in items {
         let item = body::parse(item);
-        asked
-            .add(item.and_then(|mut parsed| request_of(&mut parsed, principal)))
-            .await;
+        asked.add(item.and_then(|mut parsed| request_of(&mut parsed, principal)));
+        asked.give_way().await;
     }
     Ok(asked)
 }
@@ -127,12 +142,13 @@ async fn read(
 /// Reads an array in which nothing is wrong, each item made a request of while its text is at hand.
 async fn read_array(bytes: &[u8], most: usize, principal: &Principal) -> Result<Asked, Unreadable> {
     let mut items = Items::open(bytes)?;
-    let mut asked = Asked::default();
+    let mut asked = Asked::of(bytes, most);
     while let Some(mut item) = items.next()? {
         if asked.count == most {
             return Err(Unreadable);
         }
-        asked.add(request_of(&mut item, principal)).await;
+        asked.add(request_of(&mut item, principal));
+        asked.give_way().await;
     }
     Ok(asked)
 }
