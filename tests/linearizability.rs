@@ -148,10 +148,14 @@ impl Caller<'_> {
         };
         match ask {
             Ask::Authorize(amount) => {
+                let sent = jiff::Timestamp::now().as_microsecond();
                 let answer = self
                     .client
                     .authorize(&id, self.card, &amount.to_string())
                     .expect(200);
+                let decided: jiff::Timestamp =
+                    answer["created_at"].as_str().unwrap().parse().unwrap();
+                assert!(decided.as_microsecond() >= sent, "{sent}: {answer}");
                 told(answer["status"] == "approved", &answer)
             }
             Ask::Reverse(_) => {

@@ -9,6 +9,7 @@ use super::{
     desk::{Letter, Live},
     directory::Directory,
     hosted::{Hosted, Refusal, Request, Target},
+    moment::Moment,
     ticket::Fresh,
 };
 use crate::{
@@ -119,6 +120,8 @@ pub(super) struct Execute<'a> {
     pub(super) request: &'a mut Request,
     /// Whether it is the last of its message: a batch is one message for each card in it.
     pub(super) is_last: bool,
+    /// The moment of what is decided in a row: the first of it looks what that is.
+    pub(super) moment: &'a mut Option<Moment>,
 }
 
 impl Message for Execute<'_> {
@@ -137,7 +140,9 @@ impl<'a> Handler<Execute<'a>> for CardActor {
             return MessageResult((0, Err(Refusal::Moved)));
         }
         let shared = self.directory.shared();
-        let fresh = self.hosted.execute(message.request, shared);
+        let moment = message.moment.get_or_insert_with(|| Moment::of(shared));
+        let outside = (moment, self.live.desk.terms());
+        let fresh = self.hosted.execute(message.request, shared, outside);
         let lsn = lsn_of(&fresh, self.hosted.trail.last());
         MessageResult((lsn, fresh))
     }
@@ -293,7 +298,8 @@ impl Handler<Absorb> for CardActor {
                 recalled: None,
             };
             let shared = self.directory.shared();
-            let recorded = self.hosted.execute(&mut request, shared);
+            let outside = (&mut Moment::of(shared), self.live.desk.terms());
+            let recorded = self.hosted.execute(&mut request, shared, outside);
             recorded.map(|answer| answer.lsn())
         };
         if joined.is_ok() {

@@ -24,14 +24,16 @@ use tokio::{sync::Notify, task::yield_now};
 use super::{
     card_actor::{Absorb, Answered, CardActor, Execute, Join, Look, Retire, Seat},
     durability::Durability,
-    ticket::{Errand, Ticket},
+    moment::Moment,
+    ticket::{Errand, Fresh, Ticket},
 };
-use crate::domain::ids::ActorId;
+use crate::domain::{ids::ActorId, policy::Terms};
 
 /// How many letters are handled before the thread's other tasks have their turn.
 const LETTERS_PER_TURN: usize = 256;
-/// How many cards' memory is fetched at once.
-const WARM_AT_ONCE: usize = 16;
+/// How many cards' memory is fetched at once, how many requests are decided at the same moment, and how many
+/// answers are told in a row.
+const IN_A_ROW: usize = 16;
 /// How many cards may go to rest before other letters have their turn: nobody waits for that.
 const RETIRED_PER_TURN: usize = 16;
 /// How many items of an errand are decided before other letters have their turn.
@@ -98,8 +100,9 @@ impl Letter {
 }
 
 /// The inbox of a thread, and the way to call it.
-#[derive(Default)]
 pub(super) struct Desk {
+    /// The house's terms, of this thread alone.
+    terms: Terms,
     inbox: Mutex<Vec<Letter>>,
     /// Whether the thread was called and has not come yet.
     is_called: AtomicBool,
@@ -130,6 +133,23 @@ thread_local! {
 }
 
 impl Desk {
+    /// A desk without cards, not yet served.
+    pub(super) fn new(terms: &Terms) -> Arc<Self> {
+        Arc::new(Self {
+            terms: terms.apart(),
+            inbox: Mutex::default(),
+            is_called: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            call: Notify::new(),
+            places: Mutex::default(),
+        })
+    }
+
+    /// The house's terms.
+    pub(super) const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// Serves the desk on the current thread, as long as the thread's arbiter lives.
     pub(super) fn open(self: &Arc<Self>, durability: Arc<Durability>) {
         let life = Rc::new(());
@@ -140,6 +160,7 @@ impl Desk {
             letters: VecDeque::new(),
             leaving: VecDeque::new(),
             begun: Vec::new(),
+            row: Row::new(),
             _life: life.clone(),
         };
         HERE.with_borrow_mut(|here| {
@@ -204,7 +225,27 @@ struct Cards {
     leaving: VecDeque<Letter>,
     /// Errands of which a part was run in this turn.
     begun: Vec<Letter>,
+    /// Tickets that were decided in a row, and are to be told next.
+    row: Row<Box<Ticket>>,
     _life: Rc<()>,
+}
+
+/// What is decided in a row, at the same moment. The answers are told after it: deciding one request after
+/// the other, then telling one answer after the other, each finds its code still at hand.
+struct Row<T> {
+    /// When it began, and what was known then; nothing before the first of it is decided.
+    moment: Option<Moment>,
+    /// Whose answers are to be told, what must be on disk first, and what came of it.
+    fresh: Vec<(T, u64, Fresh)>,
+}
+
+impl<T> Row<T> {
+    const fn new() -> Self {
+        Self {
+            moment: None,
+            fresh: Vec::new(),
+        }
+    }
 }
 
 impl Drop for Cards {
@@ -228,15 +269,8 @@ impl Cards {
             };
             queue.push_back(letter);
         }
-        for handled in 0..LETTERS_PER_TURN {
-            if handled.is_multiple_of(WARM_AT_ONCE) {
-                let next = self.letters.iter().take(WARM_AT_ONCE);
-                self.warm(next.filter_map(Letter::asked));
-            }
-            let Some(letter) = self.letters.pop_front() else {
-                break;
-            };
-            self.open_letter(letter);
+        for _ in 0..LETTERS_PER_TURN / IN_A_ROW {
+            self.take_row();
         }
         for _ in 0..RETIRED_PER_TURN {
             let Some(letter) = self.leaving.pop_front() else {
@@ -249,6 +283,18 @@ impl Cards {
             self.desk.wake();
         }
         !self.letters.is_empty() || !self.leaving.is_empty()
+    }
+
+    fn take_row(&mut self) {
+        let next = self.letters.iter().take(IN_A_ROW);
+        self.warm(next.filter_map(Letter::asked));
+        for _ in 0..IN_A_ROW {
+            let Some(letter) = self.letters.pop_front() else {
+                break;
+            };
+            self.open_letter(letter);
+        }
+        self.tell();
     }
 
     /// Has the memory of the next cards fetched at once, side by side: card after card, each decision
@@ -265,22 +311,24 @@ impl Cards {
         match letter {
             Letter::Start(place, card) => self.seat(place, *card),
             Letter::Execute(place, mut ticket) => {
+                let mut moment = self.row.moment.take();
                 let actor = ticket.actor;
-                let execute = |card: &mut CardActor, seat: &mut Seat| {
-                    let execute = Execute {
-                        request: &mut ticket.request,
-                        is_last: true,
-                    };
-                    card.handle(execute, seat).0
+                let execute = Execute {
+                    request: &mut ticket.request,
+                    is_last: true,
+                    moment: &mut moment,
                 };
-                // Who asked may have gone away; what was decided stands all the same.
-                if let Some((lsn, fresh)) = self.with(place, actor, execute) {
-                    ticket.seal(fresh);
-                    let lane = ticket.lane.clone();
-                    self.durability.deliver(&lane, lsn, ticket);
+                let executed = self.with(place, actor, |card, seat| card.handle(execute, seat).0);
+                self.row.moment = moment;
+                if let Some((lsn, fresh)) = executed {
+                    self.row.fresh.push((ticket, lsn, fresh));
                 }
             }
-            Letter::Errand(errand) => self.run(errand),
+            Letter::Errand(errand) => {
+                // Nobody's answer waits for a whole errand.
+                self.tell();
+                self.run(errand);
+            }
             Letter::Look(place, actor, look) => {
                 self.with(place, actor, |card, seat| card.handle(look, seat));
             }
@@ -299,34 +347,53 @@ impl Cards {
         }
     }
 
+    /// Tells what was decided in a row and ends the row.
+    fn tell(&mut self) {
+        self.row.moment = None;
+        for (mut ticket, lsn, fresh) in self.row.fresh.drain(..) {
+            // Who asked may have gone away; what was decided stands all the same.
+            ticket.seal(fresh);
+            let lane = ticket.lane.clone();
+            self.durability.deliver(&lane, lsn, ticket);
+        }
+    }
+
     /// Runs a part of an errand, or the rest of it and sends it home.
     fn run(&mut self, mut errand: Box<Errand>) {
         errand.make_room();
-        for handled in 0..ITEMS_PER_TURN {
-            let index = errand.done;
-            if handled.is_multiple_of(WARM_AT_ONCE) {
-                let next = errand.items.iter().skip(index).take(WARM_AT_ONCE);
-                self.warm(next.map(|item| item.place));
-            }
-            let Some(item) = errand.items.get_mut(index) else {
-                break;
-            };
-            let execute = Execute {
-                request: &mut item.request,
-                is_last: item.is_last,
-            };
-            let execute = |card: &mut CardActor, seat: &mut Seat| card.handle(execute, seat).0;
-            if let Some((needed, fresh)) = self.with(item.place, item.actor, execute) {
-                errand.lsn = errand.lsn.max(needed);
-                errand.seal(index, fresh);
-            }
-            errand.done = index.saturating_add(1);
+        for _ in 0..ITEMS_PER_TURN / IN_A_ROW {
+            self.run_row(&mut errand);
         }
         if errand.done < errand.items.len() {
             return self.begun.push(Letter::Errand(errand));
         }
         let (lane, lsn) = (errand.lane.clone(), errand.lsn);
         self.durability.deliver(&lane, lsn, errand);
+    }
+
+    fn run_row(&mut self, errand: &mut Errand) {
+        let next = errand.items.iter().skip(errand.done).take(IN_A_ROW);
+        self.warm(next.map(|item| item.place));
+        let mut row = Row::new();
+        for index in errand.done..errand.done.saturating_add(IN_A_ROW) {
+            let Some(item) = errand.items.get_mut(index) else {
+                break;
+            };
+            let execute = Execute {
+                request: &mut item.request,
+                is_last: item.is_last,
+                moment: &mut row.moment,
+            };
+            let execute = |card: &mut CardActor, seat: &mut Seat| card.handle(execute, seat).0;
+            if let Some((lsn, fresh)) = self.with(item.place, item.actor, execute) {
+                row.fresh.push((index, lsn, fresh));
+            }
+            errand.done = index.saturating_add(1);
+        }
+        for (index, lsn, fresh) in row.fresh {
+            errand.lsn = errand.lsn.max(lsn);
+            errand.seal(index, fresh);
+        }
     }
 
     fn seat(&mut self, place: Place, card: CardActor) {

@@ -74,7 +74,7 @@ impl Directory {
 
     /// Adds a thread on which actors may live.
     pub fn add_arbiter(&self, arbiter: ArbiterHandle) {
-        let desk = Arc::new(Desk::default());
+        let desk = Desk::new(&self.shared.terms);
         let (opened, durability) = (desk.clone(), self.shared.durability.clone());
         arbiter.spawn_fn(move || opened.open(durability));
         self.desks.write().push(desk);
@@ -158,7 +158,7 @@ impl Directory {
         if let Some(desk) = own_desks.iter().find(|desk| desk.is_here()) {
             return desk.clone();
         }
-        let desk = Arc::new(Desk::default());
+        let desk = Desk::new(&self.shared.terms);
         desk.open(self.shared.durability.clone());
         own_desks.push(desk.clone());
         desk

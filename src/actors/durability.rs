@@ -38,6 +38,53 @@ pub struct Durability {
     waited: Histogram,
 }
 
+/// An answer that is not on disk yet, and cannot be read before it is.
+#[derive(Debug)]
+pub struct Undurable<T> {
+    lsn: u64,
+    value: T,
+}
+
+impl<T> Undurable<T> {
+    /// Seals `value` until everything up to `lsn` is on disk.
+    #[must_use]
+    pub const fn new(lsn: u64, value: T) -> Self {
+        Self { lsn, value }
+    }
+
+    /// The same seal on what is made of the value.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Undurable<U> {
+        Undurable::new(self.lsn, make(self.value))
+    }
+
+    /// What must be on disk first.
+    pub(super) const fn lsn(&self) -> u64 {
+        self.lsn
+    }
+
+    /// The value, if the caller has seen that it is on disk.
+    pub(super) fn open(self, is_durable: bool) -> Option<T> {
+        is_durable.then_some(self.value)
+    }
+
+    /// The value, if it is on disk by now: for those who do not live on an arbiter's thread.
+    #[must_use]
+    pub fn if_durable(self, durability: &Durability) -> Option<T> {
+        let is_durable = durability.durable() >= self.lsn;
+        self.open(is_durable)
+    }
+
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Halted`] if it never will be durable.
+    pub async fn durable(self, durability: &Arc<Durability>) -> Result<T, Halted> {
+        durability.wait(self.lsn).await?;
+        Ok(self.value)
+    }
+}
+
 /// One thread, and what waits there for the disk.
 #[derive(Debug, Default)]
 pub(super) struct Lane {

@@ -10,10 +10,10 @@ use dashmap::{DashMap, DashSet};
 use super::{
     booked::BooksIndex,
     directory::Directory,
-    durability::{Durability, Halted},
+    durability::{Durability, Halted, Undurable},
     expiry::ExpiryWheel,
     facts::Facts,
-    hosted::{Answer, Hosted, Refusal, Request, Target, Undurable},
+    hosted::{Answer, Hosted, Refusal, Request, Target},
     indexes::Indexes,
     keys::Keys,
     registrar::{ChangeError, Keyed, Recorded, Registrar},

@@ -6,11 +6,8 @@ use std::{
 };
 
 use super::{
-    courier::next_transfer_ids,
-    durability::{Durability, Halted},
-    engine::Shared,
-    facts::OriginCell,
-    keys::Claim,
+    courier::next_transfer_ids, durability::Undurable, engine::Shared, facts::OriginCell,
+    keys::Claim, moment::Moment,
 };
 use crate::{
     domain::{
@@ -23,7 +20,7 @@ use crate::{
         hold::Authorization,
         ids::{AccountNo, ActorId, AuthorizationId, TransferId},
         outcome::Rejection,
-        policy::{metadata::MetadataError, origin},
+        policy::{Terms, metadata::MetadataError},
         time::Timestamp,
         trail::Trail,
     },
@@ -79,53 +76,6 @@ pub struct Answer {
     pub urns: Vec<(AccountNo, Arc<str>)>,
     /// Whether it was recorded by an earlier request under the same key.
     pub is_replay: bool,
-}
-
-/// An answer that is not on disk yet, and cannot be read before it is.
-#[derive(Debug)]
-pub struct Undurable<T> {
-    lsn: u64,
-    value: T,
-}
-
-impl<T> Undurable<T> {
-    /// Seals `value` until everything up to `lsn` is on disk.
-    #[must_use]
-    pub const fn new(lsn: u64, value: T) -> Self {
-        Self { lsn, value }
-    }
-
-    /// The same seal on what is made of the value.
-    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Undurable<U> {
-        Undurable::new(self.lsn, make(self.value))
-    }
-
-    /// What must be on disk first.
-    pub(super) const fn lsn(&self) -> u64 {
-        self.lsn
-    }
-
-    /// The value, if the caller has seen that it is on disk.
-    pub(super) fn open(self, is_durable: bool) -> Option<T> {
-        is_durable.then_some(self.value)
-    }
-
-    /// The value, if it is on disk by now: for those who do not live on an arbiter's thread.
-    #[must_use]
-    pub fn if_durable(self, durability: &Durability) -> Option<T> {
-        let is_durable = durability.durable() >= self.lsn;
-        self.open(is_durable)
-    }
-
-    /// Waits for the disk.
-    ///
-    /// # Errors
-    ///
-    /// [`Halted`] if it never will be durable.
-    pub async fn durable(self, durability: &Arc<Durability>) -> Result<T, Halted> {
-        durability.wait(self.lsn).await?;
-        Ok(self.value)
-    }
 }
 
 /// Why there is no new record.
@@ -227,8 +177,9 @@ impl Hosted {
         });
         let ledger = group.ledgers.first();
         let money = ledger.and_then(|ledger| ledger.balances.first());
-        let has_money =
-            money.is_some_and(|(_, balance)| balance.current > 0 && balance.outgoing > 0);
+        let has_money = money.is_some_and(|(asset, balance)| {
+            (balance.current > 0) ^ (balance.outgoing > 0) ^ asset.is_bare()
+        });
         let records = usize::from(self.trail.count() > 1);
         let urn = self.urns.first().map(|(_, urn)| urn.as_bytes());
         let letter = urn.and_then(<[u8]>::last).copied().unwrap_or(0);
@@ -258,10 +209,11 @@ impl Hosted {
     /// # Errors
     ///
     /// A [`Refusal`]; then nothing has changed and nothing is recorded.
-    pub fn execute(
+    pub(super) fn execute(
         &mut self,
         request: &mut Request,
         shared: &Shared,
+        (moment, terms): (&mut Moment, &Terms),
     ) -> Result<Undurable<Answer>, Refusal> {
         if !self.admits(&request.target, request.origin.as_deref()) {
             return Err(Rejection::AccountNotFound.into());
@@ -275,8 +227,8 @@ impl Hosted {
                 self.origin = Some(asked.clone());
             }
         }
-        let time = shared.clock.now().max(self.after_all(request));
-        let events = match self.decide(request, shared, time) {
+        let time = moment.now().max(self.after_all(request));
+        let events = match self.decide(request, shared, (moment, terms), time) {
             Ok(events) => events,
             Err(refusal) => {
                 release(request, shared);
@@ -355,21 +307,20 @@ impl Hosted {
         &self,
         request: &Request,
         shared: &Shared,
+        (moment, terms): (&mut Moment, &Terms),
         now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         if let Some(lsn) = self.needs_recall(request) {
             return Err(Refusal::Recall { lsn });
         }
         let recalled = request.recalled.as_deref();
-        let facts = &shared.facts;
-        let (rates, lists) = (facts.rates.load(), facts.lists.load());
-        let origin = self.origin_terms.as_ref().map(|cell| cell.load());
+        moment.see(self.origin_terms.as_ref());
         let context = Context {
             now,
-            terms: &shared.terms,
-            origin: origin.as_ref().map_or(&origin::NONE, |terms| terms),
-            rates: &rates,
-            lists: &lists,
+            terms,
+            origin: moment.origin(),
+            rates: moment.rates(),
+            lists: moment.lists(),
             calendar: shared.zone.calendar(now),
             transfers_from: transfers_from(&request.command, shared),
             recalled,
@@ -444,8 +395,9 @@ impl Hosted {
         if !self.admits(&request.target, request.origin.as_deref()) {
             return Err(Rejection::AccountNotFound.into());
         }
-        let time = shared.clock.now().max(self.group.last_time.next());
-        let events = self.decide(request, shared, time)?;
+        let mut moment = Moment::of(shared);
+        let time = moment.now().max(self.group.last_time.next());
+        let events = self.decide(request, shared, (&mut moment, &shared.terms), time)?;
         let urns = self.urns(&events);
         Ok(Answer {
             lsn: 0,

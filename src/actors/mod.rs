@@ -19,6 +19,7 @@ pub mod hosted;
 pub mod indexes;
 pub mod joining;
 pub mod keys;
+mod moment;
 pub mod names;
 pub mod number_hash;
 pub mod recall;
@@ -29,7 +30,8 @@ pub mod supervisor;
 mod ticket;
 mod wide_map;
 
+pub use durability::Undurable;
 pub use engine::{Engine, EngineError};
-pub use hosted::{Answer, Refusal, Request, Target, Undurable};
+pub use hosted::{Answer, Refusal, Request, Target};
 pub use replies::{Replies, Reply};
 pub use ticket::{Said, Telling, Ticket};

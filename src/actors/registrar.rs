@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::{
-    durability::Durability,
+    durability::{Durability, Undurable},
     engine::{EngineError, Shared},
-    hosted::{AbortOnPanic, Undurable, with_scratch},
+    hosted::{AbortOnPanic, with_scratch},
     keys::Claim,
 };
 use crate::{

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     desk::Place,
-    durability::{Lane, Parcel},
-    hosted::{Answer, Refusal, Request, Undurable},
+    durability::{Lane, Parcel, Undurable},
+    hosted::{Answer, Refusal, Request},
     replies::Replies,
 };
 use crate::domain::ids::ActorId;

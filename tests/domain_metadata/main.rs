@@ -11,6 +11,8 @@ mod fees;
 mod fuzz;
 mod pockets;
 
+use std::sync::Arc;
+
 use cardwright::{
     domain::{
         account::{Account, Medium, Status},
@@ -22,7 +24,7 @@ use cardwright::{
             AssetTerm, Policy, Terms, Whitelist,
             cashback::ProgrammeKind,
             controls::{Channel, Hours, Limit, Window},
-            fees::FeeRule,
+            fees::{FeeRule, FeeTerm},
             metadata::{self, MetadataError},
             origin,
         },
@@ -54,6 +56,19 @@ fn terms() -> Terms {
         rate_age_seconds_max: 1,
         base_currency: "USD".parse().unwrap(),
     }
+}
+
+#[test]
+fn terms_apart_say_the_same_in_texts_of_their_own() {
+    let fee = FeeTerm::percentage("interchange", "house", Decimal::ONE);
+    let terms = Terms {
+        fees: vec![fee],
+        ..terms()
+    };
+    let apart = terms.apart();
+    assert_eq!(apart, terms);
+    let (own, other) = (&apart.fees[0], &terms.fees[0]);
+    assert!(!Arc::ptr_eq(&own.name, &other.name) && !Arc::ptr_eq(&own.treasury, &other.treasury));
 }
 
 fn object(value: &Value) -> Map<String, Value> {

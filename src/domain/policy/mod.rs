@@ -197,6 +197,17 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// The same terms with texts of their own. Processors that share a text wait for each other whenever one
+    /// of them takes it up or puts it down.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let mut own = self.clone();
+        for fee in &mut own.fees {
+            (fee.name, fee.treasury) = ((*fee.name).into(), (*fee.treasury).into());
+        }
+        own
+    }
+
     /// What the house knows of `asset`: what its configuration says; and a bare code of ISO 4217 is that
     /// currency itself.
     #[must_use]
