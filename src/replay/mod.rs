@@ -3,5 +3,6 @@
 pub mod history;
 pub mod recovery;
 pub mod shard;
+pub mod sum;
 pub mod totals;
 pub mod verify;

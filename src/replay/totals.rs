@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
+use super::sum::Sum;
 use crate::{
     domain::{
         event::Event,
@@ -19,11 +20,11 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AssetTotals {
     /// All that ledger accounts may spend, as the events' balances say.
-    pub spendable: i128,
+    pub spendable: Sum,
     /// All that is held, as the events' balances say.
-    pub held: i128,
+    pub held: Sum,
     /// What the house has, by account, as the postings say.
-    pub house: BTreeMap<House, i128>,
+    pub house: BTreeMap<House, Sum>,
     /// How many ledger accounts have or had the asset.
     pub accounts: u64,
 }
@@ -31,14 +32,13 @@ pub struct AssetTotals {
 impl AssetTotals {
     /// Everything together: zero when the books balance.
     #[must_use]
-    pub fn sum(&self) -> i128 {
-        let house = self
-            .house
-            .values()
-            .fold(0_i128, |sum, part| sum.saturating_add(*part));
-        self.spendable
-            .saturating_add(self.held)
-            .saturating_add(house)
+    pub fn sum(&self) -> Sum {
+        let mut all = self.spendable.clone();
+        all += &self.held;
+        for part in self.house.values() {
+            all += part;
+        }
+        all
     }
 }
 
@@ -87,7 +87,7 @@ impl Totals {
                     let totals = self.assets.entry(posting.asset).or_default();
                     let balance = totals.house.entry(house.clone()).or_default();
                     let change = posting.amount.minor().saturating_mul(sign);
-                    *balance = balance.saturating_add(change);
+                    *balance += change;
                 }
             }
         }
@@ -101,14 +101,10 @@ impl Totals {
                         totals.accounts = totals.accounts.saturating_add(1);
                         (0, 0)
                     });
-                totals.spendable = totals
-                    .spendable
-                    .saturating_sub(known.0)
-                    .saturating_add(balance.current);
-                totals.held = totals
-                    .held
-                    .saturating_sub(known.1)
-                    .saturating_add(balance.pending);
+                totals.spendable -= known.0;
+                totals.spendable += balance.current;
+                totals.held -= known.1;
+                totals.held += balance.pending;
                 *known = (balance.current, balance.pending);
             }
         }

@@ -168,7 +168,7 @@ impl House {
             totals.add(record.lsn, &record.payload).unwrap();
         }
         for (asset, total) in &totals.assets {
-            assert_eq!(total.sum(), 0, "{asset}");
+            assert!(total.sum().is_zero(), "{asset}");
         }
     }
 }

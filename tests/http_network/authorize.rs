@@ -230,6 +230,26 @@ fn capture_in_one_holds_nothing_and_pays() {
 }
 
 #[test]
+fn the_books_balance_beyond_what_one_account_can_have() {
+    let server = Server::start();
+    let client = server.client();
+    let dollars = "9".repeat(30);
+    for card in client.cards(2, 1) {
+        for number in 0..100 {
+            let id = format!("{card}-{number}");
+            let clearing = purchase(&id, &card, &dollars);
+            client.post("/v1/clearings", &clearing).expect(200);
+        }
+    }
+    let books = client.trial_balance();
+    let all = &books["assets"][DUSD]["spendable"];
+    assert_eq!(
+        all, "-199999999999999999999999999999799999998",
+        "more than 128 bits"
+    );
+}
+
+#[test]
 fn a_clearing_always_posts_also_below_zero() {
     let server = Server::start();
     let client = server.client();

@@ -27,11 +27,14 @@ use crate::{
     },
     http::operator::books::house_name,
     journal::{Lsn, wal::LogEntry},
-    replay::verify::{
-        Verdict,
-        finding::{Check, Severity, Spot},
-        outcome::AccountMoney,
-        plain::{Houses, shown},
+    replay::{
+        sum::Sum,
+        verify::{
+            Verdict,
+            finding::{Check, Severity, Spot},
+            outcome::AccountMoney,
+            plain::{Houses, shown},
+        },
     },
     wire::{self, Body},
 };
@@ -99,7 +102,7 @@ fn number(answer: &Answer, pointer: &str) -> Result<u64, CliError> {
 struct Tail {
     houses: Houses,
     /// By asset: spendable and held.
-    stated: BTreeMap<Asset, (i128, i128)>,
+    stated: BTreeMap<Asset, (Sum, Sum)>,
     /// The newest balances of each ledger account.
     newest: BTreeMap<LedgerNo, Balances>,
     /// The balances before, while traffic went on.
@@ -114,7 +117,9 @@ impl Tail {
         let money = accounts.iter();
         Self {
             houses: verdict.houses.clone(),
-            stated: stated.map(|(of, sum)| (*of, (sum.0, sum.1))).collect(),
+            stated: stated
+                .map(|(of, sum)| (*of, (sum.0.clone(), sum.1.clone())))
+                .collect(),
             newest: money.map(|it| (it.ledger, it.balances.clone())).collect(),
             earlier: BTreeMap::new(),
             end: verdict.last,
@@ -154,7 +159,7 @@ impl Tail {
                     if let Place::House(house) = place {
                         let sum = (self.houses).entry((posting.asset, house.clone()));
                         let sum = sum.or_default();
-                        *sum = sum.saturating_add(change);
+                        *sum += change;
                     }
                 }
             }
@@ -166,8 +171,8 @@ impl Tail {
                 for (balances, sign) in [(&before, -1), (&after.balances, 1_i128)] {
                     for (asset, balance) in balances {
                         let sum = self.stated.entry(*asset).or_default();
-                        sum.0 = sum.0.saturating_add(balance.current.saturating_mul(sign));
-                        sum.1 = sum.1.saturating_add(balance.pending.saturating_mul(sign));
+                        sum.0 += balance.current.saturating_mul(sign);
+                        sum.1 += balance.pending.saturating_mul(sign);
                     }
                 }
             }
@@ -227,7 +232,7 @@ fn compare_books(tail: &Tail, answer: &Answer) -> Vec<String> {
         let text = asset.and_then(|asset| asset.pointer(pointer)?.as_str());
         text.unwrap_or("0").to_owned()
     };
-    let mut differ = |what: String, due: i128, said: String| {
+    let mut differ = |what: String, due: &Sum, said: String| {
         if due.to_string() != said {
             faults.push(format!(
                 "{what}: the log gives {due}, the server says {said}"
@@ -236,13 +241,13 @@ fn compare_books(tail: &Tail, answer: &Answer) -> Vec<String> {
     };
     for (asset, (spendable, held)) in &tail.stated {
         let said = |name: &str| said(*asset, &format!("/{name}"));
-        differ(format!("{asset} spendable"), *spendable, said("spendable"));
-        differ(format!("{asset} held"), *held, said("held"));
+        differ(format!("{asset} spendable"), spendable, said("spendable"));
+        differ(format!("{asset} held"), held, said("held"));
     }
     for ((asset, house), sum) in &tail.houses {
         let name = house_name(house);
         let pointer = format!("/house/{}", name.replace('~', "~0").replace('/', "~1"));
-        differ(format!("{asset} of {name}"), *sum, said(*asset, &pointer));
+        differ(format!("{asset} of {name}"), sum, said(*asset, &pointer));
     }
     let is_known = |name: &str| {
         let mut known = tail.stated.keys().chain(tail.houses.keys().map(asset_of));

@@ -13,7 +13,7 @@ use super::super::{
 };
 use crate::{
     domain::{posting::House, registry::Scope},
-    replay::totals::AssetTotals,
+    replay::{sum::Sum, totals::AssetTotals},
     threads,
 };
 
@@ -26,11 +26,11 @@ struct TrialBalanceView {
 
 #[derive(Serialize)]
 struct AssetView {
-    sum: Text<i128>,
+    sum: Text<Sum>,
     accounts: u64,
-    spendable: Text<i128>,
-    held: Text<i128>,
-    house: BTreeMap<String, Text<i128>>,
+    spendable: Text<Sum>,
+    held: Text<Sum>,
+    house: BTreeMap<String, Text<Sum>>,
 }
 
 /// Adds up every posting of the log to its durable end. The sum of every asset is zero.
@@ -65,7 +65,7 @@ async fn add_up(request: &HttpRequest, app: &Data<App>) -> Result<Vec<u8>, Probl
     };
     let folded = folded.await.map_err(|error| fault(error.to_string()))?;
     let (lsn, assets) = folded.map_err(|error| fault(error.to_string()))?;
-    let balanced = assets.values().all(|totals| totals.sum() == 0);
+    let balanced = assets.values().all(|totals| totals.sum().is_zero());
     let assets = assets
         .iter()
         .map(|(asset, totals)| (asset.to_string(), view(totals)))
@@ -82,12 +82,12 @@ fn view(totals: &AssetTotals) -> AssetView {
     AssetView {
         sum: Text(totals.sum()),
         accounts: totals.accounts,
-        spendable: Text(totals.spendable),
-        held: Text(totals.held),
+        spendable: Text(totals.spendable.clone()),
+        held: Text(totals.held.clone()),
         house: totals
             .house
             .iter()
-            .map(|(house, sum)| (house_name(house), Text(*sum)))
+            .map(|(house, sum)| (house_name(house), Text(sum.clone())))
             .collect(),
     }
 }

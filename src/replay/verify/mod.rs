@@ -41,6 +41,7 @@ use crate::{
         JournalError, Lsn,
         wal::{LogEntry, TailCut, WalReader},
     },
+    replay::sum::Sum,
     wire,
 };
 
@@ -65,7 +66,7 @@ pub struct Verdict {
     /// What the house has.
     pub houses: Houses,
     /// What ledger accounts have, as the records state: spendable, held, accounts.
-    pub stated: BTreeMap<Asset, (i128, i128, u64)>,
+    pub stated: BTreeMap<Asset, (Sum, Sum, u64)>,
     /// The accounts, if they were asked for.
     pub accounts: Vec<AccountMoney>,
     /// How many accounts were compared with a running server, by whoever asked one.
@@ -282,12 +283,12 @@ impl Verdict {
         self.checked.add(&outcome.checked);
         for (of, sum) in outcome.houses {
             let total = self.houses.entry(of).or_default();
-            *total = total.saturating_add(sum);
+            *total += &sum;
         }
         for (asset, (spendable, held, accounts)) in outcome.stated {
             let total = self.stated.entry(asset).or_default();
-            total.0 = total.0.saturating_add(spendable);
-            total.1 = total.1.saturating_add(held);
+            total.0 += &spendable;
+            total.1 += &held;
             total.2 = total.2.saturating_add(accounts);
         }
         self.passages.extend(outcome.passages);
@@ -309,8 +310,8 @@ impl Verdict {
         if is_whole {
             let in_house = (self.houses.iter())
                 .filter(|((_, house), _)| *house == House::Transit)
-                .map(|((asset, _), sum)| (*asset, *sum));
-            let in_house: BTreeMap<Asset, i128> = in_house.collect();
+                .map(|((asset, _), sum)| (*asset, sum.clone()));
+            let in_house: BTreeMap<Asset, Sum> = in_house.collect();
             let passages = std::mem::take(&mut self.passages);
             (self.checked.transfers, self.checked.in_transit) =
                 transit::settle(passages, &in_house, joined, &mut self.findings);
@@ -333,16 +334,17 @@ impl Verdict {
     /// Both sides come from different places: the house's from the postings, the accounts' from
     /// what the records state.
     fn check_trial_balance(&mut self) {
-        let mut sums: BTreeMap<Asset, i128> = BTreeMap::new();
+        let mut sums: BTreeMap<Asset, Sum> = BTreeMap::new();
         for ((asset, _), sum) in &self.houses {
             let total = sums.entry(*asset).or_default();
-            *total = total.saturating_add(*sum);
+            *total += sum;
         }
         for (asset, (spendable, held, _)) in &self.stated {
             let total = sums.entry(*asset).or_default();
-            *total = total.saturating_add(*spendable).saturating_add(*held);
+            *total += spendable;
+            *total += held;
         }
-        for (asset, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
+        for (asset, sum) in sums.into_iter().filter(|(_, sum)| !sum.is_zero()) {
             let what = format!("{asset}: all accounts together have {sum}, not zero");
             let spot = Spot::default();
             self.findings

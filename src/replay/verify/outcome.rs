@@ -11,6 +11,7 @@ use crate::{
         money::Asset,
     },
     journal::Lsn,
+    replay::sum::Sum,
 };
 
 /// How many things were looked at.
@@ -102,7 +103,7 @@ pub struct Outcome {
     /// What the house has.
     pub houses: Houses,
     /// What ledger accounts have, as the records state: spendable, held, accounts.
-    pub stated: BTreeMap<Asset, (i128, i128, u64)>,
+    pub stated: BTreeMap<Asset, (Sum, Sum, u64)>,
     /// Steps of transfers.
     pub passages: Vec<Passage>,
     /// Keys of requests.

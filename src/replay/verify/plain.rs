@@ -18,11 +18,12 @@ use crate::{
         time::Timestamp,
     },
     journal::Lsn,
+    replay::sum::Sum,
     wire::{Body, Entry},
 };
 
 /// What the house has, by asset and account.
-pub type Houses = BTreeMap<(Asset, House), i128>;
+pub type Houses = BTreeMap<(Asset, House), Sum>;
 /// What each open authorization holds, of all actors: by actor, number and leg. One map for all,
 /// because most actors have one or none.
 pub type Holds = BTreeMap<(ActorId, u32, usize), (LedgerNo, Asset, i128)>;
@@ -296,7 +297,7 @@ impl PlainActor {
             let ledger = match place {
                 Place::House(house) => {
                     let sum = houses.entry((posting.asset, house.clone())).or_default();
-                    *sum = sum.saturating_add(change);
+                    *sum += change;
                     continue;
                 }
                 Place::Spendable(ledger) | Place::Held(ledger) => *ledger,

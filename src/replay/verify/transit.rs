@@ -6,12 +6,15 @@ use super::{
     finding::{Check, Findings, Severity, Spot},
     outcome::Joined,
 };
-use crate::domain::{
-    command::{Purpose, Transfer},
-    event::{Event, Movement},
-    ids::{AccountNo, ActorId, TransferId},
-    money::Asset,
-    posting::{House, Place},
+use crate::{
+    domain::{
+        command::{Purpose, Transfer},
+        event::{Event, Movement},
+        ids::{AccountNo, ActorId, TransferId},
+        money::Asset,
+        posting::{House, Place},
+    },
+    replay::sum::Sum,
 };
 
 /// What a record says of a transfer.
@@ -145,7 +148,7 @@ fn leads_to(from: Option<ActorId>, to: Option<ActorId>, joined: &Joined) -> bool
 /// returns how many transfers there are and how many are still on their way.
 pub fn settle(
     mut passages: Vec<Passage>,
-    in_house: &BTreeMap<Asset, i128>,
+    in_house: &BTreeMap<Asset, Sum>,
     joined: &Joined,
     findings: &mut Findings,
 ) -> (u64, u64) {
@@ -161,17 +164,17 @@ pub fn settle(
     }
     passages.sort_by_key(|passage| (passage.id, passage.step, passage.spot.lsn));
     let (mut transfers, mut open) = (0_u64, 0_u64);
-    let mut under_way: BTreeMap<Asset, i128> = BTreeMap::new();
+    let mut under_way: BTreeMap<Asset, Sum> = BTreeMap::new();
     for steps in passages.chunk_by(|a, b| a.id == b.id) {
         transfers = transfers.saturating_add(1);
         if let Some((asset, amount)) = one(steps, findings) {
             open = open.saturating_add(1);
             let sum = under_way.entry(asset).or_default();
-            *sum = sum.saturating_add(amount);
+            *sum += amount;
         }
     }
     for (asset, has) in in_house {
-        let due = under_way.get(asset).copied().unwrap_or(0);
+        let due = under_way.remove(asset).unwrap_or_default();
         if *has != due {
             let what = format!("{asset}: transit has {has}, transfers under way have {due}");
             findings.push(Severity::Fault, Check::Transit, Spot::default(), what);

@@ -284,8 +284,8 @@ impl Worker {
         for money in &plain.money {
             checked.balances = checked.balances.saturating_add(1);
             let stated = self.out.stated.entry(money.asset).or_default();
-            stated.0 = stated.0.saturating_add(money.balance.current);
-            stated.1 = stated.1.saturating_add(money.balance.pending);
+            stated.0 += money.balance.current;
+            stated.1 += money.balance.pending;
             stated.2 = stated.2.saturating_add(1);
         }
         let open = u64::try_from(plain.open_holds()).unwrap_or(u64::MAX);
