@@ -9,6 +9,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -237,6 +238,43 @@ fn a_snapshot_with_another_byte_is_named() {
     assert_eq!(said, (1, &json!("snapshot"), &json!(name)), "{verdict}");
     let (code, text) = tool(&["inspect", "snapshots"], &data);
     assert!(code == 1 && text.contains("NO"), "{text}");
+}
+
+#[test]
+fn a_log_behind_its_snapshot_is_a_loss_and_the_snapshot_is_to_be_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let walk = walk(dir.path());
+    let first = fs::read_dir(walk.data.join("wal")).unwrap();
+    let first = first.map(|entry| entry.unwrap().path()).min().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(first).unwrap();
+    file.set_len(1_000).unwrap();
+    let (code, verdict) = verified(&walk.data);
+    assert_eq!((code, &verdict["ok"]), (1, &json!(false)), "{verdict}");
+    let findings = verdict["findings"].as_array().unwrap();
+    let lost = findings.iter().find(|finding| finding["check"] == "lost");
+    let lost = lost.unwrap_or_else(|| panic!("{verdict}"));
+    assert!(lost["do"].as_str().unwrap().contains("do not remove"));
+}
+
+#[test]
+fn a_fault_is_told_by_the_exit_code_also_if_nobody_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = killed(dir.path());
+    let verify = || {
+        let mut verify = Command::new(cli::PROGRAM)
+            .args(["verify", "--data-dir", data.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        drop(verify.stdout.take());
+        verify.wait().unwrap().code()
+    };
+    assert_eq!(verify(), Some(0));
+    let records = log_of(&data, &[]);
+    let (file, offset) = place_of(&data, lsn_of(&records[records.len() / 2]));
+    flip(&file, offset + 20);
+    assert_eq!(verify(), Some(1));
 }
 
 #[test]

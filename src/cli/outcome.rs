@@ -34,7 +34,7 @@ pub(super) fn conclude(
 ) -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let ended = run(&mut out).and_then(|is_well| {
-        out.flush()?;
+        unless_closed(out.flush().map_err(CliError::from))?;
         Ok(is_well)
     });
     match ended {
@@ -54,6 +54,14 @@ pub(super) fn conclude(
                 }
             }
         }
+    }
+}
+
+/// The same, unless only nobody reads any more: then what is answered stands.
+pub(super) fn unless_closed(written: Result<(), CliError>) -> Result<(), CliError> {
+    match written {
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cardwright");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cardwright");
 pub(crate) const KEY: &str = "sk_sandbox_cli_tools_0123456789abcdef";
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     data_dir,
     live::Server,
-    outcome::{CliError, Out, conclude, json_line},
+    outcome::{CliError, Out, conclude, json_line, unless_closed},
     progress,
 };
 use crate::{
@@ -58,11 +58,11 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs) -> ExitCode {
     conclude("verify", |out| {
         let verdict = examine(args)?;
-        if args.json {
-            json_line(out, &view(&verdict))?;
+        unless_closed(if args.json {
+            json_line(out, &view(&verdict))
         } else {
-            print(&verdict, out)?;
-        }
+            print(&verdict, out)
+        })?;
         Ok(verdict.findings.is_ok())
     })
 }

@@ -59,7 +59,10 @@ impl Snapshots {
         match self.lsns()?.into_iter().find(|lsn| *lsn > last) {
             Some(lsn) => {
                 let path = self.path(lsn);
-                let what = format!("snapshot is ahead of the log, which ends at lsn {last}");
+                let what = format!(
+                    "snapshot is ahead of the log, which ends at lsn {last}: records were lost; restore \
+                     wal/ from a backup, and keep this file"
+                );
                 Err(damaged(&path, lsn.get(), 0, what))
             }
             None => Ok(()),

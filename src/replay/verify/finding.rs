@@ -60,6 +60,8 @@ pub enum Check {
     TrialBalance,
     /// The engine's own replay comes to the same state.
     Replay,
+    /// The log reaches as far as what was made of it.
+    Lost,
     /// Snapshots are whole and say what the log says.
     Snapshot,
     /// A running server says what the log says.
@@ -86,6 +88,7 @@ impl Check {
             Self::Transit => "transit",
             Self::TrialBalance => "trial_balance",
             Self::Replay => "replay",
+            Self::Lost => "lost",
             Self::Snapshot => "snapshot",
             Self::Server => "server",
         }
@@ -98,6 +101,11 @@ impl Check {
             Self::Log => {
                 "stop the server, keep a copy of the whole data directory, and restore this \
                  segment from a backup or a replica; do not edit or remove it"
+            }
+            Self::Lost => {
+                "stop the server, keep a copy of the whole data directory, and restore the log's \
+                 segments from a backup or a replica; do not remove the snapshot: it may be all \
+                 that is left of the records behind the log's end"
             }
             Self::Tail => {
                 "nothing: it was never acknowledged; the next start cuts it, and beside a running \

@@ -321,8 +321,7 @@ impl Verdict {
                     self.last
                 );
                 let spot = snapshot.spot(None);
-                self.findings
-                    .push(Severity::Fault, Check::Snapshot, spot, what);
+                self.findings.push(Severity::Fault, Check::Lost, spot, what);
             }
             let keys = &self.keys;
             self.checked.snapshot_keys =
