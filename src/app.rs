@@ -204,7 +204,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
     let options = WalOptions {
         segment_bytes: config.journal.segment_mib << 20,
         queue_bytes_max: config.journal.queue_mib_max << 20,
-        min_free_bytes: config.journal.min_free_mib << 20,
+        min_free_bytes: config.journal.min_free_mib.saturating_mul(1 << 20),
         commit_pause: Duration::from_micros(config.journal.commit_pause_us),
         clock: FileClock::new(|| Clock::system().now().micros() / 1_000),
         observer: Some(Arc::new(Observer(metrics.clone()))),

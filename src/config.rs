@@ -293,7 +293,25 @@ impl Config {
         if !["text", "json"].contains(&self.log.format.as_str()) {
             return Err(wrong("log.format", "must be text or json"));
         }
-        Ok(())
+        self.check_log_level()
+    }
+
+    /// A filter's reader takes a word that is no level for the name of a module, and then says nothing
+    /// of all others, not even their errors.
+    fn check_log_level(&self) -> Result<(), ConfigError> {
+        const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+        let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        let mut words = self.log.level.split(',').map(str::trim);
+        match words.find(|word| !is_level(word) && !word.contains(['=', '['])) {
+            None => Ok(()),
+            Some(word) => Err(wrong(
+                "log.level",
+                format!(
+                    "must be error, warn, info, debug, trace, or a filter such as \
+                     info,cardwright=debug; was {word:?}"
+                ),
+            )),
+        }
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {

@@ -106,8 +106,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// The environment's variables. Those of others may be no text.
+fn variables() -> Result<impl Iterator<Item = (String, String)>, Box<dyn std::error::Error>> {
+    let mut known = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => known.push((name, value)),
+            Err(_) if name.starts_with("CARDWRIGHT_") => {
+                return Err(format!("the variable {name} is not UTF-8").into());
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(known.into_iter())
+}
+
 fn serve(args: ServeArgs) -> ExitCode {
-    let mut config = match Config::load(args.config.as_deref(), std::env::vars()) {
+    let loaded =
+        variables().and_then(|variables| Ok(Config::load(args.config.as_deref(), variables)?));
+    let mut config = match loaded {
         Ok(config) => config,
         Err(error) => {
             eprintln!("cardwright: {error}");

@@ -9,8 +9,11 @@
 mod server;
 
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::Duration,
 };
@@ -254,6 +257,24 @@ fn writes_are_turned_away_before_the_disk_is_full() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_refused_if_it_is_ours() {
+    let odd = OsStr::from_bytes(b"\xff\xfe");
+    for (name, says) in [
+        ("OTHER", "no-such-file"),
+        ("CARDWRIGHT_LOG__LEVEL", "LOG__LEVEL"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_cardwright"))
+            .args(["serve", "--config", "no-such-file"])
+            .env(name, odd)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
 fn wrong_settings_are_refused_by_name() {
     let temp = tempfile::tempdir().unwrap();
     for (setting, value, named) in [
@@ -307,6 +328,9 @@ fn wrong_settings_are_refused_by_name() {
         ),
         ("CARDWRIGHT_LOG__FORMAT", "xml", "log.format"),
         ("CARDWRIGHT_LOG__LEVEL", "cardwright=loud=", "log.level"),
+        ("CARDWRIGHT_LOG__LEVEL", "warning", "log.level"),
+        ("CARDWRIGHT_LOG__LEVEL", "info,loud", "log.level"),
+        ("CARDWRIGHT_LOG__LEVEL", "", "log.level"),
     ] {
         let dir = temp.path().join("data");
         match Server::try_on(&dir, &[(setting, value)]) {
