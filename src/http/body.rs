@@ -123,7 +123,12 @@ fn explain<'a, T: Deserialize<'a>>(bytes: &'a [u8], quick: &serde_json::Error) -
         Ok(_) => (String::new(), quick.to_string()),
         Err(error) => (error.path().to_string(), error.inner().to_string()),
     };
-    let path = if path == "." { String::new() } else { path };
+    // "?" is where nothing was read yet.
+    let path = if [".", "?"].contains(&path.as_str()) {
+        String::new()
+    } else {
+        path
+    };
     let named = ["missing field `", "unknown field `"]
         .iter()
         .find_map(|start| {

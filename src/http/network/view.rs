@@ -403,7 +403,9 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
         currency,
     };
     local(object, key!("local_amount"), asked);
-    if !stepped.fees.is_empty() {
+    if stepped.fees.is_empty() {
+        object.null(key!("fee_breakdown"));
+    } else {
         let fees = stepped
             .authorization
             .fees
