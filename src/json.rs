@@ -203,7 +203,7 @@ fn digits(out: &mut Vec<u8>, number: i128) {
 fn small_digits(out: &mut Vec<u8>, small: u32) {
     let all = u64::from_le_bytes(eight_digits(small));
     let zeros = (all ^ ZEROS).trailing_zeros().min(63) / 8;
-    let shown = all.unbounded_shr(zeros.saturating_mul(8));
+    let shown = all >> (zeros * 8);
     out.extend_from_slice(&shown.to_le_bytes());
     let zeros = usize::try_from(zeros).unwrap_or(0);
     out.truncate(out.len().saturating_sub(zeros));
@@ -268,7 +268,33 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_they_are_shown(
+            number in prop_oneof![
+                any::<i128>(), 0..20_i128, 99_999_900..100_000_100_i128, -120_000_000..120_000_000_i128,
+            ],
+            places in 0..20_u8,
+        ) {
+            let mut out = Vec::new();
+            digits(&mut out, number);
+            let whole = number.to_string();
+            prop_assert_eq!(&out, whole.as_bytes());
+            out.clear();
+            decimal(&mut out, number, places);
+            let width = usize::from(places) + 1;
+            let mut due = format!("{:0width$}", number.unsigned_abs());
+            if places > 0 {
+                due.insert(due.len() - usize::from(places), '.');
+            }
+            let sign = if number < 0 { "-" } else { "" };
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{sign}{due}"));
+        }
+    }
 
     #[test]
     fn it_reads_back_as_it_was_written() {

@@ -240,10 +240,10 @@ struct Row<T> {
 }
 
 impl<T> Row<T> {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             moment: None,
-            fresh: Vec::new(),
+            fresh: Vec::with_capacity(IN_A_ROW),
         }
     }
 }

@@ -50,12 +50,8 @@ impl Moment {
 
     /// Looks what the origin of the next card says.
     pub(super) fn see(&mut self, cell: Option<&Arc<OriginCell>>) {
-        let seen = self.origin.as_ref().map(|(seen, _)| seen);
-        let is_seen = match (seen, cell) {
-            (Some(seen), Some(cell)) => Arc::ptr_eq(seen, cell),
-            (seen, cell) => seen.is_none() && cell.is_none(),
-        };
-        if !is_seen {
+        let seen = self.origin.as_ref().map(|(seen, _)| Arc::as_ptr(seen));
+        if seen != cell.map(Arc::as_ptr) {
             self.origin = cell.map(|cell| (cell.clone(), cell.load()));
         }
     }

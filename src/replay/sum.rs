@@ -17,9 +17,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// All of it.
-    #[must_use]
-    pub fn total(&self) -> BigInt {
+    fn total(&self) -> BigInt {
         &self.far + self.near
     }
 

@@ -77,7 +77,7 @@ async fn run(
 /// How many items are read before other requests have their turn.
 const ITEMS_PER_TURN: usize = 64;
 
-/// How long an item's text usually is, or longer.
+/// An item's text is seldom shorter: what room is made for its batch is enough, then.
 const ITEM_BYTES: usize = 256;
 
 /// What the items of a batch ask.
