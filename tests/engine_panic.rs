@@ -10,7 +10,6 @@ use std::{sync::Arc, sync::Once};
 use actix_rt::{Arbiter, System};
 use cardwright::{
     actors::{Answer, Engine, EngineError, Request, Target, engine::Decide, keys::key_of},
-    app::open_engine,
     config::Config,
     domain::{
         account::Medium,
@@ -28,6 +27,11 @@ use cardwright::{
     },
     wire::{KeyLife, fingerprint},
 };
+
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::Running;
 
 /// Purchases with this in their id make the decision panic.
 const MARK: &str = "boom";
@@ -60,10 +64,10 @@ fn quiet() {
     });
 }
 
-fn engine(dir: &std::path::Path, decide: Decide) -> Arc<Engine> {
+fn running(dir: &std::path::Path, decide: Decide) -> Running {
     let mut config = Config::load(None, std::iter::empty()).unwrap();
     config.data.dir = dir.join("data");
-    let engine = open_engine(&config, decide).unwrap();
+    let engine = Running::on(&config, decide);
     for _ in 0..2 {
         engine.directory.add_arbiter(Arbiter::new().handle());
     }
@@ -158,7 +162,7 @@ fn a_panic_in_a_decision_is_unavailable_and_harms_nothing_else() {
     quiet();
     let temp = tempfile::tempdir().unwrap();
     System::new().block_on(async {
-        let engine = engine(temp.path(), fragile);
+        let engine = running(temp.path(), fragile);
         open_card(&engine, 1).await;
         open_card(&engine, 2).await;
         let before = engine.shared.journal.appended();
@@ -209,7 +213,7 @@ fn the_id_of_a_decision_that_panicked_is_free_for_its_retry() {
     }
     let temp = tempfile::tempdir().unwrap();
     System::new().block_on(async {
-        let engine = engine(temp.path(), once_fragile);
+        let engine = running(temp.path(), once_fragile);
         open_card(&engine, 1).await;
         let broken = engine.execute(purchase(1, "boom")).await;
         assert!(

@@ -29,7 +29,6 @@ use cardwright::{
         keys::{Keys, key_of},
         snapshots,
     },
-    app,
     clock::Clock,
     config::Config,
     domain::{
@@ -52,6 +51,11 @@ use cardwright::{
     telemetry::Metrics,
     wire::{self, Body, KeyLife},
 };
+
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::Running;
 
 const HOLDER: &str = "did:bloque:sandbox:demo";
 const OTHER_HOLDER: &str = "did:bloque:sandbox:else";
@@ -348,7 +352,7 @@ fn accounts_come_together_under_load_and_stay_true() {
     let alone = temp.path().join("alone");
     let mut from_each = Vec::new();
     let told = actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config(&dir), decide).unwrap();
+        let engine = Running::on(&config(&dir), decide);
         let arbiters = [actix_rt::Arbiter::new(), actix_rt::Arbiter::new()];
         for arbiter in &arbiters {
             engine.directory.add_arbiter(arbiter.handle());
@@ -392,6 +396,8 @@ fn accounts_come_together_under_load_and_stay_true() {
         copy(&dir, &alone);
         told
     });
+    // The engine's log has ended: were it still open, it would miss its directory and stop the process.
+    fs::remove_dir_all(&dir).unwrap();
     assert_verified(&copied, ACCOUNTS);
     let kept: Vec<_> = fs::read_dir(copied.join("snapshots")).unwrap().collect();
     assert!(!kept.is_empty(), "there were snapshots");
@@ -413,7 +419,7 @@ fn accounts_come_together_under_load_and_stay_true() {
     let mut found = Vec::new();
     for dir in [&copied, &alone] {
         actix_rt::System::new().block_on(async {
-            let engine = app::open_engine(&config(dir), decide).unwrap();
+            let engine = Running::on(&config(dir), decide);
             found.push(groups(&engine));
             check(&engine, &told).await;
             // What another actor numbered and closed goes on here.
@@ -438,7 +444,7 @@ fn accounts_come_together_under_load_and_stay_true() {
 
 /// What a directory recovers to.
 fn recovered(dir: &Path) -> BTreeMap<ActorId, Vec<u8>> {
-    groups(&app::open_engine(&config(dir), decide).unwrap())
+    groups(&Running::on(&config(dir), decide))
 }
 
 /// Money of `engine`'s groups, and in how many of them each account is.
@@ -561,7 +567,7 @@ fn a_crash_after_any_record_leaves_each_account_in_one_place_with_its_money() {
 fn what_was_let_go_on_the_way_is_held_nowhere() {
     let temp = tempfile::tempdir().unwrap();
     actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config(temp.path()), decide).unwrap();
+        let engine = Running::on(&config(temp.path()), decide);
         let mut first = Vec::new();
         // The longer history takes the shorter in.
         for (no, purchases) in [(1, 2), (2, 6), (4, 12)] {

@@ -6,10 +6,10 @@
     reason = "each test binary uses its own part"
 )]
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use cardwright::{
-    actors::{Engine, Request, Target},
+    actors::{Engine, Request, Target, engine::Decide},
     app,
     config::Config,
     domain::{
@@ -66,6 +66,32 @@ pub fn deposit(engine: &Engine, no: u64, amount: i128) -> Request {
     request(no, Command::Deposit(deposit))
 }
 
+/// An engine in this process; its log ends with it, before its directory does. Actors on threads of their own
+/// would keep the log open, and a log that makes its next segment where no directory is any more stops the
+/// process.
+pub struct Running(Arc<Engine>);
+
+impl Running {
+    pub fn on(config: &Config, decide: Decide) -> Self {
+        Self(app::open_engine(config, decide).unwrap())
+    }
+}
+
+impl Deref for Running {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A story of damage has a log that failed already.
+        let _ = self.0.shared.journal.close();
+    }
+}
+
 /// Tells the story on an engine of its own; all on the current thread but what the story starts.
 pub fn on_an_engine(story: impl AsyncFnOnce(Arc<Engine>)) {
     let dir = tempfile::tempdir().unwrap();
@@ -73,7 +99,7 @@ pub fn on_an_engine(story: impl AsyncFnOnce(Arc<Engine>)) {
     config.data.dir = dir.path().join("data");
     config.journal.min_free_mib = 1;
     actix_rt::System::new().block_on(async {
-        let engine = app::open_engine(&config, decide).unwrap();
-        story(engine).await;
+        let engine = Running::on(&config, decide);
+        story(engine.clone()).await;
     });
 }

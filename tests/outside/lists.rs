@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use cardwright::{
     actors::Engine,
-    app::open_engine,
     config::Config,
     domain::{decide::decide, merchant::Mcc},
     outside::{
@@ -15,33 +14,15 @@ use cardwright::{
 };
 
 use crate::{
+    engine::Running,
     pages::{Page, Pages},
     server::wait_until,
 };
 
-/// An engine in this process; its log ends with it, before its directory does.
-struct Running(Arc<Engine>);
-
-impl Running {
-    fn on(dir: &Path) -> Self {
-        let mut config = Config::load(None, std::iter::empty()).unwrap();
-        config.data.dir = dir.join("data");
-        Self(open_engine(&config, decide).unwrap())
-    }
-}
-
-impl std::ops::Deref for Running {
-    type Target = Arc<Engine>;
-
-    fn deref(&self) -> &Arc<Engine> {
-        &self.0
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.shared.journal.close();
-    }
+fn running(dir: &Path) -> Running {
+    let mut config = Config::load(None, std::iter::empty()).unwrap();
+    config.data.dir = dir.join("data");
+    Running::on(&config, decide)
 }
 
 fn fetch(engine: &Arc<Engine>, allow_private: bool) {
@@ -70,7 +51,7 @@ fn a_wanted_list_is_fetched_refreshed_and_kept() {
         page(r#"["5812", "5411", 742]"#, "\"1\""),
     );
     {
-        let engine = Running::on(temp.path());
+        let engine = running(temp.path());
         fetch(&engine, true);
         assert_eq!(codes(&engine, &url), None, "nobody wants it yet");
         assert!(engine.shared.facts.wanted.want(&url));
@@ -104,7 +85,7 @@ fn a_wanted_list_is_fetched_refreshed_and_kept() {
         wait_until("a failure", || failed.get() > before);
         assert!(is(&[5411]));
     }
-    let again = Running::on(temp.path());
+    let again = running(temp.path());
     assert_eq!(codes(&again, &url), Some(vec![5411]), "after a restart");
     let lists = again.shared.facts.lists.load();
     assert_eq!(lists.list(&url).unwrap().etag.as_deref(), Some("\"2\""));
@@ -117,7 +98,7 @@ fn a_private_list_is_not_fetched_unless_that_is_allowed() {
     let pages = Pages::start();
     pages.set("/food", Page::json(r#"["5411"]"#));
     let url: Arc<str> = pages.url("/food").into();
-    let engine = Running::on(temp.path());
+    let engine = running(temp.path());
     fetch(&engine, false);
     engine.shared.facts.wanted.want(&url);
     let failed = &engine.shared.metrics.lists.failed;
@@ -134,7 +115,7 @@ fn a_slow_list_holds_up_no_other() {
     slow.drip = Some(Duration::from_millis(200));
     pages.set("/slow", slow);
     pages.set("/quick", Page::json(r#"["5812"]"#));
-    let engine = Running::on(temp.path());
+    let engine = running(temp.path());
     fetch(&engine, true);
     let (slow, quick): (Arc<str>, Arc<str>) =
         (pages.url("/slow").into(), pages.url("/quick").into());

@@ -7,6 +7,8 @@
 
 mod client;
 mod documents;
+#[path = "../common/engine.rs"]
+mod engine;
 mod lists;
 mod metadata;
 mod pages;
