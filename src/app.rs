@@ -17,7 +17,6 @@ use actix_web::{
     dev::ServerHandle,
     web::{self, Data},
 };
-use zeroize::Zeroizing;
 
 use crate::{
     actors::{
@@ -61,10 +60,13 @@ use crate::{
 };
 
 mod faces;
+mod given;
 mod secrets;
 mod signals;
 mod start;
 mod webhooks;
+
+pub use given::{Given, RootKey, SandboxOptions, VaultKeys, sandbox_key};
 
 /// Why the server cannot start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -114,52 +116,6 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-}
-
-/// The first key of a server, from the environment: it may open programmes and nothing else.
-pub struct RootKey(String);
-
-impl RootKey {
-    /// Takes a secret of 24 characters or more.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it; the secret itself is not said.
-    pub fn new(secret: String) -> Result<Self, &'static str> {
-        let is_plain = secret.bytes().all(|byte| byte.is_ascii_graphic());
-        if secret.len() < 24 || !is_plain {
-            return Err("must have at least 24 characters and no spaces");
-        }
-        Ok(Self(secret))
-    }
-}
-
-/// The vault's data keys, from the environment.
-pub struct VaultKeys(Zeroizing<String>);
-
-impl VaultKeys {
-    /// Takes their text; whether they are keys is seen at the start.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-/// Secrets that the environment gives.
-#[derive(Default)]
-pub struct Given {
-    /// The first key.
-    pub root_key: Option<RootKey>,
-    /// The keys that card data is sealed under.
-    pub vault_keys: Option<VaultKeys>,
-    /// The bearer token of the WhatsApp Cloud API.
-    pub whatsapp: Option<Token>,
-}
-
-/// The sandbox, as it was asked for.
-pub struct SandboxOptions {
-    /// The key, if it is to be a certain one.
-    pub key: Option<String>,
 }
 
 /// The journal's figures go to the metrics.
@@ -326,7 +282,7 @@ pub async fn serve(
     wait_for_workers(&engine, workers).await;
     begin(&app, &config, given.whatsapp).await?;
     app.is_ready.store(true, Ordering::Relaxed);
-    start::announce(&address.to_string(), &config.data.dir, sandbox.as_ref());
+    start::announce(&address.to_string(), &config, sandbox.as_ref());
     stop_asked.wait().await;
     stop(&app, &handle, &snapshots, &config).await;
     let _ = serving.await;

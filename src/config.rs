@@ -4,6 +4,7 @@
 mod cards;
 mod decisions;
 mod events;
+mod terms;
 mod webhooks;
 
 use std::{
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use events::no_whatsapp_token;
+pub use terms::listen_address;
 
 use crate::clock::Zone;
 use crate::domain::{
@@ -278,6 +280,7 @@ impl Config {
             60_000,
         )?;
         self.decisions.check()?;
+        self.check_addresses()?;
         self.check_outside()?;
         self.check_access()?;
         self.check_cards()?;
@@ -367,6 +370,7 @@ impl Config {
             let pegged = currency.map_err(|error| wrong(&name, format!("{error}")))?;
             assets.push(AssetTerm { asset, pegged });
         }
+        terms::check_assets(&assets)?;
         let default_asset: Asset = self
             .money
             .default_asset
@@ -454,6 +458,7 @@ impl Config {
             let seconds = lifetime(&name, range.seconds)?;
             lifetimes.push((code(&range.from)?, code(&range.to)?, seconds));
         }
+        terms::check_ranges(&lifetimes)?;
         Ok(lifetimes)
     }
 }
@@ -516,7 +521,7 @@ fn set_from_environment(table: &mut Table, name: &str, value: &str) -> Result<()
         return Ok(());
     };
     let Some((section, setting)) = path.split_once("__") else {
-        return Ok(());
+        return terms::check_underscores(table, name, path);
     };
     let (section, setting) = (section.to_ascii_lowercase(), setting.to_ascii_lowercase());
     let known = table.get_mut(&section).and_then(Value::as_table_mut);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use cardwright::{
     app::{self, SandboxOptions, ServeError},
     cli,
-    config::Config,
+    config::{Config, listen_address},
     outbox::notices::sender::Token,
 };
 use clap::{Args, Parser, Subcommand};
@@ -53,7 +53,7 @@ struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = listen_address)]
     listen: Option<String>,
     /// Where everything durable is.
     #[arg(long, value_name = "DIR")]
@@ -159,9 +159,15 @@ fn serve(args: ServeArgs) -> ExitCode {
         vault_keys: args.vault_key.map(app::VaultKeys::new),
         whatsapp,
     };
-    let sandbox = args.sandbox.then_some(SandboxOptions {
-        key: args.sandbox_key,
-    });
+    let sandbox_key = args.sandbox_key.map(app::sandbox_key).transpose();
+    let key = match sandbox_key {
+        Ok(key) => key,
+        Err(what) => {
+            eprintln!("cardwright: CARDWRIGHT_SANDBOX_KEY {what}");
+            return ExitCode::from(2);
+        }
+    };
+    let sandbox = args.sandbox.then_some(SandboxOptions { key });
     let served = actix_rt::System::new().block_on(app::serve(config, sandbox, given));
     match served {
         Ok(()) => ExitCode::SUCCESS,

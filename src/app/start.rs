@@ -1,13 +1,8 @@
 //! What a server says when it is ready, and the snapshots that it takes by itself.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, sync::Arc, time::Duration};
 
-use crate::{actors::Engine, http::operator::snapshots::Snapshots};
+use crate::{actors::Engine, config::Config, http::operator::snapshots::Snapshots};
 
 /// Takes a snapshot each time the log has grown by `every` bytes.
 pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
@@ -34,11 +29,11 @@ pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, 
 }
 
 /// One JSON line for programs on standard output, a few hints for people on standard error.
-pub(super) fn announce(listening: &str, data_dir: &Path, sandbox: Option<&serde_json::Value>) {
+pub(super) fn announce(listening: &str, config: &Config, sandbox: Option<&serde_json::Value>) {
     let mut line = serde_json::json!({
         "listening": listening,
         "version": env!("CARGO_PKG_VERSION"),
-        "data_dir": PathBuf::from(data_dir).display().to_string(),
+        "data_dir": config.data.dir.display().to_string(),
     });
     if let (Some(sandbox), Some(object)) = (sandbox, line.as_object_mut()) {
         object.insert("sandbox".to_owned(), sandbox.clone());
@@ -46,7 +41,9 @@ pub(super) fn announce(listening: &str, data_dir: &Path, sandbox: Option<&serde_
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
-    let Some(key) = sandbox.and_then(|sandbox| sandbox.get("api_key")?.as_str()) else {
+    // Where logs are for programs, nothing else is to stand between their lines.
+    let hinted = sandbox.filter(|_| config.log.format == "text");
+    let Some(key) = hinted.and_then(|sandbox| sandbox.get("api_key")?.as_str()) else {
         return;
     };
     eprintln!(

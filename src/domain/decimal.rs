@@ -99,6 +99,16 @@ impl Decimal {
         self
     }
 
+    /// The same number with so many decimal places, if it needs no more.
+    #[must_use]
+    pub fn with_places(self, places: u8) -> Option<Self> {
+        let mantissa = self.scaled_exactly(places).ok()?;
+        Some(Self {
+            mantissa,
+            scale: places,
+        })
+    }
+
     pub(super) fn scaled_exactly(self, digits: u8) -> Result<i128, MoneyError> {
         let up = digits
             .checked_sub(self.scale)

@@ -207,8 +207,11 @@ pub enum Rejection {
         asked: String,
     },
     /// The refund was reversed before.
-    #[error("the refund is already reversed")]
-    RefundAlreadyReversed,
+    #[error("the refund is already reversed: nothing of it is left to reverse")]
+    RefundAlreadyReversed {
+        /// The authorization's state.
+        state: State,
+    },
     /// The step names another currency than the authorization.
     #[error("the authorization is in {expected}")]
     OtherCurrency {

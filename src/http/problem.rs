@@ -189,7 +189,8 @@ impl From<Rejection> for Problem {
                 state, left, asked, ..
             } => Self::conflict("more_than_left", text)
                 .with(json!({ "state": state.word(), "left": left, "asked": asked })),
-            Rejection::RefundAlreadyReversed => Self::conflict("already_reversed", text),
+            Rejection::RefundAlreadyReversed { state } => Self::conflict("already_reversed", text)
+                .with(json!({ "state": state.word(), "left": "0" })),
             Rejection::OtherCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::AmountRequired => Self::impossible("local_amount", text),
             Rejection::Money(error) => Self::money("local_amount", &error),

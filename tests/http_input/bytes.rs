@@ -241,6 +241,16 @@ fn raw(address: &str, request: &[u8]) -> Option<u16> {
 }
 
 #[test]
+fn probes_may_ask_for_heads_alone() {
+    let server = Server::start();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let asked = format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let status = raw(server.address(), asked.as_bytes());
+        assert_eq!(status, Some(200), "{path}");
+    }
+}
+
+#[test]
 fn what_is_hardly_http_is_refused_and_harms_nobody() {
     let (server, client, card) = prepared();
     let head = |line: &str, more: &str| {

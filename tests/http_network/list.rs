@@ -137,4 +137,27 @@ fn wrong_parameters_are_named() {
         assert_eq!(refused.json["error"]["field"], field, "{query}");
     }
     assert_eq!(ids(&page(&client, &card, "")), Vec::<String>::new());
+    // Where another card's page ended is no place in this card's list.
+    let other = client.card(100_000_000);
+    for id in ["o1", "o2"] {
+        client.authorize(id, &other, "1.00").expect(200);
+    }
+    let cursor = page(&client, &other, "&limit=1")["next_cursor"].clone();
+    let query = format!("?card={card}&cursor={}", cursor.as_str().unwrap());
+    let refused = client.get(&format!("/v1/authorizations{query}"));
+    assert_eq!(refused.code(400), "malformed_request");
+    assert_eq!(refused.json["error"]["field"], "cursor");
+}
+
+#[test]
+fn an_id_that_is_a_route_s_last_word_too_is_found() {
+    let server = Server::start();
+    let client = server.client();
+    let card = client.card(100_000_000);
+    for id in ["batch", "simulate"] {
+        assert_eq!(client.get(&format!("/v1/authorizations/{id}")).status, 404);
+        let made = client.authorize(id, &card, "1.00").expect(200);
+        let found = client.get(&format!("/v1/authorizations/{id}")).expect(200);
+        assert_eq!(found["id"], made["id"]);
+    }
 }

@@ -242,7 +242,12 @@ fn refunds_never_exceed_what_was_captured_and_can_be_undone() {
     amounts(&client, &undone, "captured", ["50000000", "0", "0", "0"]);
     assert_eq!(undone["operation"]["type"], "refund_reversal");
     assert!(undo("u1").is_replay());
-    assert_eq!(undo("u2").code(409), "already_reversed");
+    let again = undo("u2");
+    assert_eq!(again.code(409), "already_reversed");
+    check(
+        &again.json["error"]["details"],
+        &json!({ "state": "captured", "left": "0" }),
+    );
     let whole = client.step("a", "refund", "r2", "").expect(200);
     amounts(
         &client,
@@ -333,8 +338,13 @@ fn a_step_in_another_currency_or_precision_is_refused() {
         assert_eq!(refused.json["error"]["field"], field, "{amount} {currency}");
     }
     // Nothing of this has used up the id.
-    assert_eq!(
-        take("c1", "1.00", "USD").expect(200)["captured_amount"],
-        "1000000"
-    );
+    let taken = take("c1", "1.00", "USD");
+    assert_eq!(taken.json["captured_amount"], "1000000");
+    // However the sum is written, a retry is one.
+    for amount in ["1", "1.0", "01.00"] {
+        let again = take("c1", amount, "USD");
+        assert!(again.is_replay(), "{amount}");
+        assert_eq!(again.json, taken.json, "{amount}");
+    }
+    assert_eq!(take("c1", "1.01", "USD").code(409), "idempotency_conflict");
 }

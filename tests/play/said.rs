@@ -87,7 +87,7 @@ const fn word(rejection: &Rejection) -> &'static str {
         Rejection::InsufficientFunds { .. } => "insufficient funds",
         Rejection::StateForbids { .. } => "state",
         Rejection::MoreThanLeft { .. } => "more than left",
-        Rejection::RefundAlreadyReversed => "already reversed",
+        Rejection::RefundAlreadyReversed { .. } => "already reversed",
         Rejection::OtherCurrency { .. } => "other currency",
         Rejection::AmountRequired => "amount required",
         Rejection::Money(MoneyError::Negative { .. }) => "negative",

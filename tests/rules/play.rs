@@ -718,7 +718,7 @@ fn word(rejection: &Rejection) -> String {
         Rejection::InsufficientFunds { .. } => "insufficient funds".into(),
         Rejection::StateForbids { .. } => "state".into(),
         Rejection::MoreThanLeft { .. } => "more than left".into(),
-        Rejection::RefundAlreadyReversed => "already reversed".into(),
+        Rejection::RefundAlreadyReversed { .. } => "already reversed".into(),
         Rejection::AmountRequired => "amount required".into(),
         Rejection::Money(MoneyError::OutOfRange) => "out of range".into(),
         Rejection::NoAssetForCurrency { .. } => "no asset".into(),

@@ -74,7 +74,7 @@ pub(super) fn reverse(
         .find(|known| known.lsn == refund);
     let known = known.ok_or(Rejection::RefundNotFound)?;
     if known.is_reversed {
-        return Err(Rejection::RefundAlreadyReversed);
+        return Err(Rejection::RefundAlreadyReversed { state });
     }
     if let Some(given) = request.local {
         let asked = step::explicit(given, currency)?;

@@ -32,7 +32,9 @@ use crate::{
 /// The largest body: 10,000 items of about 1.6 kB.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// Asks for many authorizations. One failing item never fails its neighbours.
+/// Asks for many authorizations. One failing item never fails its neighbours. Each is known by its
+/// transaction id; an `Idempotency-Key` says nothing here. An item that is to be tried again has the
+/// seconds in `error.retry_after`.
 #[utoipa::path(
     post, path = "/v1/authorizations/batch", tag = "network",
     request_body(
@@ -313,6 +315,13 @@ fn show_one(outcome: Outcome<'_>, out: &mut Vec<u8>) {
     if let (Some(code), Some(object)) = (failure.response_code, item.as_object_mut()) {
         object.insert("response_code".into(), code.into());
     }
+    // An item has no headers: what is `Retry-After` for one request stands in its error.
+    let error = item
+        .get_mut("error")
+        .and_then(serde_json::Value::as_object_mut);
+    if let (Some(seconds), Some(error)) = (failure.retry_after_s, error) {
+        error.insert("retry_after".into(), seconds.into());
+    }
     out.extend_from_slice(item.to_string().as_bytes());
 }
 
@@ -322,6 +331,15 @@ mod tests {
 
     use super::*;
     use crate::domain::registry::Scopes;
+
+    #[test]
+    fn an_item_that_is_to_be_tried_again_says_after_how_long() {
+        let mut out = Vec::new();
+        show_one(Err(Problem::busy("the queue is full")), &mut out);
+        let shown: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(shown["status"], 503);
+        assert_eq!(shown["error"]["retry_after"], 1);
+    }
 
     #[test]
     fn others_have_their_turn_while_a_batch_is_read() {

@@ -44,10 +44,20 @@ use crate::{
     ),
 )]
 pub async fn one(request: HttpRequest, path: Path<String>, app: Data<App>) -> HttpResponse {
-    let id = request_id(&request, &app);
-    match find_one(&request, &path, &app).await {
+    show(&request, &path, &app).await
+}
+
+/// Shows the authorization whose transaction id is also the last word of another route.
+pub async fn one_called(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let name = request.path().rsplit('/').next().unwrap_or_default();
+    show(&request, name, &app).await
+}
+
+async fn show(request: &HttpRequest, name: &str, app: &App) -> HttpResponse {
+    let id = request_id(request, app);
+    match find_one(request, name, app).await {
         Ok(body) => json(StatusCode::OK, &id, body),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => refuse(&problem, app, &id),
     }
 }
 
@@ -228,12 +238,20 @@ async fn page(filter: &Filter, app: &App, principal: &Principal) -> Result<Vec<u
         .await
         .map_err(card_problem)?;
     let places = places
-        .ok_or_else(|| card_problem(Problem::not_found("account_not_found", "card not found")))?;
+        .ok_or_else(|| card_problem(Problem::not_found("account_not_found", "card not found")))?
+        .ok_or_else(|| Problem::malformed("cursor", "cursor is of another card's list"))?;
     collect(app, account, filter, places).await
 }
 
-/// The newest authorizations of a group that come before `cursor`, one more than are looked at.
-fn places_before(group: &Group, cursor: Option<AuthorizationId>) -> Vec<(AuthorizationId, u64)> {
+/// The newest authorizations of a group that come before `cursor`, one more than are looked at; nothing if
+/// the cursor is none of the group's.
+fn places_before(
+    group: &Group,
+    cursor: Option<AuthorizationId>,
+) -> Option<Vec<(AuthorizationId, u64)>> {
+    if cursor.is_some_and(|cursor| !group.numberers().any(|actor| actor == cursor.actor)) {
+        return None;
+    }
     let most = LOOKED_AT_MAX.saturating_add(1);
     let is_later = |actor: &ActorId| cursor.is_some_and(|cursor| cursor.actor != *actor);
     let mut places = Vec::new();
@@ -252,7 +270,7 @@ fn places_before(group: &Group, cursor: Option<AuthorizationId>) -> Vec<(Authori
         }
     }
     places.truncate(most);
-    places
+    Some(places)
 }
 
 async fn collect(

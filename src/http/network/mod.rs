@@ -31,9 +31,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(
             resource("/v1/authorizations/batch")
                 .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
-                .route(web::post().to(batch::post)),
+                .route(web::post().to(batch::post))
+                .route(web::get().to(find::one_called)),
         )
-        .service(resource("/v1/authorizations/simulate").route(web::post().to(authorize::simulate)))
+        .service(
+            resource("/v1/authorizations/simulate")
+                .route(web::post().to(authorize::simulate))
+                .route(web::get().to(find::one_called)),
+        )
         .service(resource("/v1/authorizations/{id}").route(web::get().to(find::one)))
         .service(resource("/v1/authorizations/{id}/{step}").route(web::post().to(steps::post)))
         .service(

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actors::{Answer, EngineError, Request, Target, keys::key_of, registrar::Principal},
     domain::{
-        command::{Command, StepRequest},
+        command::{Command, StepAmount, StepRequest},
         ids::{AuthorizationId, RecordId},
         outcome::Rejection,
         registry::Scope,
@@ -233,7 +233,7 @@ pub fn engine_request(
         local,
         is_final: parsed.is_final,
     };
-    let fingerprint = wire::fingerprint(class, &step);
+    let fingerprint = fingerprint(class, &step);
     let mut keys = vec![(
         key_of(&principal.origin, class, &parsed.transaction_id),
         KeyLife::Permanent,
@@ -252,6 +252,25 @@ pub fn engine_request(
         fingerprint,
         recalled: None,
     })
+}
+
+/// How many decimal places a sum has in the step that tells it from others, if no more are meant.
+const USUAL_PLACES: u8 = 2;
+
+/// Tells a step from others, however its sum is written: `20`, `20.0` and `20.00` are one.
+fn fingerprint(class: &str, step: &StepRequest) -> u64 {
+    let Some(local) = step.local else {
+        return wire::fingerprint(class, step);
+    };
+    let value = local.value.trimmed();
+    let usual = StepRequest {
+        local: Some(StepAmount {
+            value: value.with_places(USUAL_PLACES).unwrap_or(value),
+            ..local
+        }),
+        ..step.clone()
+    };
+    wire::fingerprint(class, &usual)
 }
 
 /// The authorization that a path names: by its id, or by its transaction id.

@@ -20,9 +20,21 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(simulate::routes)
         .configure(vault_keys::routes)
-        .service(resource("/healthz").route(web::get().to(health::live)))
-        .service(resource("/readyz").route(web::get().to(health::ready)))
-        .service(resource("/metrics").route(web::get().to(health::metrics)))
+        .service(
+            resource("/healthz")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live)),
+        )
+        .service(
+            resource("/readyz")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(
+            resource("/metrics")
+                .route(web::get().to(health::metrics))
+                .route(web::head().to(health::metrics)),
+        )
         .service(resource("/v1/trial-balance").route(web::get().to(books::trial_balance)))
         .service(
             resource("/v1/snapshots")
