@@ -226,17 +226,12 @@ pub async fn serve(
     given: Given,
 ) -> Result<(), ServeError> {
     let engine = open_engine(&config, crate::domain::decide::decide)?;
+    let stored = webhooks::open_stored(&engine, &config)?;
     let vault = secrets::open_vault(&engine, &config, given.vault_keys.as_ref());
     let vault = Arc::new(vault.await?);
-    if let Some(key) = given.root_key {
-        open_root(&engine, &key).await?;
-    }
-    let sandbox = match sandbox {
-        Some(options) => Some(open_sandbox(&engine, options).await?),
-        None => None,
-    };
+    let sandbox = open_first(&engine, given.root_key, sandbox).await?;
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
-    let outbox = webhooks::open_outbox(&engine, &vault, &config)?;
+    let outbox = webhooks::start_outbox(&engine, (stored, &vault), &config);
     let books = Books::new(engine.clone());
     books.finish_interrupted().await?;
     let search = Search::open(&config.data.dir, &engine)?;
@@ -418,6 +413,21 @@ async fn wait_for_workers(engine: &Engine, workers: usize) {
 
 fn random_u32() -> u32 {
     getrandom::u32().unwrap_or_default()
+}
+
+/// The origins that the arguments ask for; what is told of the sandbox.
+async fn open_first(
+    engine: &Engine,
+    root: Option<RootKey>,
+    sandbox: Option<SandboxOptions>,
+) -> Result<Option<serde_json::Value>, ServeError> {
+    if let Some(key) = root {
+        open_root(engine, &key).await?;
+    }
+    match sandbox {
+        Some(options) => Ok(Some(open_sandbox(engine, options).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The origin `root` owns no accounts: its key opens the programmes that do.

@@ -13,7 +13,7 @@ use cardwright::{
         documents::Shelf, event::Event, ids::ActorId, registry::RegistryEvent, time::Timestamp,
     },
     outbox::{
-        Outbox, Parts,
+        Outbox, Parts, Stored,
         event::{Names, OutEvent, events_of},
         targets::{Endpoint, Format},
     },
@@ -101,7 +101,8 @@ fn an_endpoint_made_while_the_log_is_read_gets_what_follows() {
             client: Client::direct(config.webhook_limits()),
             events: Box::new(events),
         };
-        let outbox = Outbox::open(dir.path(), config.outbox(), parts).unwrap();
+        let stored = Stored::open(dir.path(), &config.outbox(), &engine).unwrap();
+        let outbox = Outbox::start(stored, config.outbox(), parts);
         make_endpoint(&engine, "whe_before").await;
         engine.directory.create(ActorId(CARD));
         engine.execute(open(CARD)).await.unwrap();

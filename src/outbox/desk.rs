@@ -30,6 +30,20 @@ pub enum OpenError {
     /// A record of it does not decode.
     #[error("the outbox: {0}")]
     Wire(#[from] WireError),
+    /// It knows of records that the engine's log does not have: their positions would be used again, and
+    /// what stands there then would never be sent.
+    #[error(
+        "outbox/ has read the log up to position {read_to}, but the log ends at {end}: records that \
+         were answered are missing from wal/. Restore wal/ and snapshots/ from the copy that belongs \
+         to them. If there is none, move outbox/ away: the server then goes on without those records, \
+         and without what waited to be sent"
+    )]
+    Ahead {
+        /// Up to where it has read.
+        read_to: u64,
+        /// The log's last record.
+        end: u64,
+    },
 }
 
 /// What waits, when it is tried, what was tried.
@@ -42,13 +56,24 @@ pub(super) struct Desk {
 }
 
 /// What is found on the disk.
-pub(super) struct Stored {
+pub struct Stored {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) desk: Desk,
 }
 
-/// Opens the log and folds it.
-pub(super) fn open(dir: &Path, settings: &Settings, engine: &Engine) -> Result<Stored, OpenError> {
+impl Stored {
+    /// Opens the outbox's log in `dir` and folds it. A new one begins at what is durable now: what
+    /// happened before is nobody's.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if anything stored is damaged or in use, or the engine's log ends too early.
+    pub fn open(dir: &Path, settings: &Settings, engine: &Engine) -> Result<Self, OpenError> {
+        open(dir, settings, engine)
+    }
+}
+
+fn open(dir: &Path, settings: &Settings, engine: &Engine) -> Result<Stored, OpenError> {
     let clock = crate::clock::Clock::system();
     let options = WalOptions {
         segment_bytes: SEGMENT_BYTES,
@@ -76,6 +101,10 @@ pub(super) fn open(dir: &Path, settings: &Settings, engine: &Engine) -> Result<S
         let record = record?;
         let decoded = wire::decode_outbox_record(&record.payload)?;
         lanes.apply(record.lsn.get(), &decoded);
+    }
+    let (read_to, end) = (lanes.read_to(), engine.shared.journal.appended().get());
+    if read_to > end {
+        return Err(OpenError::Ahead { read_to, end });
     }
     journal.watch(Arc::new(StopOnHalt));
     let mut desk = Desk {

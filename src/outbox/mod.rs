@@ -23,7 +23,6 @@ pub mod sign;
 pub mod targets;
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -42,7 +41,7 @@ use self::{
     targets::Targets,
 };
 pub use self::{
-    desk::OpenError,
+    desk::{OpenError, Stored},
     query::{DeliveryId, Listed, Wanted},
     sender::Tested,
 };
@@ -107,15 +106,9 @@ pub struct Parts {
 }
 
 impl Outbox {
-    /// Opens the outbox's log in `dir` and goes on where it was left. A new one begins at what is
-    /// durable now: what happened before is nobody's. Nothing runs yet.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`] if anything stored is damaged or in use.
-    pub fn open(dir: &Path, settings: Settings, parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let engine = &parts.engine;
-        let stored = desk::open(dir, &settings, engine)?;
+    /// Goes on where the outbox was left: reads the engine's log and delivers from now on.
+    #[must_use]
+    pub fn start(stored: Stored, settings: Settings, parts: Parts) -> Arc<Self> {
         let bell = Arc::new(Bell::default());
         let outbox = Arc::new(Self {
             engine: parts.engine,
@@ -150,7 +143,7 @@ impl Outbox {
             // Senders are not waited for when stopping: what they do is done again.
             drop(handle);
         }
-        Ok(outbox)
+        outbox
     }
 
     fn endpoints(&self) -> Arc<targets::Endpoints> {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     alive, prepared, refusal, routes,
-    server::{self, KEY, Rng, purchase},
+    server::{self, KEY, Rng, Server, purchase},
 };
 
 fn lists(depth: usize, inner: &str) -> String {

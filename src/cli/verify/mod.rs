@@ -19,6 +19,7 @@ use crate::{
     journal::Lsn,
     replay::verify::{
         self, Options, Verdict,
+        files::Files,
         finding::{Check, Finding, Severity, Spot},
         outcome::Checked,
         snapshots::place_of,
@@ -97,8 +98,11 @@ fn examine(args: &VerifyArgs) -> Result<Verdict, CliError> {
         threads,
         with_accounts: server.is_some(),
     };
+    // Before the log: beside a running server the outbox never knows more than the log that is read after it.
+    let files = Files::look(&args.data_dir, &reader);
     let mut verdict = verify::verify(&reader, options, &mut |lsn| bar.at(lsn))?;
     drop(bar);
+    verdict.add_files(files);
     if let Some(server) = server {
         let compared = server::compare(&server, &args.data_dir, &mut verdict, args.sample);
         if let Err(error) = compared {
@@ -120,7 +124,7 @@ fn quiet_replay() {
     }));
 }
 
-fn counts(checked: &Checked) -> [(&'static str, u64); 14] {
+fn counts(checked: &Checked) -> [(&'static str, u64); 15] {
     [
         ("records", checked.records),
         ("bytes", checked.bytes),
@@ -136,6 +140,7 @@ fn counts(checked: &Checked) -> [(&'static str, u64); 14] {
         ("snapshots", checked.snapshots),
         ("snapshot_groups", checked.snapshot_groups),
         ("snapshot_keys", checked.snapshot_keys),
+        ("outbox_records", checked.outbox_records),
     ]
 }
 

@@ -37,7 +37,7 @@ pub use self::{
     committer::CommitObserver,
     open::Recovered,
     options::{Clock, WalOptions},
-    reader::{LogEntry, Records, SegmentInfo, WalReader},
+    reader::{LogEntry, Records, SegmentInfo, ShortFile, WalReader},
     recovery::TailCut,
     shared::WalStats,
     storage::{LockGuard, OsStorage, Storage, StorageFile},

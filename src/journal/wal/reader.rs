@@ -5,6 +5,7 @@ use std::{collections::VecDeque, path::Path, sync::Arc};
 use crate::journal::{ItemIter, JournalError, Lsn, Record, SnapshotInfo, SnapshotStore};
 
 use super::{
+    lock::read_epoch,
     open::{find_archived, find_segments},
     recovery::{TailCut, judge},
     scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
@@ -49,6 +50,19 @@ pub struct SegmentInfo {
     pub first: Option<Lsn>,
     /// Its last record.
     pub last: Option<Lsn>,
+}
+
+/// A segment's file that has fewer bytes than it was made with: no crash does that, a broken copy does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortFile {
+    /// File name.
+    pub name: String,
+    /// Position of its first byte.
+    pub base: u64,
+    /// Bytes it has.
+    pub bytes: u64,
+    /// Bytes it was made with.
+    pub capacity: u64,
 }
 
 /// Reads the log and the snapshots of a data directory.
@@ -116,6 +130,39 @@ impl WalReader {
             Ok(LogEntry::Record { record, .. }) => record.lsn > after,
             Ok(LogEntry::Torn(_)) | Err(_) => true,
         })
+    }
+
+    /// The epoch of the directory's last opening for writing; `None` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Corrupt`] if its file is damaged, [`JournalError::Io`].
+    pub fn epoch(dir: impl AsRef<Path>) -> Result<Option<u64>, JournalError> {
+        read_epoch(&OsStorage, dir.as_ref())
+    }
+
+    /// The segments whose files have become shorter.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`].
+    pub fn short_files(&self) -> Result<Vec<ShortFile>, JournalError> {
+        let mut short = Vec::new();
+        for (segment, _) in &self.segments {
+            let size = self.storage.open_read(&segment.path);
+            let bytes = size
+                .and_then(|file| file.size())
+                .map_err(io_failed("reading", &segment.path))?;
+            if bytes < segment.capacity {
+                short.push(ShortFile {
+                    name: segment_name(segment.base),
+                    base: segment.base,
+                    bytes,
+                    capacity: segment.capacity,
+                });
+            }
+        }
+        Ok(short)
     }
 
     /// Where the first segment begins and the last one ends, for which bytes there is room.

@@ -64,6 +64,8 @@ pub enum Check {
     Lost,
     /// Snapshots are whole and say what the log says.
     Snapshot,
+    /// What waits to be sent can be read.
+    Outbox,
     /// A running server says what the log says.
     Server,
 }
@@ -90,6 +92,7 @@ impl Check {
             Self::Replay => "replay",
             Self::Lost => "lost",
             Self::Snapshot => "snapshot",
+            Self::Outbox => "outbox",
             Self::Server => "server",
         }
     }
@@ -114,6 +117,11 @@ impl Check {
             Self::Snapshot => {
                 "move this file out of snapshots/ so that recovery takes an older one or the \
                  whole log, then take a new snapshot and verify again"
+            }
+            Self::Outbox => {
+                "stop the server, keep a copy of the whole data directory, and restore outbox/ from a \
+                 backup or a replica; without one, move outbox/ away: what waited to be sent is lost \
+                 then, the money is as it was"
             }
             Self::Server => {
                 "check that the server runs on this data directory and the key sees these \

@@ -7,6 +7,7 @@
 //! balance.
 
 mod books;
+pub mod files;
 pub mod finding;
 mod holds;
 pub mod keys;

@@ -45,6 +45,8 @@ pub struct Checked {
     pub snapshot_groups: u64,
     /// Keys in snapshots that were compared with the log.
     pub snapshot_keys: u64,
+    /// Records of the outbox's log.
+    pub outbox_records: u64,
 }
 
 impl Checked {
