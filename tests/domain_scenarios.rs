@@ -413,7 +413,7 @@ fn a_refund_is_reversed_once_and_as_a_whole() {
         unrefund R1 24.00               => rejected: only 25.00 is left to reverse (a refund is reversed as a whole), 24.00 was asked (partially_refunded)
         unrefund R1 25.00 USD           => refund_reversed 25 fees 0.36
         postings                        => spendable > settlement 25, settlement > treasury 0.36
-        unrefund R1                     => rejected: the refund is already reversed
+        unrefund R1                     => rejected: the refund is already reversed: nothing of it is left to reverse
         show A1                         => partially_refunded held 0 captured 50 released 0 refunded 10 local 50.00
         balance                         => current 60 pending 0 in 135 out 75
         refund A1                       => refunded 40 fees 0.576
@@ -459,7 +459,7 @@ fn a_clearing_without_an_authorization_always_posts() {
         force F2 1.00 USD                => posted 1 DUSD/6
         force F3 100 JPY                 => posted 100 YEN/0
         balance asset=YEN/0              => current -100 pending 0 in 0 out 100
-        force F4 1.00 EUR                => rejected: no asset equals EUR
+        force F4 1.00 EUR                => rejected: no asset equals EUR, and there is no rate for it: send usd_amount, or set a rate
         force F5 0.00 USD                => rejected: local_amount must be above zero
         force F6 1.00 USD account=nobody => rejected: account not found
         status C deleted                 => now deleted

@@ -227,8 +227,11 @@ pub enum Rejection {
     /// The metadata cannot be used.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    /// A clearing in a currency that no asset of the house equals.
-    #[error("no asset equals {currency}")]
+    /// A clearing in a currency that no asset of the house equals, of which no rate was ever known, and
+    /// the network's settlement amount is not given.
+    #[error(
+        "no asset equals {currency}, and there is no rate for it: send usd_amount, or set a rate"
+    )]
     NoAssetForCurrency {
         /// The clearing's.
         currency: super::money::Currency,

@@ -342,6 +342,22 @@ impl RateTable {
         self.between(from, Unit::of_currency(to), terms, now)
     }
 
+    /// As [`mid`](Self::mid), however old the quotes are: for what must be priced.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRate::Unknown`].
+    pub fn last_known(
+        &self,
+        asset: Asset,
+        to: Currency,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Mid, NoRate> {
+        let units = (Unit::of_asset(asset, terms), Unit::of_currency(to));
+        self.within(units, terms.base_currency, i64::MAX, now)
+    }
+
     /// Units of `to` per unit of `from`.
     ///
     /// # Errors
@@ -354,6 +370,17 @@ impl RateTable {
         terms: &Terms,
         now: Timestamp,
     ) -> Result<Mid, NoRate> {
+        let limit = terms.rate_age_seconds_max;
+        self.within((from, to), terms.base_currency, limit, now)
+    }
+
+    fn within(
+        &self,
+        (from, to): (Unit, Unit),
+        base: Currency,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Mid, NoRate> {
         if from == to {
             return Ok(Mid {
                 rate: Rate::ONE,
@@ -363,7 +390,6 @@ impl RateTable {
                 source: None,
             });
         }
-        let limit = terms.rate_age_seconds_max;
         let pair = self.leg(from, to).map(|(rate, quote)| {
             let is_turned = quote.base != from;
             let way = if is_turned { Way::Inverse } else { Way::Direct };
@@ -375,7 +401,7 @@ impl RateTable {
         {
             return Ok(found.clone());
         }
-        let base = Unit::of_currency(terms.base_currency);
+        let base = Unit::of_currency(base);
         let crossed = self.crossed(from, base, to, now);
         if let Some(found) = &crossed
             && fresh(found)

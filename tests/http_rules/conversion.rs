@@ -184,3 +184,63 @@ fn without_a_fresh_rate_a_currency_is_declined_and_the_explanation_says_why() {
     house.rate(("USD", "COP", "4000"), None);
     house.approved(card, COP, &pesos());
 }
+
+#[test]
+fn a_clearing_posts_at_what_the_network_settles_or_at_the_last_rate() {
+    // No asset of the house is in Argentine pesos.
+    let house = House::open();
+    let card = &house.card(
+        100_000_000,
+        &json!({ "spending_fees": [fee("fx", 0.015, "fx", Some("fx_conversion"))] }),
+    );
+    let clearing = |id: &str, usd: Option<&str>| {
+        let mut body = json!({
+            "transaction_id": id, "card": card, "local_amount": COP, "local_currency": "ARS",
+        });
+        if let Some(usd) = usd {
+            body["usd_amount"] = usd.into();
+        }
+        house.client.post("/v1/clearings", &body)
+    };
+    // Nothing is known: what is missing is said.
+    let refused = clearing("c0", None);
+    assert_eq!(refused.code(422), "impossible_value");
+    let error = &refused.json["error"];
+    assert_eq!(error["field"], "local_currency");
+    assert!(error["message"].as_str().unwrap().contains("usd_amount"));
+    assert_eq!(clearing("c0", Some("0")).code(422), "impossible_value");
+    // Ten dollars for 39,400 pesos are 3,940 for one; 1.5 % less than that: 10.152285 dollars.
+    let settled = clearing("c1", Some("10.00")).expect(200);
+    assert_eq!(
+        (&settled["state"], &settled["forced"]),
+        (&json!("captured"), &json!(true))
+    );
+    assert_eq!(settled["captured_amount"], "10152285");
+    assert_eq!(settled["exchange_rate"], "3880.9");
+    // A rate that is too old to approve at is still the best that is known of a debt.
+    house.rate(("USD", "ARS", "4000"), Some("2020-01-01T00:00:00Z"));
+    let bought = house.client.post("/v1/authorizations", &{
+        let mut body = crate::server::purchase("a1", card, COP);
+        body["local_currency"] = "ARS".into();
+        body
+    });
+    assert_eq!(
+        bought.expect(200)["decline_reason"],
+        "currency_not_supported"
+    );
+    let posted = clearing("c2", None).expect(200);
+    assert_eq!(posted["captured_amount"], "10000000");
+    assert_eq!(posted["exchange_rate"], "3940");
+    let explained = house.client.get("/v1/authorizations/c2?explain=true");
+    let said = explained.expect(200)["explanation"].to_string();
+    assert!(
+        said.contains("stale_rate") && said.contains("2020-01-01"),
+        "{said}"
+    );
+    // What the network settles goes before it.
+    assert_eq!(
+        clearing("c3", Some("10.00")).expect(200)["captured_amount"],
+        "10152285"
+    );
+    house.client.trial_balance();
+}

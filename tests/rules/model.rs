@@ -312,11 +312,11 @@ impl Model {
     }
 
     /// Units of `to` for one of `from`: a rate as it stands or turned round, else two through the
-    /// house's currency. What is too old counts for nothing.
-    fn mid(&self, from: &str, to: &str) -> Option<Ratio> {
+    /// house's currency. What is too old counts for nothing, unless a price is owed.
+    fn mid(&self, from: &str, to: &str, is_owed: bool) -> Option<Ratio> {
         let leg = |from: &str, to: &str| {
-            let fresh = self.rates.iter().filter(|known| !known.is_old);
-            fresh.clone().find_map(|known| {
+            let counting = self.rates.iter().filter(|known| is_owed || !known.is_old);
+            counting.clone().find_map(|known| {
                 if (known.from.as_str(), known.to.as_str()) == (from, to) {
                     Some(known.rate.clone())
                 } else if (known.to.as_str(), known.from.as_str()) == (from, to) {
@@ -348,7 +348,7 @@ impl Model {
                 cents * local / all
             });
         }
-        let mid = self.mid(currency.code(), "USD")?;
+        let mid = self.mid(currency.code(), "USD", false)?;
         let units = Ratio::units(local, currency.digits());
         Some(units.times(&mid).times(&Ratio::whole(100)).up())
     }
@@ -397,12 +397,25 @@ impl Model {
         once
     }
 
+    /// The rate of what is owed: what the network settles goes before what was ever known.
+    fn owed_mid(&self, from: &str, request: &Authorize) -> Option<Ratio> {
+        let currency = request.local.currency;
+        let usd = request.usd_amount.filter(|usd| usd.mantissa > 0);
+        let dollars = usd.and_then(|usd| {
+            let local = request.local.minor.minor().into();
+            let local = Ratio::units(&local, currency.digits());
+            let per_dollar = local.by(&Ratio::decimal(usd));
+            Some(self.mid(from, "USD", true)?.times(&per_dollar))
+        });
+        dollars.or_else(|| self.mid(from, currency.code(), true))
+    }
+
     pub(crate) fn price(
         &self,
         account: &Account,
         request: &Authorize,
         asset: Asset,
-        with_asides: bool,
+        (with_asides, is_owed): (bool, bool),
     ) -> Result<Option<Price>, &'static str> {
         let currency = request.local.currency;
         let is_conversion = self.pegged(asset) != Some(currency);
@@ -425,7 +438,12 @@ impl Model {
         if is_conversion {
             let pegged = self.pegged(asset);
             let from = pegged.map_or(asset.symbol().to_owned(), |peg| peg.code().to_owned());
-            let Some(mid) = self.mid(&from, currency.code()) else {
+            let mid = if is_owed {
+                self.owed_mid(&from, request)
+            } else {
+                self.mid(&from, currency.code(), false)
+            };
+            let Some(mid) = mid else {
                 return Ok(None);
             };
             let is_fx = |term: &&FeeTerm| term.category == FeeCategory::Fx;

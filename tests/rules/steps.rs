@@ -142,7 +142,7 @@ impl Model {
         let mut prices = Vec::new();
         let mut is_dear = false;
         for asset in self.assets(&account, request.local.currency) {
-            let Some(price) = self.price(&account, request, asset, true)? else {
+            let Some(price) = self.price(&account, request, asset, (true, false))? else {
                 continue;
             };
             let purses = self.purses(no, &account, mcc, asset);
@@ -253,7 +253,8 @@ impl Model {
     }
 
     /// A clearing that was never authorized: the first asset that covers it, else the first that has
-    /// a price, else any that equals the currency; what is missing the first payer owes.
+    /// a price, else any that equals the currency; else at what the network or an old rate says. What is
+    /// missing the first payer owes.
     fn force_post(&mut self, actor: ActorId, request: &Authorize, now: Timestamp) -> Said {
         let no = request.account;
         let account = self.account(no)?.clone();
@@ -269,7 +270,7 @@ impl Model {
         let mut any = any.filter(|term| term.pegged == Some(currency));
         let any = any.next().map(|term| term.asset);
         for asset in self.assets(&account, currency) {
-            let Some(price) = self.price(&account, request, asset, false)? else {
+            let Some(price) = self.price(&account, request, asset, (false, false))? else {
                 continue;
             };
             let purses = self.purses(no, &account, mcc, asset);
@@ -280,10 +281,25 @@ impl Model {
             }
             first = first.or(Some((price, purses)));
         }
-        if covering.is_none() && first.is_none() {
-            let asset = any.ok_or("no asset")?;
-            let price = self.price(&account, request, asset, false)?;
+        let is_unpriced = covering.is_none() && first.is_none();
+        if let Some(asset) = any.filter(|_| is_unpriced) {
+            let price = self.price(&account, request, asset, (false, false))?;
             first = price.map(|price| (price, self.purses(no, &account, mcc, asset)));
+        }
+        if covering.is_none() && first.is_none() {
+            let default = self.terms.default_asset;
+            for asset in self.assets(&account, currency).into_iter().chain([default]) {
+                let Some(price) = self.price(&account, request, asset, (false, true))? else {
+                    continue;
+                };
+                let purses = self.purses(no, &account, mcc, asset);
+                let there: N = purses.iter().map(|(_, _, available)| available).sum();
+                if there >= price.total {
+                    covering = Some((price, purses));
+                    break;
+                }
+                first = first.or(Some((price, purses)));
+            }
         }
         let (price, mut purses) = covering.or(first).ok_or("no asset")?;
         let there: N = purses.iter().map(|(_, _, available)| available).sum();

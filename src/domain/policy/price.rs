@@ -11,7 +11,7 @@ use crate::domain::{
     hold::Surcharge,
     money::{Amount, Asset, Currency, Decimal, LocalAmount, MoneyError},
     rate::Rate,
-    rates::{NoRate, Unit},
+    rates::{Mid, NoRate, Unit},
 };
 
 /// What a purchase costs in one asset.
@@ -122,10 +122,7 @@ impl<'a> Search<'a> {
         let (mut rate, mut shown, mut conversion) = (Rate::ONE, Decimal::ONE, None);
         if is_conversion {
             let spread = fees::spread(&self.fees, &facts)?;
-            let mid = self
-                .context
-                .rates
-                .mid(asset, local.currency, terms, self.context.now);
+            let mid = self.mid(asset, local.currency);
             let applied = match &mid {
                 Ok(mid) => mid.rate.less(spread).and_then(|rate| {
                     let shown = rate.shown()?;
@@ -163,6 +160,35 @@ impl<'a> Search<'a> {
             surcharges,
             fees: applying,
         }))
+    }
+
+    fn mid(&self, asset: Asset, to: Currency) -> Result<Mid, NoRate> {
+        let (terms, now) = (self.context.terms, self.context.now);
+        if !self.is_owed {
+            return self.context.rates.mid(asset, to, terms, now);
+        }
+        let by_network = self.settled_mid(asset);
+        by_network.map_or_else(|| self.context.rates.last_known(asset, to, terms, now), Ok)
+    }
+
+    /// The rate that the network's settlement amount comes to, by way of US dollars; nothing if it gave none.
+    fn settled_mid(&self, asset: Asset) -> Option<Mid> {
+        let (request, context) = (self.request, self.context);
+        let usd = Rate::from_decimal(request.usd_amount?).ok()?;
+        let local = Decimal {
+            mantissa: request.local.minor.minor(),
+            scale: request.local.currency.digits(),
+        };
+        let per_dollar = Rate::from_decimal(local).ok()?.then(&usd.inverse());
+        let dollar = "USD".parse().ok()?;
+        let rates = context.rates;
+        let mid = rates.last_known(asset, dollar, context.terms, context.now);
+        let mid = mid.ok()?;
+        Some(Mid {
+            rate: mid.rate.then(&per_dollar),
+            source: Some("network".into()),
+            ..mid
+        })
     }
 
     fn unpriced(

@@ -62,6 +62,8 @@ pub struct Search<'a> {
     pub(super) candidates: Vec<Candidate>,
     /// The authorization that the request is to grow, if it is an increment.
     pub(super) growing: Option<&'a Authorization>,
+    /// Whether a price is owed, whatever is known of rates.
+    pub(super) is_owed: bool,
 }
 
 /// The assets of a card, in the order in which they are tried; none comes twice.
@@ -134,6 +136,7 @@ impl<'a> Search<'a> {
             usd,
             candidates: Vec::with_capacity(1),
             growing: None,
+            is_owed: false,
         })
     }
 
@@ -216,15 +219,30 @@ impl<'a> Search<'a> {
     /// A route that asks nobody whether there is money: for clearings, which cannot be declined.
     /// What the card's accounts do not have, the first of them owes.
     ///
+    /// Where no rate is fresh, the network's own settlement amount is the price, or else the last rate
+    /// that was known: the network will be paid at all events.
+    ///
     /// # Errors
     ///
-    /// [`MoneyError::OutOfRange`]; a currency that no asset of the house can pay in is `Ok(None)`.
+    /// [`MoneyError::OutOfRange`]; a currency of which nothing is known is `Ok(None)`.
     pub fn force(&mut self) -> Result<Option<Route>, MoneyError> {
-        let local = self.request.local;
         let card = (self.group, self.account);
-        let own = assets(card, self.context.terms, local.currency);
+        let mut own = assets(card, self.context.terms, self.request.local.currency);
+        if let Some(route) = self.force_from(&own)? {
+            return Ok(Some(route));
+        }
+        self.is_owed = true;
+        let default = self.context.terms.default_asset;
+        if !own.contains(&default) {
+            own.push(default);
+        }
+        self.force_from(&own)
+    }
+
+    fn force_from(&mut self, own: &[Asset]) -> Result<Option<Route>, MoneyError> {
+        let local = self.request.local;
         let mut first = None;
-        for asset in own {
+        for asset in own.iter().copied() {
             let Some(price) = self.price(asset, local, &[])? else {
                 continue;
             };

@@ -48,7 +48,8 @@ pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
     respond(&request, body, &app, Purpose::Authorize).await
 }
 
-/// Posts a clearing that has no authorization. It cannot be declined.
+/// Posts a clearing that has no authorization. It cannot be declined: without a fresh rate for its
+/// currency its price is its `usd_amount`, or what the last known rate says.
 #[utoipa::path(
     post, path = "/v1/clearings", tag = "network",
     request_body = AuthorizationRequest,
