@@ -171,6 +171,9 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         tracing::warn!(?cut, "a torn tail was cut: nothing of it was ever answered");
     }
     let journal: Arc<dyn Journal> = Arc::new(journal);
+    if let Err(error) = journal.reserve() {
+        tracing::warn!(%error, "nothing is taken until there is room: free space, or lower journal.min_free_mib");
+    }
     let durability = Durability::new(journal.durable(), metrics.stage_durable.clone());
     journal.watch(durability.clone());
     journal.watch(Arc::new(StopOnHalt));

@@ -238,6 +238,12 @@ fn writes_are_turned_away_before_the_disk_is_full() {
     let items = json!([purchase("b", &card, "1.00")]);
     let batch = client.post("/v1/authorizations/batch", &items).expect(200);
     assert_eq!(batch[0]["status"], 503);
+    assert_eq!(batch[0]["error"]["retry_after"], 1);
+    let said = full.said();
+    assert!(
+        said.contains("journal.min_free_mib") && said.contains("bytes free"),
+        "{said}"
+    );
     client.get("/healthz").expect(200);
     assert_eq!(
         client.get("/v1/authorizations/a").expect(200)["state"],
