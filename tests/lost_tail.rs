@@ -1,4 +1,5 @@
-//! A log whose end is gone, as of a broken copy, where no snapshot tells: what was made of the log does.
+//! A log of which a part is gone, as of a broken copy: at its end, where what was made of the log tells, or in the
+//! archive.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -56,14 +57,19 @@ fn outbox_read_to(data: &Path) -> u64 {
     reached
 }
 
-fn verify(data: &Path) -> (Option<i32>, Value) {
+fn tool(words: &[&str], data: &Path) -> (Option<i32>, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_cardwright"))
-        .args(["verify", "--json", "--data-dir"])
+        .args(words)
+        .args(["--json", "--data-dir"])
         .arg(data)
         .output()
         .unwrap();
-    let verdict = serde_json::from_slice(&output.stdout).unwrap();
-    (output.status.code(), verdict)
+    let said = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), said)
+}
+
+fn verify(data: &Path) -> (Option<i32>, Value) {
+    tool(&["verify"], data)
 }
 
 fn finding<'a>(verdict: &'a Value, check: &str) -> &'a Value {
@@ -178,5 +184,61 @@ fn a_damaged_outbox_or_epoch_is_a_finding() {
         assert!(findings.iter().any(is_named), "{name}: {verdict}");
         fs::write(&path, &right).unwrap();
     }
+    assert_eq!(verify(&data).0, Some(0));
+}
+
+#[test]
+fn an_archived_segment_that_does_not_join_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    let settings = [
+        ("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "4"),
+        ("CARDWRIGHT_SNAPSHOTS__KEEP", "1"),
+    ];
+    let mut server = Server::on(&data, &settings);
+    let client = server.client();
+    let cards = json!({ "holder_urn": "did:bloque:sandbox:demo", "cards": 9_000,
+        "asset": "DUSD/6", "amount": "100" });
+    for _ in 0..3 {
+        client.post("/v1/sandbox/seed", &cards);
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let (code, listed) = tool(&["inspect", "segments"], &data);
+    let segments = listed["segments"].as_array().unwrap();
+    let archived = segments
+        .iter()
+        .filter(|segment| segment["archived"] == true);
+    let archived: Vec<_> = archived.collect();
+    assert!(code == Some(0) && archived.len() > 1, "{listed}");
+    assert!(listed["archive_gap"].is_null());
+    let name = archived.last().unwrap()["name"].as_str().unwrap();
+    let path = data.join("archive").join(name);
+    let right = fs::read(&path).unwrap();
+    let mut wrong = right.clone();
+    wrong[20] ^= 1;
+    for damaged in [Some(wrong), None] {
+        match damaged {
+            Some(wrong) => fs::write(&path, wrong).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        // Where the file itself is gone, the one in front of the gap is named.
+        let before = archived[archived.len() - 2]["name"].as_str().unwrap();
+        let named = if path.exists() { name } else { before };
+        let (code, listed) = tool(&["inspect", "segments"], &data);
+        assert_eq!(
+            (code, &listed["archive_gap"]["name"]),
+            (Some(1), &json!(named))
+        );
+        let (code, verdict) = verify(&data);
+        let found = finding(&verdict, "log");
+        assert_eq!(
+            (code, &found["file"]),
+            (Some(1), &json!(named)),
+            "{verdict}"
+        );
+        // Recovery needs no archive.
+        Server::on(&data, &settings).kill();
+    }
+    fs::write(&path, right).unwrap();
     assert_eq!(verify(&data).0, Some(0));
 }

@@ -13,17 +13,22 @@ use super::{
     },
     CommonArgs,
 };
-use crate::journal::{Lsn, wal::SegmentInfo};
+use crate::journal::{
+    Lsn,
+    wal::{ArchiveGap, SegmentInfo},
+};
 
 pub(super) fn run(args: &CommonArgs, out: &mut Out) -> Result<bool, CliError> {
     let reader = data_dir::open(&args.data_dir)?;
     let bar = progress::spinner("reading the log");
     let segments = reader.segments()?;
     bar.finish_and_clear();
+    let gap = reader.gap();
     if args.json {
         let list: Vec<_> = segments.iter().map(view).collect();
-        json_line(out, &json!({ "segments": list }))?;
-        return Ok(true);
+        let gap = gap.map(|gap| json!({ "name": gap.name, "what": gap.what }));
+        json_line(out, &json!({ "segments": list, "archive_gap": gap }))?;
+        return Ok(gap.is_none());
     }
     let mut table = Table::new(&[
         ("name", Align::Left),
@@ -49,7 +54,14 @@ pub(super) fn run(args: &CommonArgs, out: &mut Out) -> Result<bool, CliError> {
         ]);
     }
     write!(out, "{}", table.render(terminal_width()))?;
-    Ok(true)
+    if let Some(gap) = gap {
+        let ArchiveGap { name, what } = gap;
+        writeln!(
+            out,
+            "archive/{name} and what is older were not read: {what}"
+        )?;
+    }
+    Ok(gap.is_none())
 }
 
 fn view(segment: &SegmentInfo) -> serde_json::Value {

@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 
 pub use self::{
     committer::CommitObserver,
-    open::Recovered,
+    open::{ArchiveGap, Recovered},
     options::{Clock, WalOptions},
     reader::{LogEntry, Records, SegmentInfo, ShortFile, WalReader},
     recovery::TailCut,

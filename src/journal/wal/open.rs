@@ -27,7 +27,7 @@ use super::{
     scan::{SegmentFile, SegmentScan, Step, Window},
     segment::{
         Dirs, SEGMENT_HEADER, SegmentHeader, TEMPORARY_SUFFIX, create_segment, damaged, io_failed,
-        parse_segment_name,
+        parse_segment_name, segment_name,
     },
     shared::Core,
     snapshot::Snapshots,
@@ -311,32 +311,48 @@ fn is_never_used(storage: &dyn Storage, path: &Path) -> Result<bool, JournalErro
         .map_err(io_failed("reading", path))
 }
 
+/// Where the archive breaks off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveGap {
+    /// File name of the segment behind which it does.
+    pub name: String,
+    /// Why the segment does not join.
+    pub what: String,
+}
+
 /// The archived segments that lead up to position `end` without a gap, oldest first.
 pub(super) fn find_archived(
     storage: &dyn Storage,
     dir: &Path,
     end: u64,
-) -> Result<Vec<SegmentFile>, JournalError> {
-    let (mut found, mut end) = (Vec::new(), end);
+) -> Result<(Vec<SegmentFile>, Option<ArchiveGap>), JournalError> {
+    let (mut found, mut end, mut gap) = (Vec::new(), end, None);
     for (base, path) in bases_in(storage, dir)?.into_iter().rev() {
-        let header = read_header(storage, &path, base)?;
-        match header.ok().filter(|header| header.end() == end) {
-            Some(header) => {
+        let what = match read_header(storage, &path, base)? {
+            Ok(header) if header.end() == end => {
                 found.push(SegmentFile {
                     path,
                     base,
                     capacity: header.capacity,
                 });
                 end = base;
+                continue;
             }
-            None => {
-                warn!(file = %path.display(), "archive is damaged or has a gap; older is not read");
-                break;
-            }
-        }
+            Ok(header) => format!(
+                "it ends at position {}, and the next segment there is begins at {end}",
+                header.end()
+            ),
+            Err(what) => what.to_string(),
+        };
+        warn!(file = %path.display(), what, "archive is damaged or has a gap; older is not read");
+        gap = Some(ArchiveGap {
+            name: segment_name(base),
+            what,
+        });
+        break;
     }
     found.reverse();
-    Ok(found)
+    Ok((found, gap))
 }
 
 fn catalog_of(
@@ -347,7 +363,7 @@ fn catalog_of(
     active: u64,
 ) -> Result<Catalog, JournalError> {
     let first = segments.first().map_or(0, |segment| segment.base);
-    let archived = find_archived(storage.as_ref(), &dirs.archive, first)?;
+    let (archived, _) = find_archived(storage.as_ref(), &dirs.archive, first)?;
     let oldest = archived.iter().chain(segments).next();
     let floor = oldest.map_or(Ok(Lsn::ZERO), |segment| floor_of(storage.as_ref(), segment))?;
     let catalog = Catalog::new(Arc::clone(storage), dirs.clone(), floor);

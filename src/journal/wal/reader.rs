@@ -6,7 +6,7 @@ use crate::journal::{ItemIter, JournalError, Lsn, Record, SnapshotInfo, Snapshot
 
 use super::{
     lock::read_epoch,
-    open::{find_archived, find_segments},
+    open::{ArchiveGap, find_archived, find_segments},
     recovery::{TailCut, judge},
     scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
     segment::{Dirs, SEGMENT_HEADER, damaged, io_failed, segment_name},
@@ -70,6 +70,7 @@ pub struct WalReader {
     storage: Arc<dyn Storage>,
     snapshots: Snapshots,
     segments: Vec<(SegmentFile, bool)>,
+    gap: Option<ArchiveGap>,
 }
 
 impl WalReader {
@@ -92,7 +93,7 @@ impl WalReader {
         let dirs = Dirs::below(dir.as_ref());
         let (live, _) = find_segments(storage.as_ref(), &dirs.wal)?;
         let first = live.first().map_or(0, |segment| segment.base);
-        let archived = find_archived(storage.as_ref(), &dirs.archive, first)?;
+        let (archived, gap) = find_archived(storage.as_ref(), &dirs.archive, first)?;
         let archived = archived.into_iter().map(|segment| (segment, true));
         let segments = archived
             .chain(live.into_iter().map(|segment| (segment, false)))
@@ -102,7 +103,14 @@ impl WalReader {
             storage,
             snapshots,
             segments,
+            gap,
         })
+    }
+
+    /// The newest archived segment that could not be used, so that it and what is older were not read.
+    #[must_use]
+    pub const fn gap(&self) -> Option<&ArchiveGap> {
+        self.gap.as_ref()
     }
 
     /// Everything in the log, archive first.

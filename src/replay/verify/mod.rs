@@ -164,13 +164,18 @@ fn read_log(
 ) -> bool {
     let (first, _) = reader.bounds();
     if first > 0 {
+        let gap = reader.gap();
         let spot = Spot {
             lsn: Some(Lsn::new(first)),
+            file: gap.map(|gap| gap.name.as_str().into()),
             ..Spot::default()
         };
+        let why = gap.map_or_else(
+            || "the segments before it are missing from wal/ and archive/".to_owned(),
+            |gap| format!("archive/{} does not join it: {}", gap.name, gap.what),
+        );
         let what = format!(
-            "the log begins at position {first}: the segments before it are missing from wal/ and \
-             archive/, so that nothing can be added up from the beginning"
+            "the log begins at position {first}: {why}, so that nothing can be added up from the beginning"
         );
         verdict
             .findings
