@@ -59,6 +59,7 @@ use crate::{
     threads,
 };
 
+mod descriptors;
 mod faces;
 mod given;
 mod secrets;
@@ -258,6 +259,7 @@ pub async fn serve(
         snapshots: snapshots.clone(),
         outbox: outbox.clone(),
         is_sandbox: sandbox.is_some(),
+        body_within: Duration::from_secs(config.server.body_s),
         batch_items_max: config.server.batch_items_max,
         instance: random_u32(),
         requests: AtomicU64::new(0),
@@ -378,6 +380,7 @@ fn start_http(
     } else {
         config.server.workers
     };
+    let connections = descriptors::connections_of(config.server.connections_max, workers);
     let body_bytes_max = config.server.body_kib_max << 10;
     let directory = app.engine.directory.clone();
     let (started, is_pinned) = (Arc::new(AtomicUsize::new(0)), config.server.pin_workers);
@@ -395,7 +398,7 @@ fn start_http(
     })
     .workers(workers)
     .backlog(4_096)
-    .max_connections(config.server.connections_max)
+    .max_connections(connections)
     .keep_alive(Duration::from_secs(config.server.keep_alive_s))
     .shutdown_timeout(config.server.stop_s)
     .disable_signals()

@@ -111,6 +111,7 @@ section! {
         workers: usize,
         pin_workers: bool,
         body_kib_max: usize,
+        body_s: u64,
         batch_items_max: usize,
         keep_alive_s: u64,
         connections_max: usize,
@@ -251,6 +252,7 @@ impl Config {
             1,
             1_000_000,
         )?;
+        range("server.body_s", self.server.body_s, 1, 3_600)?;
         range("server.stop_s", self.server.stop_s, 0, 3_600)?;
         range("journal.segment_mib", self.journal.segment_mib, 4, 2_048)?;
         range(

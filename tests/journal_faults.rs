@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use cardwright::journal::{
@@ -205,6 +206,45 @@ fn a_full_disk_refuses_and_takes_again_what_it_took_is_kept() {
         last,
         "full disk",
     );
+}
+
+#[test]
+fn too_many_open_files_hold_the_log_up_and_do_not_end_it() {
+    let disk = Arc::new(FaultyStorage::new());
+    let (journal, _) = open_in(options(), &disk).expect("opens");
+    let heard = Arc::new(Heard::default());
+    journal.watch(heard.clone());
+    append_durably(&journal, b"first");
+    wait_until("a segment ahead", || disk.used_bytes() >= 8192);
+    disk.plan(Faults {
+        no_descriptors: true,
+        ..Faults::default()
+    });
+    // More than the segments that are there can take.
+    let mut appended = Vec::new();
+    wait_until("the log waits for a segment", || match journal.reserve() {
+        Ok(place) => {
+            let payload = payload(appended.len() as u64, 900);
+            appended.push((journal.append(place, &payload), payload));
+            false
+        }
+        Err(JournalError::Busy { .. }) => {
+            let held_up = journal.durable();
+            thread::sleep(Duration::from_millis(50));
+            held_up == journal.durable()
+        }
+        Err(error) => panic!("{error}"),
+    });
+    assert_eq!(heard.halted.load(Ordering::SeqCst), 0);
+    disk.plan(Faults::default());
+    wait_until("files can be had again", || {
+        journal.durable() == journal.appended()
+    });
+    assert_eq!(heard.halted.load(Ordering::SeqCst), 0);
+    let found = scan(&journal, appended[0].0).expect("scans");
+    let found: Vec<_> = found.into_iter().map(|it| (it.lsn, it.payload)).collect();
+    assert_eq!(found[..], appended[1..]);
+    journal.close().expect("closes");
 }
 
 #[test]

@@ -1,11 +1,19 @@
 //! Reads JSON bodies so that whatever is wrong is named by its field.
 
-use std::marker::PhantomData;
+use std::{
+    convert::Infallible,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use actix_rt::time::{Sleep, sleep, timeout};
 use actix_web::{
-    HttpRequest,
+    FromRequest, HttpRequest,
+    dev::Payload,
     http::{StatusCode, header},
-    web::Bytes,
+    web::{self, Bytes, Data},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -13,28 +21,120 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::problem::Problem;
+use super::{App, problem::Problem};
 use crate::domain::texts::has_control;
 
 /// A request's body, or why it could not be read.
-pub type Body = Result<Bytes, actix_web::Error>;
+pub struct Body(Result<Bytes, Unread>);
+
+enum Unread {
+    Broken(actix_web::Error),
+    Late(Duration),
+}
+
+impl FromRequest for Body {
+    type Error = Infallible;
+    type Future = Reading;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Reading {
+        let app = request.app_data::<Data<App>>();
+        Reading {
+            bytes: Bytes::from_request(request, payload),
+            within: app.map_or(WITHIN, |app| app.body_within),
+            deadline: None,
+        }
+    }
+}
+
+/// Where no settings say how long a body may take.
+const WITHIN: Duration = Duration::from_secs(30);
+/// How many times as long a batch's may take.
+const BATCH_TIMES: u32 = 4;
+
+/// A body on its way.
+pub struct Reading {
+    bytes: <Bytes as FromRequest>::Future,
+    within: Duration,
+    /// Set only if something has to be waited for: nearly all bodies come with their heads.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Reading {
+    type Output = Result<Body, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(bytes) = Pin::new(&mut self.bytes).poll(context) {
+            return Poll::Ready(Ok(Body(bytes.map_err(Unread::Broken))));
+        }
+        let within = self.within;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(within)));
+        deadline
+            .as_mut()
+            .poll(context)
+            .map(|()| Ok(Body(Err(Unread::Late(within)))))
+    }
+}
 
 /// The body, if it could be read.
 ///
 /// # Errors
 ///
-/// 413 for one that is too large, 400 for one that broke off.
+/// 413 for one that is too large, 408 for one that took too long, 400 for one that broke off.
 pub fn bytes(body: Body) -> Result<Bytes, Problem> {
-    body.map_err(|error| {
-        let status = error.as_response_error().status_code();
-        if status == StatusCode::PAYLOAD_TOO_LARGE {
-            let message = "the body is too large for this route";
-            let mut problem = Problem::new(status, "payload_too_large", message);
-            problem.field = Some("body".to_owned());
-            return problem;
+    body.0.map_err(|unread| match unread {
+        Unread::Late(within) => late(within),
+        Unread::Broken(error) => {
+            let status = error.as_response_error().status_code();
+            if status == StatusCode::PAYLOAD_TOO_LARGE {
+                return too_large();
+            }
+            Problem::malformed("body", format!("the body could not be read: {error}"))
         }
-        Problem::malformed("body", format!("the body could not be read: {error}"))
     })
+}
+
+/// Reads a large body, for whoever was let in: it is not to be kept for others.
+///
+/// # Errors
+///
+/// As [`bytes`].
+pub async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    bytes_max: usize,
+    app: &App,
+) -> Result<Bytes, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let within = app.body_within.saturating_mul(BATCH_TIMES);
+    let reading = Box::pin(payload.to_bytes_limited(bytes_max));
+    match timeout(within, reading).await {
+        Err(_) => Err(late(within)),
+        Ok(Err(_)) => Err(too_large()),
+        Ok(Ok(Err(error))) => {
+            let message = format!("the body could not be read: {error}");
+            Err(Problem::malformed("body", message))
+        }
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+    }
+}
+
+fn too_large() -> Problem {
+    let message = "the body is too large for this route";
+    let mut problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+    problem.field = Some("body".to_owned());
+    problem
+}
+
+fn late(within: Duration) -> Problem {
+    let seconds = within.as_secs();
+    let message = format!("the body did not arrive within {seconds} seconds: send it again");
+    let mut problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message);
+    problem.field = Some("body".to_owned());
+    problem
 }
 
 /// Refuses a body that says it is something else than JSON.

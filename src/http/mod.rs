@@ -67,6 +67,8 @@ pub struct App {
     pub outbox: Arc<crate::outbox::Outbox>,
     /// Whether the sandbox's conveniences are there.
     pub is_sandbox: bool,
+    /// How long a body may take to arrive.
+    pub body_within: std::time::Duration,
     /// The most items of a batch.
     pub batch_items_max: usize,
     /// A part of every request id made here.

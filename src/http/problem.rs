@@ -117,6 +117,10 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             builder.insert_header(("www-authenticate", "Bearer"));
         }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // What did not arrive is not waited for any more.
+            builder.force_close();
+        }
         builder.json(body)
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -320,5 +320,52 @@ fn what_is_hardly_http_is_refused_and_harms_nobody() {
             "{name}: {status:?}"
         );
     }
+    alive(&client, &card);
+}
+
+#[test]
+fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let server = Server::with(&[("CARDWRIGHT_SERVER__BODY_S", "1")]);
+    let client = server.client();
+    let card = client.card(1_000_000);
+    let begun = Instant::now();
+    let waiting: Vec<_> = [
+        ("/v1/authorizations", KEY),
+        ("/v1/authorizations/batch", KEY),
+        ("/api/mediums/card", KEY),
+        ("/ledgers", KEY),
+    ]
+    .into_iter()
+    .map(|(path, key)| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nX-Blnk-Key: {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        (path, stream)
+    })
+    .collect();
+    for (path, mut stream) in waiting {
+        let mut answer = String::new();
+        // To the end: the connection is closed behind the answer.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
+        assert!(answer.contains("did not arrive within"), "{path}: {answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    // What is large is not read for nobody, however slowly it comes.
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let wait = Some(Duration::from_secs(20));
+    stream.set_read_timeout(wait).unwrap();
+    let head =
+        "POST /v1/authorizations/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n[";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 401");
     alive(&client, &card);
 }

@@ -161,3 +161,26 @@ fn an_id_that_is_a_route_s_last_word_too_is_found() {
         assert_eq!(found["id"], made["id"]);
     }
 }
+
+#[test]
+fn a_busy_card_s_authorizations_are_not_said_to_be_unknown() {
+    let server = Server::with(&[("CARDWRIGHT_ACTORS__MAILBOX_MAX", "1")]);
+    let client = server.client();
+    let card = client.card(1_000_000_000);
+    let made = client.authorize("known", &card, "1.00").expect(200);
+    let paths = ["known", made["id"].as_str().unwrap()];
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (client, card) = (server.client(), &card);
+            scope.spawn(move || {
+                for round in 0..150 {
+                    let path = format!("/v1/authorizations/{}", paths[round % 2]);
+                    let read = client.get(&path);
+                    let is_busy = read.status == 503 && read.headers["retry-after"] == "1";
+                    assert!(read.status == 200 || is_busy, "{read:?}");
+                    client.authorize(&format!("{thread}-{round}"), card, "0.01");
+                }
+            });
+        }
+    });
+}

@@ -75,6 +75,10 @@ impl Fault {
         if let Some(seconds) = self.retry_after_s {
             builder.insert_header(("retry-after", seconds.to_string()));
         }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // What did not arrive is not waited for any more.
+            builder.force_close();
+        }
         builder.json(body)
     }
 }

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::Data,
+    web::{Data, Payload},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -13,12 +13,7 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        App, access,
-        body::{self, Body},
-        problem::Problem,
-        request_id,
-    },
+    super::{App, access, body, problem::Problem, request_id},
     authorize::{TELLING, card_problem, engine_request, is_asked, refuse},
     items::{Form, Items, Unreadable, split},
     request::{AuthorizationRequest, Purpose},
@@ -46,11 +41,12 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
         (status = 400, description = "the body is no list, or an empty one"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
+        (status = 408, description = "the body did not arrive in time"),
         (status = 413, description = "too many items, or too large a body"),
         (status = 415, description = "the body is neither JSON nor NDJSON"),
     ),
 )]
-pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
+pub async fn post(request: HttpRequest, body: Payload, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
     match run(&request, body, &app, &id).await {
         Ok(response) => response,
@@ -60,13 +56,13 @@ pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
 
 async fn run(
     request: &HttpRequest,
-    bytes: Body,
+    payload: Payload,
     app: &App,
     id: &str,
 ) -> Result<HttpResponse, Problem> {
     let principal = access::require(request, app, Scope::Network)?;
     let form = form_of(request)?;
-    let bytes = body::bytes(bytes)?;
+    let bytes = body::read(request, payload, BODY_BYTES_MAX, app).await?;
     // Before anything is read: what waits for its turn is one body, not a thousand requests.
     let _turn = take_turn().await;
     let asked = read(&bytes, form, app, &principal).await?;

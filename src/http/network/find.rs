@@ -74,7 +74,7 @@ async fn find_one(request: &HttpRequest, name: &str, app: &App) -> Result<Vec<u8
             place_of(&hosted.group, id)
         })
         .await
-        .map_err(|_| unknown())?;
+        .map_err(steps::hide_foreign)?;
     let answer = current(app, place.ok_or_else(unknown)?).await?;
     if !is_explained {
         return view::render(&answer).ok_or_else(unknown);

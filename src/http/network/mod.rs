@@ -30,7 +30,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(
             resource("/v1/authorizations/batch")
-                .app_data(web::PayloadConfig::new(batch::BODY_BYTES_MAX))
                 .route(web::post().to(batch::post))
                 .route(web::get().to(find::one_called)),
         )

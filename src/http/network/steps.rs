@@ -23,6 +23,7 @@ use crate::{
         outcome::Rejection,
         registry::Scope,
     },
+    journal::JournalError,
     wire::{self, KeyLife},
 };
 
@@ -190,7 +191,13 @@ pub async fn undo_refund(
     if lsn > app.engine.durability.durable() {
         return Err(unknown());
     }
-    let authorization = app.engine.recall(lsn).map_err(|_| unknown())?;
+    let authorization = match app.engine.recall(lsn) {
+        Ok(authorization) => authorization,
+        // What was never written by a refund is none; what cannot be read now may be one.
+        Err(EngineError::Rejected(_)) => return Err(unknown()),
+        Err(EngineError::Journal(JournalError::NotFound { .. })) => return Err(unknown()),
+        Err(error) => return Err(error.into()),
+    };
     let command = move |step| Command::ReverseRefund { step, refund: lsn };
     let class = ("refund_reversal", header_key);
     let mut request = engine_request(parsed, authorization.id, class, principal, command)?;

@@ -57,6 +57,10 @@ pub fn respond(problem: Problem, request_id: &str) -> HttpResponse {
     if problem.status == StatusCode::UNAUTHORIZED {
         builder.insert_header(("www-authenticate", "Bearer"));
     }
+    if problem.status == StatusCode::REQUEST_TIMEOUT {
+        // What did not arrive is not waited for any more.
+        builder.force_close();
+    }
     builder.json(ErrorView {
         error: problem.error(),
         message: problem.message,

@@ -18,7 +18,7 @@ use super::{
     options::Clock,
     segment::{Dirs, SegmentHeader, create_segment},
     shared::{Core, HaltOnPanic},
-    storage::{Storage, StorageFile, is_out_of_space},
+    storage::{Storage, StorageFile, is_out_of_descriptors, is_out_of_space},
 };
 
 /// How long the steward rests after each part of the next segment, while there is time: so that no commit
@@ -134,6 +134,15 @@ impl Ready {
     }
 }
 
+/// What came of making a segment.
+enum Made {
+    Whole,
+    /// There is no room for it.
+    NoRoom,
+    /// It is to be tried again soon: what is in the way goes by itself.
+    NotNow,
+}
+
 /// The steward's own state.
 pub(super) struct Steward {
     pub(super) core: Arc<Core>,
@@ -198,7 +207,11 @@ impl Steward {
         let was_low = ready.is_low();
         let mut is_low = self.measure();
         while !is_low && !ready.is_stopped() && self.is_segment_due() {
-            is_low = self.make_segment()?;
+            match self.make_segment()? {
+                Made::Whole => {}
+                Made::NoRoom => is_low = true,
+                Made::NotNow => break,
+            }
         }
         ready.is_low.store(is_low, Ordering::Release);
         let free_bytes = ready.free_bytes();
@@ -226,8 +239,8 @@ impl Steward {
         is_behind(filled, used) || self.core.ready.is_ending()
     }
 
-    /// Makes the next segment; true if there is no room for it.
-    fn make_segment(&self) -> Result<bool, String> {
+    /// Makes the next segment.
+    fn make_segment(&self) -> Result<Made, String> {
         let header = SegmentHeader {
             base: self.core.ready.end(),
             capacity: self.segment_bytes,
@@ -249,11 +262,15 @@ impl Steward {
                     },
                     header.end(),
                 );
-                Ok(false)
+                Ok(Made::Whole)
             }
             Err(error) if is_out_of_space(&error) => {
                 warn!(%error, base = header.base, "no space to prepare the next segment");
-                Ok(true)
+                Ok(Made::NoRoom)
+            }
+            Err(error) if is_out_of_descriptors(&error) => {
+                warn!(%error, base = header.base, "no file to be had for the next segment: it is tried again");
+                Ok(Made::NotNow)
             }
             Err(error) => Err(format!(
                 "preparing the segment at {} failed: {error}",

@@ -247,6 +247,9 @@ impl Storage for FaultyStorage {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         let mut disk = self.0.lock();
+        if disk.faults.no_descriptors {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         disk.operate()?;
         let id = disk.next_id;
         disk.next_id += 1;

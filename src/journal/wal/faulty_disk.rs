@@ -22,6 +22,8 @@ pub struct Faults {
     pub fail_sync: Option<u64>,
     /// The power goes at this operation: it and all later ones fail.
     pub power_loss: Option<u64>,
+    /// No file can be created: the process has too many open.
+    pub no_descriptors: bool,
 }
 
 /// How much was done.

@@ -306,6 +306,15 @@ pub(super) fn is_out_of_space(error: &io::Error) -> bool {
     )
 }
 
+/// Whether too many files are open, here or in the whole system: connections that end cure it.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    )
+}
+
 /// A length in memory as a length on disk.
 pub(super) fn widen(len: usize) -> u64 {
     u64::try_from(len).expect("Invariant: a length in memory fits 64 bits")
