@@ -172,9 +172,7 @@ pub fn open_engine(config: &Config, decide: Decide) -> Result<Arc<Engine>, Serve
         tracing::warn!(?cut, "a torn tail was cut: nothing of it was ever answered");
     }
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    if let Err(error) = journal.reserve() {
-        tracing::warn!(%error, "nothing is taken until there is room: free space, or lower journal.min_free_mib");
-    }
+    start::wait_for_room(journal.as_ref());
     let durability = Durability::new(journal.durable(), metrics.stage_durable.clone());
     journal.watch(durability.clone());
     journal.watch(Arc::new(StopOnHalt));
@@ -302,6 +300,7 @@ async fn begin(
     config: &Config,
     whatsapp: Option<Token>,
 ) -> Result<(), ServeError> {
+    start::watch_clock(&app.engine);
     Supervisor::new(app.engine.clone(), care(config)).start();
     if app.is_sandbox && config.sandbox.rates {
         keep_sandbox_rates(&app.engine).await?;

@@ -50,6 +50,18 @@ impl Clock {
         Timestamp::from_micros(micros.max(before))
     }
 
+    /// By how many seconds the time is ahead of the machine's clock, which was put back or is slow: until that
+    /// catches up, time stands still.
+    #[must_use]
+    pub fn ahead_seconds(&self) -> i64 {
+        if self.is_manual {
+            return 0;
+        }
+        let latest = self.latest_micros.load(Ordering::Acquire);
+        let ahead = latest.saturating_sub(wall_micros()).max(0);
+        ahead.div_euclid(1_000_000)
+    }
+
     /// Makes sure that the time is at least `time`: after recovery, the last record's.
     pub fn advance_to(&self, time: Timestamp) {
         self.latest_micros

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub busy: IntCounter,
     /// Transfers in transit.
     pub in_transit: IntGauge,
+    /// Seconds by which the log is ahead of the machine's clock.
+    pub clock_ahead: IntGauge,
     /// Idempotency keys remembered.
     pub keys: IntGauge,
     /// Documents of exchange rates, read or fetched.
@@ -213,6 +215,11 @@ impl Metrics {
             busy: counter(
                 &registry,
                 Opts::new("cardwright_busy_total", "Refused under load"),
+            ),
+            clock_ahead: gauge(
+                &registry,
+                "cardwright_clock_ahead_seconds",
+                "Seconds by which the log is ahead of the machine's clock: its time stands still",
             ),
             in_transit: gauge(
                 &registry,

@@ -1,8 +1,17 @@
 //! What a server says when it is ready, and the snapshots that it takes by itself.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crate::{actors::Engine, config::Config, http::operator::snapshots::Snapshots};
+use crate::{
+    actors::Engine,
+    config::Config,
+    http::operator::snapshots::Snapshots,
+    journal::{Journal, JournalError},
+};
 
 /// Takes a snapshot each time the log has grown by `every` bytes.
 pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
@@ -24,6 +33,61 @@ pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, 
             if let Err(error) = snapshots.take() {
                 tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
             }
+        }
+    });
+}
+
+/// How long the start waits for the log's next segment.
+const ROOM_WITHIN: Duration = Duration::from_secs(30);
+
+/// Waits until the log takes records: where its last segment is nearly full, the next one is made first. A disk
+/// that is nearly full is said and not waited for: what is there can be read.
+pub(super) fn wait_for_room(journal: &dyn Journal) {
+    let begun = Instant::now();
+    while let Err(error) = journal.reserve() {
+        let is_made = matches!(error, JournalError::Busy { .. });
+        if is_made && begun.elapsed() < ROOM_WITHIN {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        tracing::warn!(
+            %error,
+            "the log takes nothing now: free space, or lower journal.min_free_mib"
+        );
+        return;
+    }
+}
+
+/// How far the log may be ahead of the machine's clock without a word.
+const AHEAD_SECONDS: i64 = 5;
+/// How often that is looked at, and how seldom it is said again.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS_PER_WORD: u32 = 60;
+
+/// Says when the machine's clock is behind the log's last record. Time never goes back, so that it stands
+/// still then, and holds do not end: an operator has to know.
+pub(super) fn watch_clock(engine: &Arc<Engine>) {
+    let engine = engine.clone();
+    actix_rt::spawn(async move {
+        let mut looks = 0_u32;
+        loop {
+            let ahead_seconds = engine.shared.clock.ahead_seconds();
+            if ahead_seconds < AHEAD_SECONDS {
+                if looks > 0 {
+                    tracing::info!("the machine's clock has caught up with the log");
+                }
+                looks = 0;
+            } else {
+                if looks.is_multiple_of(LOOKS_PER_WORD) {
+                    tracing::error!(
+                        ahead_seconds,
+                        "the log is ahead of the machine's clock: time stands still until that catches \
+                         up, holds and tokens do not end. Was the clock put back, or ahead before?"
+                    );
+                }
+                looks = looks.saturating_add(1);
+            }
+            actix_rt::time::sleep(LOOK).await;
         }
     });
 }

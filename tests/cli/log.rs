@@ -176,6 +176,13 @@ impl Log {
         sink.finish().unwrap();
     }
 
+    /// Closes the log; what is in the directory is a server's.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub(crate) fn end(self) -> tempfile::TempDir {
+        self.journal.close().unwrap();
+        self.dir
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         while self.journal.durable() < self.journal.appended() {
             std::thread::yield_now();

@@ -52,6 +52,7 @@ pub async fn metrics(app: Data<App>) -> HttpResponse {
     let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     shared.metrics.groups.set(gauge(groups));
     shared.metrics.actors.set(gauge(live));
+    shared.metrics.clock_ahead.set(shared.clock.ahead_seconds());
     shared.metrics.in_transit.set(gauge(shared.outgoing.len()));
     shared.metrics.keys.set(gauge(shared.keys.len()));
     // Positions are byte positions: what lies between the two waits for the disk.
