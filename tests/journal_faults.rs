@@ -157,14 +157,20 @@ fn a_short_write_is_continued() {
     }
 }
 
-#[test]
-fn a_full_disk_refuses_and_takes_again_what_it_took_is_kept() {
+/// A log with a record, and a segment made ahead of need.
+fn a_segment_ahead() -> (Arc<FaultyStorage>, WalJournal, Arc<Heard>) {
     let disk = Arc::new(FaultyStorage::new());
     let (journal, _) = open_in(options(), &disk).expect("opens");
     let heard = Arc::new(Heard::default());
     journal.watch(heard.clone());
     append_durably(&journal, b"first");
     wait_until("a segment ahead", || disk.used_bytes() >= 8192);
+    (disk, journal, heard)
+}
+
+#[test]
+fn a_full_disk_refuses_and_takes_again_what_it_took_is_kept() {
+    let (disk, journal, heard) = a_segment_ahead();
     let mut appended: BTreeMap<Lsn, Vec<u8>> = scan(&journal, Lsn::ZERO)
         .expect("scans")
         .into_iter()
@@ -210,12 +216,7 @@ fn a_full_disk_refuses_and_takes_again_what_it_took_is_kept() {
 
 #[test]
 fn too_many_open_files_hold_the_log_up_and_do_not_end_it() {
-    let disk = Arc::new(FaultyStorage::new());
-    let (journal, _) = open_in(options(), &disk).expect("opens");
-    let heard = Arc::new(Heard::default());
-    journal.watch(heard.clone());
-    append_durably(&journal, b"first");
-    wait_until("a segment ahead", || disk.used_bytes() >= 8192);
+    let (disk, journal, heard) = a_segment_ahead();
     disk.plan(Faults {
         no_descriptors: true,
         ..Faults::default()

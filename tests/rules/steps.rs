@@ -6,15 +6,15 @@ use cardwright::domain::{
     hold::FeeBasis,
     ids::{AccountNo, ActorId, AuthorizationId},
     merchant::{Merchant, TransactionMedium},
-    money::{Amount, LocalAmount},
+    money::{Amount, Asset, LocalAmount},
     posting::House,
     time::Timestamp,
 };
 
 use super::{
     model::{
-        Aside, Counted, Fee, Hold, InTransit, Leg, Model, N, Place, Price, Refund, Said, ZERO,
-        asked, fits, lines, of, part_of, proportion, share_fees, share_out, to_asset,
+        Account, Aside, Counted, Fee, Hold, InTransit, Leg, Model, N, Place, Price, Refund, Said,
+        ZERO, asked, fits, lines, of, part_of, proportion, share_fees, share_out, to_asset,
     },
     ratio::Ratio,
 };
@@ -25,6 +25,9 @@ struct Part {
     asides: Vec<N>,
     legs: Vec<N>,
 }
+
+/// A price, and whose money may pay it.
+type Payable = (Price, Vec<(u64, u64, N)>);
 
 impl Model {
     /// Runs a command; `lsn` is where its record will stand if there is one. What is refused changes
@@ -252,6 +255,30 @@ impl Model {
         self.charge(hold, &ZERO)
     }
 
+    /// The first of the assets that covers its price, else the first that has one.
+    fn forced_from(
+        &self,
+        assets: &[Asset],
+        account: &Account,
+        request: &Authorize,
+        is_owed: bool,
+    ) -> Result<Option<Payable>, &'static str> {
+        let (no, mcc) = (request.account, request.merchant.mcc);
+        let mut first = None;
+        for asset in assets.iter().copied() {
+            let Some(price) = self.price(account, request, asset, (false, is_owed))? else {
+                continue;
+            };
+            let purses = self.purses(no, account, mcc, asset);
+            let there: N = purses.iter().map(|(_, _, available)| available).sum();
+            if there >= price.total {
+                return Ok(Some((price, purses)));
+            }
+            first = first.or(Some((price, purses)));
+        }
+        Ok(first)
+    }
+
     /// A clearing that was never authorized: the first asset that covers it, else the first that has
     /// a price, else any that equals the currency; else at what the network or an old rate says. What is
     /// missing the first payer owes.
@@ -263,45 +290,19 @@ impl Model {
         if local == ZERO {
             return Err("amount required");
         }
-        let mcc = request.merchant.mcc;
-        let mut first = None;
-        let mut covering = None;
-        let any = self.terms.assets.iter();
-        let mut any = any.filter(|term| term.pegged == Some(currency));
-        let any = any.next().map(|term| term.asset);
-        for asset in self.assets(&account, currency) {
-            let Some(price) = self.price(&account, request, asset, (false, false))? else {
-                continue;
-            };
-            let purses = self.purses(no, &account, mcc, asset);
-            let there: N = purses.iter().map(|(_, _, available)| available).sum();
-            if there >= price.total {
-                covering = Some((price, purses));
-                break;
-            }
-            first = first.or(Some((price, purses)));
+        let own = self.assets(&account, currency);
+        let mut found = self.forced_from(&own, &account, request, false)?;
+        if found.is_none() {
+            let mut any = self.terms.assets.iter();
+            let any = any.find(|term| term.pegged == Some(currency));
+            let any: Vec<Asset> = any.map(|term| term.asset).into_iter().collect();
+            found = self.forced_from(&any, &account, request, false)?;
         }
-        let is_unpriced = covering.is_none() && first.is_none();
-        if let Some(asset) = any.filter(|_| is_unpriced) {
-            let price = self.price(&account, request, asset, (false, false))?;
-            first = price.map(|price| (price, self.purses(no, &account, mcc, asset)));
+        if found.is_none() {
+            let all: Vec<Asset> = own.into_iter().chain([self.terms.default_asset]).collect();
+            found = self.forced_from(&all, &account, request, true)?;
         }
-        if covering.is_none() && first.is_none() {
-            let default = self.terms.default_asset;
-            for asset in self.assets(&account, currency).into_iter().chain([default]) {
-                let Some(price) = self.price(&account, request, asset, (false, true))? else {
-                    continue;
-                };
-                let purses = self.purses(no, &account, mcc, asset);
-                let there: N = purses.iter().map(|(_, _, available)| available).sum();
-                if there >= price.total {
-                    covering = Some((price, purses));
-                    break;
-                }
-                first = first.or(Some((price, purses)));
-            }
-        }
-        let (price, mut purses) = covering.or(first).ok_or("no asset")?;
+        let (price, mut purses) = found.ok_or("no asset")?;
         let there: N = purses.iter().map(|(_, _, available)| available).sum();
         let short = (&price.total - there).max(ZERO);
         match purses.first_mut() {
