@@ -252,6 +252,7 @@ impl Config {
             1,
             1_000_000,
         )?;
+        range("server.keep_alive_s", self.server.keep_alive_s, 1, 86_400)?;
         range("server.body_s", self.server.body_s, 1, 3_600)?;
         range("server.stop_s", self.server.stop_s, 0, 3_600)?;
         range("journal.segment_mib", self.journal.segment_mib, 4, 2_048)?;
@@ -267,12 +268,19 @@ impl Config {
             0,
             100_000,
         )?;
+        range("snapshots.every_mib", self.snapshots.every_mib, 0, 1 << 20)?;
         range("snapshots.keep", wide(self.snapshots.keep), 1, 1_000)?;
         range(
             "actors.mailbox_max",
             self.actors.mailbox_max.into(),
             1,
             1_000_000,
+        )?;
+        range(
+            "actors.live_max",
+            wide(self.actors.live_max),
+            0,
+            1_000_000_000,
         )?;
         range("actors.idle_s", self.actors.idle_s.into(), 1, 1_000_000)?;
         range(
@@ -288,13 +296,8 @@ impl Config {
         self.check_cards()?;
         self.check_events()?;
         self.check_webhooks()?;
-        if self.keys.retention_hours < 24 {
-            let was = self.keys.retention_hours;
-            return Err(wrong(
-                "keys.retention_hours",
-                format!("must be at least 24, was {was}"),
-            ));
-        }
+        let hours = u64::try_from(self.keys.retention_hours).unwrap_or(0);
+        range("keys.retention_hours", hours, 24, 876_000)?;
         if !["text", "json"].contains(&self.log.format.as_str()) {
             return Err(wrong("log.format", "must be text or json"));
         }

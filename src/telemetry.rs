@@ -190,7 +190,10 @@ impl Metrics {
             steps: STEPS.iter().map(step).collect(),
             decisions: decisions(&registry),
             decision_seconds: latency("cardwright_decision_seconds", "Asking programmes"),
-            http_request: latency("cardwright_http_request_seconds", "Whole requests on /v1"),
+            http_request: latency(
+                "cardwright_http_request_seconds",
+                "Authorizations and clearings, from their request's arrival to its answer",
+            ),
             stage_durable: latency("cardwright_wait_durable_seconds", "Waiting for the disk"),
             journal_write: latency("cardwright_journal_write_seconds", "Writing a commit"),
             journal_sync: latency("cardwright_journal_sync_seconds", "Syncing a commit"),

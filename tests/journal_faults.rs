@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -16,13 +16,13 @@ use std::{
 use cardwright::journal::{
     DurableWatcher, Journal, JournalError, Lsn,
     wal::{
-        CommitObserver, WalJournal, WalOptions, WalReader,
+        CommitObserver, LogEntry, WalJournal, WalOptions, WalReader,
         faulty::{Faults, FaultyStorage},
     },
 };
 use common::{
-    append, append_durably, append_until_halt, check_found, open_in, payload, scan, small, tiny,
-    wait_until,
+    append, append_durably, append_until_halt, check_found, open, open_in, payload, scan, small,
+    tiny, wait_until,
 };
 
 fn options() -> WalOptions {
@@ -390,6 +390,65 @@ fn retired_segments_are_read_from_the_archive_or_gone() {
             Some(lsns[29])
         );
     }
+}
+
+#[test]
+fn a_reader_follows_into_the_archive() {
+    let disk = Arc::new(FaultyStorage::new());
+    let (journal, _) = open_in(options(), &disk).expect("opens");
+    let lsns: Vec<_> = (0..30)
+        .map(|n| append_durably(&journal, &payload(n, 600)))
+        .collect();
+    let reader = || WalReader::open_in("/d", disk.clone()).expect("opens");
+    let (opened, begun) = (reader(), reader());
+    let mut begun = begun.records();
+    assert!(begun.next().is_some_and(|entry| entry.is_ok()));
+    assert!(journal.retire(lsns[20]).expect("retires") >= 3);
+    assert_eq!(begun.filter(Result::is_ok).count(), 29);
+    assert_eq!(opened.records().filter(Result::is_ok).count(), 30);
+    assert!(opened.short_files().expect("reads").is_empty());
+    let infos = opened.segments().expect("reads");
+    assert_eq!(infos.iter().map(|info| info.records).sum::<u64>(), 30);
+}
+
+#[test]
+fn files_that_move_while_they_are_listed_are_no_damage() {
+    let temp = tempfile::tempdir().expect("makes one");
+    let options = || tiny(temp.path());
+    let (journal, _) = open(options()).expect("opens");
+    let is_over = AtomicBool::new(false);
+    let looks = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Until the reader had its chances.
+            for n in 0..20_000 {
+                let lsn = append_durably(&journal, &payload(n, 600));
+                if n % 12 == 0 {
+                    journal.retire(lsn).expect("retires");
+                }
+                if n > 200 && looks.load(Ordering::SeqCst) > 60 {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                let reader = WalReader::open(temp.path()).expect("opens");
+                assert_eq!(reader.gap(), None);
+                assert_eq!(reader.bounds().0, 0);
+                let mut last = Lsn::ZERO;
+                for entry in reader.records() {
+                    if let LogEntry::Record { record, .. } = entry.expect("reads") {
+                        assert!(record.lsn > last);
+                        last = record.lsn;
+                    }
+                }
+                looks.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    });
+    assert!(looks.into_inner() > 5, "the reader had no turn");
 }
 
 #[test]

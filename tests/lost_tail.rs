@@ -1,5 +1,5 @@
-//! A log of which a part is gone, as of a broken copy: at its end, where what was made of the log tells, or in the
-//! archive.
+//! A directory of which a part is gone, as of a broken copy: the log's end, where what was made of the log tells, the
+//! archive, or what a start needs beside the log.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,15 +8,16 @@
 
 use std::{
     fs::{self, OpenOptions},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use cardwright::{
     domain::outbox::OutboxRecord,
     journal::{
-        Lsn,
-        wal::{LogEntry, WalReader},
+        Journal, Lsn,
+        wal::{LogEntry, OsStorage, WalJournal, WalOptions, WalReader},
     },
     wire,
 };
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 #[path = "common/server.rs"]
 mod server;
 
-use server::{Server, wait_until};
+use server::{Client, Server, wait_until};
 
 /// The records of a log: segment, offset, position and bytes.
 fn records(dir: &Path) -> Vec<(String, u64, Lsn, Vec<u8>)> {
@@ -157,7 +158,7 @@ fn a_segment_that_became_shorter_is_told() {
     let told = findings.iter().find(tells).unwrap();
     assert_eq!(
         (&told["check"], &told["severity"]),
-        (&json!("tail"), &json!("info"))
+        (&json!("size"), &json!("info"))
     );
 }
 
@@ -187,22 +188,209 @@ fn a_damaged_outbox_or_epoch_is_a_finding() {
     assert_eq!(verify(&data).0, Some(0));
 }
 
+/// What a start refuses, verification does not call sound.
 #[test]
-fn an_archived_segment_that_does_not_join_is_named() {
+fn what_a_start_needs_beside_the_log_is_looked_at() {
     let temp = tempfile::tempdir().unwrap();
     let data = temp.path().join("data");
-    let settings = [
-        ("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "4"),
-        ("CARDWRIGHT_SNAPSHOTS__KEEP", "1"),
+    a_killed_life(&data, true);
+    let moved = temp.path().join("moved");
+    let flip = |path: &Path, at: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let cases: [(&str, &str, &dyn Fn(&Path)); 8] = [
+        ("outbox/wal", "outbox", &|wal| {
+            fs::remove_dir_all(wal).unwrap();
+        }),
+        ("outbox/wal", "outbox", &|wal| {
+            fs::remove_dir_all(wal).unwrap();
+            fs::create_dir(wal).unwrap();
+        }),
+        ("outbox/EPOCH", "epoch", &|epoch| flip(epoch, 10)),
+        ("EPOCH", "epoch", &|epoch| flip(epoch, 10)),
+        ("vault.keys", "vault", &|keys| {
+            let end = fs::read(keys).unwrap().len();
+            flip(keys, end - 10);
+        }),
+        ("vault.keys", "vault", &|keys| fs::write(keys, "").unwrap()),
+        ("vault.keys", "vault", &|keys| {
+            fs::write(keys, "1:abc\n").unwrap()
+        }),
+        ("outbox/wal", "outbox", &|wal| {
+            with_a_hole(wal.parent().unwrap())
+        }),
     ];
-    let mut server = Server::on(&data, &settings);
+    for (name, check, damage) in cases {
+        let path = data.join(name);
+        copy(&path, &moved);
+        damage(&path);
+        let (code, verdict) = verify(&data);
+        assert_eq!(code, Some(1), "{name}: {verdict}");
+        let found = finding(&verdict, check);
+        assert_eq!(found["severity"], "damage", "{verdict}");
+        assert!(found["do"].as_str().unwrap().len() > 20, "{verdict}");
+        let refused = Server::try_on(&data, &[]).err();
+        assert!(refused.is_some(), "{name}: it started");
+        copy(&moved, &path);
+    }
+    assert_eq!(verify(&data).0, Some(0));
+    // Keys that lie elsewhere are the operator's to name; whether they fit is said then.
+    let keys = temp.path().join("keys");
+    fs::rename(data.join("vault.keys"), &keys).unwrap();
+    let (code, verdict) = verify(&data);
+    let told = finding(&verdict, "vault");
+    assert_eq!((code, &told["severity"]), (Some(0), &json!("info")));
+    let named = |file: &Path| {
+        tool(
+            &["verify", "--vault-key-file", file.to_str().unwrap()],
+            &data,
+        )
+    };
+    let (code, verdict) = named(&keys);
+    assert_eq!((code, &verdict["findings"]), (Some(0), &json!([])));
+    flip(&keys, fs::read(&keys).unwrap().len() - 10);
+    assert_eq!(named(&keys).0, Some(1));
+    assert_eq!(named(&temp.path().join("none")).0, Some(1));
+}
+
+/// Puts a copy of a file or a folder in the place of what is there.
+fn copy(from: &Path, to: &Path) {
+    if to.is_dir() {
+        fs::remove_dir_all(to).unwrap();
+    } else if to.exists() {
+        fs::remove_file(to).unwrap();
+    }
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Makes the outbox's log one whose first segment is missing.
+fn with_a_hole(outbox: &Path) {
+    let wal = outbox.join("wal");
+    fs::remove_dir_all(&wal).unwrap();
+    let options = WalOptions {
+        segment_bytes: 1 << 16,
+        queue_bytes_max: 1 << 15,
+        record_bytes_max: 1 << 12,
+        min_free_bytes: 1,
+        ..WalOptions::new(temp_beside(outbox))
+    };
+    let made = options.dir.clone();
+    let (journal, _) = WalJournal::open(options, Arc::new(OsStorage)).unwrap();
+    let record = OutboxRecord::Laid {
+        read_to: 0,
+        destinations: Vec::new(),
+        items: Vec::new(),
+    };
+    let mut bytes = Vec::new();
+    wire::encode_outbox_record(&record, &mut bytes);
+    for _ in 0..9_000 {
+        server::wait_until("there is room", || {
+            let place = journal.reserve();
+            place.map(|place| journal.append(place, &bytes)).is_ok()
+        });
+    }
+    journal.close().unwrap();
+    let mut names: Vec<_> = fs::read_dir(made.join("wal"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    assert!(names.len() > 2, "{names:?}");
+    fs::remove_file(&names[0]).unwrap();
+    copy(&made.join("wal"), &wal);
+    fs::remove_dir_all(made).unwrap();
+}
+
+fn temp_beside(path: &Path) -> PathBuf {
+    path.with_extension("made")
+}
+
+const SMALL_SEGMENTS: [(&str, &str); 2] = [
+    ("CARDWRIGHT_JOURNAL__SEGMENT_MIB", "4"),
+    ("CARDWRIGHT_SNAPSHOTS__KEEP", "1"),
+];
+
+/// A stop at which several segments go to the archive.
+fn an_archived_life(data: &Path, before: impl FnOnce(&Client)) {
+    let mut server = Server::on(data, &SMALL_SEGMENTS);
     let client = server.client();
+    before(&client);
     let cards = json!({ "holder_urn": "did:bloque:sandbox:demo", "cards": 9_000,
         "asset": "DUSD/6", "amount": "100" });
     for _ in 0..3 {
         client.post("/v1/sandbox/seed", &cards);
     }
     assert_eq!(server.terminate(), Some(0));
+}
+
+/// What is read from the log says that it cannot be read; it does not say less than there is.
+#[test]
+fn without_its_archive_the_past_is_refused_and_not_shortened() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    let mut card = String::new();
+    an_archived_life(&data, |client| {
+        card = client.card(100_000_000);
+        for id in ["a", "b", "c"] {
+            client.authorize(id, &card, "1.00").expect(200);
+        }
+        let ledger = client
+            .post("/ledgers", &json!({ "name": "own" }))
+            .expect(201);
+        for currency in ["USD", "EUR"] {
+            let balance = json!({ "ledger_id": ledger["ledger_id"], "currency": currency });
+            client.post("/balances", &balance).expect(201);
+        }
+    });
+    let away = temp.path().join("archive");
+    fs::rename(data.join("archive"), &away).unwrap();
+    let _ = fs::remove_dir_all(data.join("search"));
+    let mut server = Server::on(&data, &SMALL_SEGMENTS);
+    let client = server.client();
+    // What recovery gives is whole.
+    let balance = client.balance("i", &card);
+    assert_eq!((balance.current, balance.pending), (97_000_000, 3_000_000));
+    client.authorize("d", &card, "1.00").expect(200);
+    let paths = [
+        format!("/api/accounts/{card}/movements?asset=DUSD/6"),
+        format!("/api/accounts/{card}/movements?asset=DUSD/6&collapsed_view=true"),
+        "/balances".to_owned(),
+        "/transactions".to_owned(),
+        "/v1/trial-balance".to_owned(),
+    ];
+    for path in &paths {
+        let reply = client.get(path);
+        assert_eq!(reply.status, 500, "{path}: {}", reply.text);
+    }
+    assert!(server.said().contains("archive/"), "{}", server.said());
+    assert_eq!(server.terminate(), Some(0));
+    for entry in fs::read_dir(&away).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        fs::rename(&path, data.join("archive").join(name)).unwrap();
+    }
+    let server = Server::on(&data, &SMALL_SEGMENTS);
+    let client = server.client();
+    for path in &paths {
+        client.get(path).expect(200);
+    }
+    let balances = client.get("/balances?limit=100").expect(200);
+    let own = balances.as_array().unwrap().iter().filter(|balance| {
+        let ledger = balance["ledger_id"].as_str().unwrap_or_default();
+        ledger != "general_ledger_id"
+    });
+    assert!(own.count() >= 2, "{balances}");
+}
+
+#[test]
+fn an_archived_segment_that_does_not_join_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    let settings = SMALL_SEGMENTS;
+    an_archived_life(&data, |_| ());
     let (code, listed) = tool(&["inspect", "segments"], &data);
     let segments = listed["segments"].as_array().unwrap();
     let archived = segments

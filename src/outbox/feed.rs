@@ -349,7 +349,10 @@ pub fn one(engine: &Engine, id: EventId) -> Result<Option<OutEvent>, FeedError> 
         return Ok(None);
     }
     let bytes = match engine.shared.journal.read(Lsn::new(id.lsn)) {
-        Err(JournalError::NotFound { .. }) => return Ok(None),
+        // What stood in front of the log's beginning may have been one.
+        Err(JournalError::NotFound { lsn }) if lsn > engine.shared.journal.oldest() => {
+            return Ok(None);
+        }
         other => other?,
     };
     let entry = wire::decode_entry(&bytes).map_err(EngineError::from)?;

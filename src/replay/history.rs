@@ -71,8 +71,7 @@ impl<'a> History<'a> {
     ///
     /// # Errors
     ///
-    /// [`HistoryError`] if it cannot be read. Of an actor whose records were retired, that is simply the
-    /// end.
+    /// [`HistoryError`] if it cannot be read.
     pub fn older(&mut self) -> Result<Option<(u64, Entry)>, HistoryError> {
         loop {
             let newest = self.lines.iter_mut().max_by_key(|line| line.next);
@@ -204,26 +203,32 @@ impl Line {
         }
         *reads = reads.saturating_add(1);
         let entry = entry_at(journal, at)?;
-        let is_own = |entry: &Entry| entry.actor == self.actor;
         assert!(
-            entry.as_ref().is_none_or(is_own),
+            entry.actor == self.actor,
             "Invariant: a record points only at records of its own actor"
         );
-        Ok(entry)
+        Ok(Some(entry))
     }
 }
 
-/// The record at `at`, whosever it is; none if it was retired.
+/// The record at `at`, whosever it is; something points at it, so it must be there.
 ///
 /// # Errors
 ///
-/// [`HistoryError`] if it cannot be read.
-pub fn entry_at(journal: &dyn Journal, at: u64) -> Result<Option<Entry>, HistoryError> {
-    match journal.read(Lsn::new(at)) {
-        Ok(bytes) => Ok(Some(wire::decode_entry(&bytes)?)),
-        Err(JournalError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+/// [`HistoryError`] if it cannot be read, or is gone with its segment: a past with a hole is none.
+pub fn entry_at(journal: &dyn Journal, at: u64) -> Result<Entry, HistoryError> {
+    let bytes = journal.read(Lsn::new(at)).map_err(|error| match error {
+        JournalError::NotFound { lsn } => JournalError::Corrupt {
+            file: "archive/".to_owned(),
+            offset: 0,
+            lsn,
+            what:
+                "the segment of this record is missing: restore it from a backup, and start again"
+                    .to_owned(),
+        },
+        other => other,
+    })?;
+    Ok(wire::decode_entry(&bytes)?)
 }
 
 #[cfg(test)]

@@ -90,11 +90,7 @@ impl Writer {
             self.tail = Some(match journal.follow(Lsn::new(self.reached.lsn)) {
                 Err(JournalError::NotFound { .. }) => {
                     let oldest = journal.oldest();
-                    tracing::error!(
-                        %oldest,
-                        "the log's beginning is gone: the index has only what came after it"
-                    );
-                    journal.follow(oldest)?
+                    return Err(SearchError::NoBeginning { oldest });
                 }
                 other => other?,
             });
@@ -219,7 +215,8 @@ impl Follower<'_> {
         if wanted.is_empty() {
             return Ok(false);
         }
-        if self.current.is_none() {
+        let can_build = !self.search.has_no_beginning.load(Ordering::Acquire);
+        if self.current.is_none() && can_build {
             self.open(&wanted)?;
         }
         let Some(current) = &mut self.current else {
@@ -229,7 +226,11 @@ impl Follower<'_> {
         self.search.reached.send_replace(current.reached.lsn);
         let lacks = |name: &String| !current.origins.contains_key(name);
         let is_asked = self.search.progress.lock().is_asked();
-        if self.next.is_none() && (is_asked || wanted.iter().any(lacks)) {
+        if is_asked && !can_build {
+            let why = self.search.no_beginning().to_string();
+            (self.search.progress.lock()).end(self.search.now(), Some(why));
+        }
+        if self.next.is_none() && can_build && (is_asked || wanted.iter().any(lacks)) {
             let path = self.search.next_path(&current.path);
             remove(&path);
             let total = current.reached.records;
@@ -313,19 +314,28 @@ impl Follower<'_> {
 
     /// Whatever it was: the database is let go of, and if it is damaged, thrown away.
     fn failed(&mut self, error: &SearchError) {
-        tracing::error!(%error, "the index could not be brought to the log; it is tried again");
+        tracing::error!(%error, "the index could not be brought to the log");
+        let has_no_beginning = matches!(error, SearchError::NoBeginning { .. });
+        let is_of_next = self.next.is_some();
         if self.next.take().is_some() {
             let text = Some(error.to_string());
             self.search.progress.lock().end(self.search.now(), text);
         }
-        if let Some(current) = self.current.take()
-            && is_damage(error)
+        if has_no_beginning {
+            // It does not come back while the server runs. What an earlier index has stays good.
+            self.search.has_no_beginning.store(true, Ordering::Release);
+        }
+        let keeps = has_no_beginning && is_of_next;
+        if !keeps
+            && let Some(current) = self.current.take()
+            && (has_no_beginning || is_damage(error))
         {
             self.search.live.store(None);
             let path = current.path.clone();
             drop(current);
             remove(&path);
         }
+        self.search.reached.send_modify(|_| {});
         self.search.bell.wait(Duration::from_secs(1));
     }
 }

@@ -62,6 +62,15 @@ pub enum SearchError {
     /// The log cannot be read.
     #[error("the log cannot be read for the index: {0}")]
     Journal(#[from] JournalError),
+    /// The log has no beginning: what an index of the rest would find is not all there is.
+    #[error(
+        "the log begins behind lsn {oldest}: segments are missing from archive/, so that no index can be \
+         built; restore them from a backup, and start again"
+    )]
+    NoBeginning {
+        /// The last record in front of what is there.
+        oldest: Lsn,
+    },
     /// The index has not come as far as the log in time.
     #[error("the index is still {behind} bytes behind the log: try again")]
     Behind {
@@ -86,6 +95,8 @@ pub struct Search {
     reached: watch::Sender<u64>,
     awaited: AtomicUsize,
     progress: Mutex<Progress>,
+    /// Set for good once an index would have to be built and the log has no beginning.
+    has_no_beginning: AtomicBool,
     is_stopped: AtomicBool,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -187,6 +198,7 @@ impl Search {
             reached: watch::Sender::new(0),
             awaited: AtomicUsize::new(0),
             progress: Mutex::default(),
+            has_no_beginning: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
             thread: Mutex::default(),
         });
@@ -270,10 +282,13 @@ impl Search {
             loop {
                 let at = *reached.borrow_and_update();
                 let live = self.live.load_full().filter(|index| fits(index));
-                if let Some(index) = live
-                    && at >= wanted
-                {
-                    return Some(index);
+                match live {
+                    Some(index) if at >= wanted => return Some(Ok(index)),
+                    Some(_) => {}
+                    None if self.has_no_beginning.load(Ordering::Acquire) => {
+                        return Some(Err(self.no_beginning()));
+                    }
+                    None => {}
                 }
                 if reached.changed().await.is_err() {
                     return None;
@@ -281,8 +296,14 @@ impl Search {
             }
         };
         match tokio::time::timeout(WAIT, look).await {
-            Ok(Some(index)) => Ok(index),
+            Ok(Some(found)) => found,
             Ok(None) | Err(_) => Err(self.behind(wanted)),
+        }
+    }
+
+    pub(super) fn no_beginning(&self) -> SearchError {
+        SearchError::NoBeginning {
+            oldest: self.engine.shared.journal.oldest(),
         }
     }
 
@@ -300,10 +321,13 @@ impl Search {
         let _awaiting = Awaiting::new(self);
         while !self.is_stopped.load(Ordering::Acquire) {
             let live = self.live.load_full().filter(|index| index.has(origin));
-            if let Some(index) = live
-                && *self.reached.borrow() >= wanted
-            {
-                return Ok(index);
+            match live {
+                Some(index) if *self.reached.borrow() >= wanted => return Ok(index),
+                Some(_) => {}
+                None if self.has_no_beginning.load(Ordering::Acquire) => {
+                    return Err(self.no_beginning());
+                }
+                None => {}
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -85,7 +85,7 @@ pub struct BenchArgs {
     pub data_dir: Option<PathBuf>,
 
     /// Report the own server's resident memory and processor time too
-    #[arg(long, hide = true)]
+    #[arg(long, conflicts_with = "url")]
     pub memory: bool,
 
     /// Holder of the cards when --url is given

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub(super) enum BenchError {
     #[error("url must be http://HOST[:PORT] without a path, was {url:?}")]
     Url { url: String },
+    #[error("{name}: there is no folder {folder:?}; make it first")]
+    Folder { name: &'static str, folder: PathBuf },
     #[error("host {host:?} did not resolve: {source}")]
     Resolve { host: String, source: io::Error },
     #[error("own server could not be started from {program:?}: {source}")]

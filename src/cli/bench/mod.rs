@@ -53,7 +53,9 @@ pub fn run(args: BenchArgs) -> ExitCode {
     // So that the own server and its data go.
     let stopping = Arc::clone(&stop);
     super::stop::on_signals(move || stopping.store(true, Ordering::Relaxed));
-    let outcome = measure(&args, &stop).and_then(|report| publish(&args, &report));
+    let outcome = check_files(&args)
+        .and_then(|()| measure(&args, &stop))
+        .and_then(|report| publish(&args, &report));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
@@ -62,9 +64,25 @@ pub fn run(args: BenchArgs) -> ExitCode {
         }
         Err(error) => {
             eprintln!("cardwright bench: {error}");
-            ExitCode::FAILURE
+            match error {
+                BenchError::Url { .. } | BenchError::Folder { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+/// Sees before the run that what it measures can be written.
+fn check_files(args: &BenchArgs) -> Result<(), BenchError> {
+    for (name, path) in [("--json", &args.json), ("--svg", &args.svg)] {
+        let folder = path.as_deref().and_then(std::path::Path::parent);
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let folder = folder.to_owned();
+            return Err(BenchError::Folder { name, folder });
+        }
+    }
+    Ok(())
 }
 
 /// Starts, sets up, drives and stops: the whole run on one screen.

@@ -139,13 +139,25 @@ struct BalancesList {
     narrowed: Narrowed,
 }
 
+/// The states a transaction of the ledger may be in.
+const STATUSES: [&str; 8] = [
+    "QUEUED",
+    "SCHEDULED",
+    "INFLIGHT",
+    "COMMIT",
+    "APPLIED",
+    "VOID",
+    "EXPIRED",
+    "REJECTED",
+];
+
 #[derive(Args)]
 struct TransactionsList {
     /// Only those from or to this balance
     #[arg(long, value_name = "ID")]
     balance: Option<String>,
     /// Only those in this state, such as INFLIGHT; several with commas
-    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', ignore_case = true, value_parser = STATUSES)]
     status: Vec<String>,
     /// Only those in this currency
     #[arg(long, value_name = "CODE")]

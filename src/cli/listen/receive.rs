@@ -1,7 +1,7 @@
 //! A small receiver of webhooks: one request a connection, read within limits, one after the other.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     time::Duration,
 };
@@ -50,8 +50,12 @@ impl Receiver {
         status: u16,
         forward: Option<String>,
     ) -> Result<Self, CliError> {
-        let listener = TcpListener::bind(listen)
-            .map_err(|error| CliError::Fault(format!("cannot listen on {listen}: {error}")))?;
+        let listener = TcpListener::bind(listen).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => CliError::Usage(format!(
+                "--listen must be an address such as 127.0.0.1:8090, was {listen:?}"
+            )),
+            _ => CliError::Fault(format!("cannot listen on {listen}: {error}")),
+        })?;
         let agent = || {
             let config = ureq::Agent::config_builder()
                 .http_status_as_error(false)

@@ -2,6 +2,7 @@
 //! every check holds.
 
 mod server;
+mod vault;
 
 use std::{io::Write, panic, path::PathBuf, process::ExitCode, thread};
 
@@ -22,7 +23,6 @@ use crate::{
         files::Files,
         finding::{Check, Finding, Severity, Spot},
         outcome::Checked,
-        snapshots::place_of,
     },
 };
 
@@ -46,6 +46,10 @@ pub struct VerifyArgs {
         hide_env_values = true
     )]
     key: Option<String>,
+    /// The file with the vault's keys, as the server's vault.key_file; otherwise vault.keys in the data
+    /// directory, or CARDWRIGHT_VAULT_KEY
+    #[arg(long, value_name = "FILE", env = "CARDWRIGHT_VAULT__KEY_FILE")]
+    vault_key_file: Option<PathBuf>,
     /// How many accounts to compare with the server; 0: all
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     sample: usize,
@@ -73,7 +77,9 @@ fn examine(args: &VerifyArgs) -> Result<Verdict, CliError> {
         None => None,
         Some(url) => {
             let key = args.key.as_deref().unwrap_or_default();
-            Some(Server::new(url, key)?)
+            let server = Server::new(url, key)?;
+            server::ask_first(&server)?;
+            Some(server)
         }
     };
     quiet_replay();
@@ -81,10 +87,7 @@ fn examine(args: &VerifyArgs) -> Result<Verdict, CliError> {
         Ok(reader) => reader,
         Err(CliError::Journal(error)) => {
             let mut verdict = Verdict::default();
-            let (spot, what) = place_of(error);
-            verdict
-                .findings
-                .push(Severity::Damage, Check::Log, spot, what);
+            verdict.findings.refused(Check::Log, error);
             return Ok(verdict);
         }
         Err(error) => return Err(error),
@@ -103,6 +106,7 @@ fn examine(args: &VerifyArgs) -> Result<Verdict, CliError> {
     let mut verdict = verify::verify(&reader, options, &mut |lsn| bar.at(lsn))?;
     drop(bar);
     verdict.add_files(files);
+    vault::check(&args.data_dir, args.vault_key_file.as_deref(), &mut verdict);
     if let Some(server) = server {
         let compared = server::compare(&server, &args.data_dir, &mut verdict, args.sample);
         if let Err(error) = compared {

@@ -44,6 +44,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 type Balances = Vec<(Asset, Balance)>;
 
+/// Sees, before the log is read, that there is a server and that the key may ask it.
+pub(super) fn ask_first(server: &Server) -> Result<(), CliError> {
+    for path in ["/v1/trial-balance", "/api/accounts?limit=1"] {
+        let answer = server.get(path)?;
+        if matches!(answer.status, 401 | 403) {
+            let refused = answer.successful().err();
+            let why = refused.map(|error| error.to_string()).unwrap_or_default();
+            return Err(CliError::Usage(format!(
+                "{why}; --key (or CARDWRIGHT_KEY) must be a key of this server with the scopes operator \
+                 and programme"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Compares the trial balance and the balances of at most `sample` accounts; 0 means all.
 pub(super) fn compare(
     server: &Server,

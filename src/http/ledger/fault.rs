@@ -127,7 +127,10 @@ impl From<SearchError> for Fault {
                     error.to_string(),
                 )
             },
-            SearchError::Database(_) | SearchError::Io(_) | SearchError::Journal(_) => {
+            SearchError::Database(_)
+            | SearchError::Io(_)
+            | SearchError::Journal(_)
+            | SearchError::NoBeginning { .. } => {
                 tracing::error!(%error, "the index of the ledger face failed");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

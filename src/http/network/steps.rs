@@ -195,7 +195,11 @@ pub async fn undo_refund(
         Ok(authorization) => authorization,
         // What was never written by a refund is none; what cannot be read now may be one.
         Err(EngineError::Rejected(_)) => return Err(unknown()),
-        Err(EngineError::Journal(JournalError::NotFound { .. })) => return Err(unknown()),
+        Err(EngineError::Journal(JournalError::NotFound { lsn: at }))
+            if at > app.engine.shared.journal.oldest() =>
+        {
+            return Err(unknown());
+        }
         Err(error) => return Err(error.into()),
     };
     let command = move |step| Command::ReverseRefund { step, refund: lsn };

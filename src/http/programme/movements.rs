@@ -387,11 +387,10 @@ fn completed(
 
 /// What became of a hold, by its last record.
 fn end(journal: &dyn Journal, last: u64) -> Result<&'static str, HistoryError> {
-    let record = entry_at(journal, last)?;
-    let authorization = record.and_then(|entry| match entry.body {
+    let authorization = match entry_at(journal, last)?.body {
         Body::Group(events) => authorization_in(&events, last),
         Body::Registry(_) => None,
-    });
+    };
     let was_let_go = authorization
         .is_some_and(|known| matches!(known.state(), State::Reversed | State::Expired));
     Ok(if was_let_go { "cancelled" } else { "settled" })

@@ -415,10 +415,9 @@ impl<'a> Past<'a> {
 
     fn events(&mut self, lsn: u64) -> Result<Vec<Event>, HistoryError> {
         self.reads = self.reads.saturating_add(1);
-        let entry = entry_at(self.journal, lsn)?;
-        Ok(match entry.map(|entry| entry.body) {
-            Some(Body::Group(events)) => events,
-            Some(Body::Registry(_)) | None => Vec::new(),
+        Ok(match entry_at(self.journal, lsn)?.body {
+            Body::Group(events) => events,
+            Body::Registry(_) => Vec::new(),
         })
     }
 }
@@ -430,7 +429,7 @@ pub struct Sum {
     pub came: u128,
     /// What went.
     pub went: u128,
-    /// How it stands now; nothing if its records were retired.
+    /// How it stands now.
     pub authorization: Option<Authorization>,
     /// How many records it has.
     pub reads: usize,

@@ -27,7 +27,7 @@ use super::{
     scan::{SegmentFile, SegmentScan, Step, Window},
     segment::{
         Dirs, SEGMENT_HEADER, SegmentHeader, TEMPORARY_SUFFIX, create_segment, damaged, io_failed,
-        parse_segment_name, segment_name,
+        open_segment, parse_segment_name, segment_name,
     },
     shared::Core,
     snapshot::Snapshots,
@@ -289,8 +289,7 @@ fn read_header(
     path: &Path,
     base: u64,
 ) -> Result<Result<SegmentHeader, String>, JournalError> {
-    let bytes = storage
-        .open_read(path)
+    let bytes = open_segment(storage, path)
         .and_then(|file| read_prefix(file.as_ref(), SEGMENT_HEADER))
         .map_err(io_failed("reading", path))?;
     Ok(SegmentHeader::decode(&bytes).and_then(|header| {
@@ -302,8 +301,7 @@ fn read_header(
 }
 
 fn is_never_used(storage: &dyn Storage, path: &Path) -> Result<bool, JournalError> {
-    storage
-        .open_read(path)
+    open_segment(storage, path)
         .and_then(|file| {
             let size = file.size()?;
             Window::new(file).is_zero_between(super::storage::widen(SEGMENT_HEADER), size)
@@ -326,8 +324,11 @@ pub(super) fn find_archived(
     dir: &Path,
     end: u64,
 ) -> Result<(Vec<SegmentFile>, Option<ArchiveGap>), JournalError> {
+    let archived = bases_in(storage, dir)?.into_iter().rev();
+    // What the caller has found in `wal/` may lie here too: a running server moved it meanwhile, or a copy has it twice.
+    let archived = archived.skip_while(move |(base, _)| *base >= end);
     let (mut found, mut end, mut gap) = (Vec::new(), end, None);
-    for (base, path) in bases_in(storage, dir)?.into_iter().rev() {
+    for (base, path) in archived {
         let what = match read_header(storage, &path, base)? {
             Ok(header) if header.end() == end => {
                 found.push(SegmentFile {
@@ -387,9 +388,8 @@ fn catalog_of(
 }
 
 /// The last record before `segment`, as its first batch says.
-fn floor_of(storage: &dyn Storage, segment: &SegmentFile) -> Result<Lsn, JournalError> {
-    let first = storage
-        .open_read(&segment.path)
+pub(super) fn floor_of(storage: &dyn Storage, segment: &SegmentFile) -> Result<Lsn, JournalError> {
+    let first = open_segment(storage, &segment.path)
         .map(|file| SegmentScan::new(file, segment.base, segment.capacity))
         .and_then(|mut scan| match scan.step()? {
             Step::Batch(header) => Ok(Some(header.prev_lsn)),

@@ -6,10 +6,10 @@ use crate::journal::{ItemIter, JournalError, Lsn, Record, SnapshotInfo, Snapshot
 
 use super::{
     lock::read_epoch,
-    open::{ArchiveGap, find_archived, find_segments},
+    open::{ArchiveGap, find_archived, find_segments, floor_of, list_or_none},
     recovery::{TailCut, judge},
     scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
-    segment::{Dirs, SEGMENT_HEADER, damaged, io_failed, segment_name},
+    segment::{Dirs, SEGMENT_HEADER, damaged, io_failed, open_segment, segment_name},
     snapshot::Snapshots,
     storage::{OsStorage, Storage, widen},
 };
@@ -91,13 +91,7 @@ impl WalReader {
     /// As [`WalReader::open`].
     pub fn open_in(dir: impl AsRef<Path>, storage: Arc<dyn Storage>) -> Result<Self, JournalError> {
         let dirs = Dirs::below(dir.as_ref());
-        let (live, _) = find_segments(storage.as_ref(), &dirs.wal)?;
-        let first = live.first().map_or(0, |segment| segment.base);
-        let (archived, gap) = find_archived(storage.as_ref(), &dirs.archive, first)?;
-        let archived = archived.into_iter().map(|segment| (segment, true));
-        let segments = archived
-            .chain(live.into_iter().map(|segment| (segment, false)))
-            .collect();
+        let (segments, gap) = find_all(storage.as_ref(), &dirs)?;
         let snapshots = Snapshots::new(Arc::clone(&storage), dirs.snapshots);
         Ok(Self {
             storage,
@@ -157,8 +151,7 @@ impl WalReader {
     pub fn short_files(&self) -> Result<Vec<ShortFile>, JournalError> {
         let mut short = Vec::new();
         for (segment, _) in &self.segments {
-            let size = self.storage.open_read(&segment.path);
-            let bytes = size
+            let bytes = open_segment(self.storage.as_ref(), &segment.path)
                 .and_then(|file| file.size())
                 .map_err(io_failed("reading", &segment.path))?;
             if bytes < segment.capacity {
@@ -171,6 +164,18 @@ impl WalReader {
             }
         }
         Ok(short)
+    }
+
+    /// The last record in front of the first segment; zero if the log has its beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`].
+    pub fn floor(&self) -> Result<Lsn, JournalError> {
+        let first = self.segments.first();
+        first.map_or(Ok(Lsn::ZERO), |(segment, _)| {
+            floor_of(self.storage.as_ref(), segment)
+        })
     }
 
     /// Where the first segment begins and the last one ends, for which bytes there is room.
@@ -245,6 +250,38 @@ impl WalReader {
             current: None,
             used: Vec::new(),
         }
+    }
+}
+
+/// How often the files are listed while a server changes them.
+const FINDS_MAX: u32 = 16;
+
+type Found = (Vec<(SegmentFile, bool)>, Option<ArchiveGap>);
+
+/// The segments, archive first, each with whether it lies there.
+fn find_all(storage: &dyn Storage, dirs: &Dirs) -> Result<Found, JournalError> {
+    let mut before = None;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let found = find_segments(storage, &dirs.wal).and_then(|(live, _)| {
+            let first = live.first().map_or(0, |segment| segment.base);
+            let (archived, gap) = find_archived(storage, &dirs.archive, first)?;
+            let archived = archived.into_iter().map(|segment| (segment, true));
+            let live = live.into_iter().map(|segment| (segment, false));
+            Ok((archived.chain(live).collect(), gap))
+        });
+        let is_doubtful = !matches!(found, Ok((_, None)));
+        if !is_doubtful {
+            return found;
+        }
+        // A list of files that a running server moves meanwhile may have holes that are none: only what is found
+        // wrong twice among the same files is wrong.
+        let names = list_or_none(storage, &dirs.wal)?;
+        if before.as_ref() == Some(&names) || tries == FINDS_MAX {
+            return found;
+        }
+        before = Some(names);
     }
 }
 
@@ -359,9 +396,7 @@ impl Records {
 
     fn is_rest_unused(&self) -> Result<bool, JournalError> {
         for segment in &self.waiting {
-            let is_unused = self
-                .storage
-                .open_read(&segment.path)
+            let is_unused = open_segment(self.storage.as_ref(), &segment.path)
                 .map(Window::new)
                 .and_then(|mut it| it.is_zero_between(widen(SEGMENT_HEADER), segment.capacity))
                 .map_err(io_failed("reading", &segment.path))?;
@@ -376,7 +411,7 @@ impl Records {
         let Some(segment) = self.waiting.pop_front() else {
             return Ok(false);
         };
-        let file = self.storage.open_read(&segment.path);
+        let file = open_segment(self.storage.as_ref(), &segment.path);
         let file = file.map_err(io_failed("opening", &segment.path))?;
         let scan = SegmentScan::new(file, segment.base, segment.capacity);
         let name = segment_name(segment.base).into();

@@ -15,7 +15,7 @@ use super::{
         BATCH_HEADER, BATCH_MAGIC, BatchHeader, BatchKind, SECTOR, bits_set, count_zero, is_zero,
     },
     scan::{Break, Chain, SegmentFile, SegmentScan, Step, Window},
-    segment::{SEGMENT_HEADER, damaged, io_failed},
+    segment::{SEGMENT_HEADER, damaged, io_failed, open_segment},
     storage::{Storage, StorageFile, narrow, widen, write_all_at},
     zeros::fill_zeros,
 };
@@ -184,9 +184,7 @@ pub(super) fn judge(
         }
         from = widen(SEGMENT_HEADER);
     }
-    let file = storage
-        .open_read(&segment.path)
-        .map_err(io_failed("opening", &segment.path))?;
+    let file = open_segment(storage, &segment.path).map_err(io_failed("opening", &segment.path))?;
     let size = file.size().map_err(io_failed("reading", &segment.path))?;
     let mut window = Window::new(file);
     let capacity = segment.capacity.min(size);
@@ -233,7 +231,7 @@ fn find_proof(
     from: u64,
     broken_at: u64,
 ) -> std::io::Result<Option<u64>> {
-    let mut window = Window::new(storage.open_read(&segment.path)?);
+    let mut window = Window::new(open_segment(storage, &segment.path)?);
     let mut at = from;
     loop {
         let bytes = window.get(at, SEARCH_BYTES)?;

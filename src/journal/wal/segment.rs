@@ -44,6 +44,21 @@ impl Dirs {
     }
 }
 
+/// Opens the segment at `path` for reading. A snapshot of a running server may have moved it into the archive since
+/// it was found in `wal/`.
+pub(super) fn open_segment(storage: &dyn Storage, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+    match storage.open_read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let wal = path.parent().and_then(Path::parent);
+            let moved = wal
+                .zip(path.file_name())
+                .map(|(root, name)| Dirs::below(root).archive.join(name));
+            moved.map_or(Err(error), |moved| storage.open_read(&moved))
+        }
+        opened => opened,
+    }
+}
+
 /// The name of the segment that begins at `base`.
 pub(super) fn segment_name(base: u64) -> String {
     format!("{base:016x}{SUFFIX}")

@@ -3,12 +3,11 @@
 //! The outbox reads the engine's log behind the durable position. If it knows of more than the log has, records
 //! that were durable are gone.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use super::{
     Verdict,
     finding::{Check, Finding, Findings, Severity, Spot},
-    snapshots::place_of,
 };
 use crate::{
     domain::outbox::{OutboxItem, OutboxRecord},
@@ -18,6 +17,9 @@ use crate::{
     },
     wire,
 };
+
+/// How often a running server may be in the way.
+const LOOKS_MAX: u32 = 8;
 
 /// What was found in the files, and up to where the outbox has read.
 #[derive(Default)]
@@ -34,28 +36,46 @@ impl Files {
     pub fn look(dir: &Path, log: &WalReader) -> Self {
         let mut files = Self::default();
         files.sizes(log);
-        if let Err(error) = WalReader::epoch(dir) {
-            files.damage(Check::Log, "", error);
-        }
+        files.epoch(dir);
         let outbox = dir.join("outbox");
-        if outbox.join("wal").exists()
-            && let Err(error) = files.outbox(&outbox)
-        {
-            files.damage(Check::Outbox, "outbox/", error);
+        if !outbox.exists() {
+            return files;
+        }
+        let was_used = files.epoch(&outbox);
+        for look in 1.. {
+            let mut seen = Self::default();
+            match seen.outbox(&outbox, was_used) {
+                // Beside a running server segments and snapshots go that were there a moment ago.
+                Err(JournalError::Io { source, .. })
+                    if source.kind() == ErrorKind::NotFound && look < LOOKS_MAX =>
+                {
+                    continue;
+                }
+                Err(error) => seen.findings.refused(Check::Outbox, error),
+                Ok(()) => {}
+            }
+            files.findings.append(seen.findings);
+            (files.records, files.read_to) = (seen.records, seen.read_to);
+            break;
         }
         files
     }
 
-    fn damage(&mut self, check: Check, folder: &str, error: JournalError) {
-        let (mut spot, what) = place_of(error);
-        spot.file = spot.file.map(|file| format!("{folder}{file}").into());
-        self.findings.push(Severity::Damage, check, spot, what);
+    /// Whether the directory says that a server has used it.
+    fn epoch(&mut self, dir: &Path) -> bool {
+        match WalReader::epoch(dir) {
+            Ok(epoch) => epoch.is_some(),
+            Err(error) => {
+                self.findings.refused(Check::Epoch, error);
+                true
+            }
+        }
     }
 
     fn sizes(&mut self, log: &WalReader) {
         let short = match log.short_files() {
             Ok(short) => short,
-            Err(error) => return self.damage(Check::Log, "", error),
+            Err(error) => return self.findings.refused(Check::Log, error),
         };
         for file in short {
             let spot = Spot {
@@ -69,14 +89,35 @@ impl Files {
                  this is a copy, it is not whole, and what stood behind its end is not known",
                 file.bytes, file.capacity
             );
-            self.findings.push(Severity::Info, Check::Tail, spot, what);
+            self.findings.push(Severity::Info, Check::Size, spot, what);
         }
     }
 
-    /// Beside a running server old segments and snapshots go: what went is not missed.
-    fn outbox(&mut self, dir: &Path) -> Result<(), JournalError> {
+    /// Reads it as a start does.
+    fn outbox(&mut self, dir: &Path, was_used: bool) -> Result<(), JournalError> {
         let reader = WalReader::open(dir)?;
-        if let Some(info) = reader.snapshots()?.into_iter().next() {
+        let newest = reader.snapshots()?.into_iter().next();
+        let (first, end) = reader.bounds();
+        if first == end {
+            let was_used = was_used || newest.is_some();
+            return if was_used { Err(gone(dir)) } else { Ok(()) };
+        }
+        let snapshot = newest.as_ref().map_or(Lsn::ZERO, |info| info.lsn);
+        let floor = reader.floor()?;
+        if floor > snapshot {
+            let spot = Spot {
+                lsn: Some(floor),
+                file: Some("outbox/wal".into()),
+                ..Spot::default()
+            };
+            let what = format!(
+                "the log of the outbox begins behind lsn {floor}, and what it begins with is in a snapshot \
+                 up to lsn {snapshot}: segments in between are missing"
+            );
+            self.findings
+                .push(Severity::Damage, Check::Outbox, spot, what);
+        }
+        if let Some(info) = newest {
             for item in reader.open_snapshot(info.lsn)? {
                 match wire::decode_outbox_item(&item?) {
                     Ok(OutboxItem::Head { read_to, .. }) => self.reached(read_to),
@@ -85,17 +126,32 @@ impl Files {
                 }
             }
         }
+        let mut last = floor;
         for entry in reader.records() {
             let record = match entry? {
                 LogEntry::Record { record, .. } => record,
                 LogEntry::Torn(_) => continue,
             };
+            last = record.lsn;
             self.records = self.records.saturating_add(1);
             match wire::decode_outbox_record(&record.payload) {
                 Ok(OutboxRecord::Laid { read_to, .. }) => self.reached(read_to),
                 Ok(_) => {}
                 Err(error) => self.undecodable(record.lsn, &error),
             }
+        }
+        // The snapshot was listed first: beside a running server the log is only longer.
+        if snapshot > last {
+            let spot = Spot {
+                lsn: Some(last),
+                file: Some("outbox/wal".into()),
+                ..Spot::default()
+            };
+            let what = format!(
+                "the log of the outbox ends at lsn {last}, its snapshot at lsn {snapshot}: records were lost"
+            );
+            self.findings
+                .push(Severity::Damage, Check::Outbox, spot, what);
         }
         Ok(())
     }
@@ -113,6 +169,15 @@ impl Files {
         let what = error.to_string();
         self.findings
             .push(Severity::Damage, Check::Outbox, spot, what);
+    }
+}
+
+fn gone(outbox: &Path) -> JournalError {
+    JournalError::Corrupt {
+        file: outbox.join("wal").display().to_string(),
+        offset: 0,
+        lsn: Lsn::ZERO,
+        what: "there is no segment, though the outbox was used before".to_owned(),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{domain::ids::ActorId, journal::Lsn};
+use super::snapshots::place_of;
+use crate::{
+    domain::ids::ActorId,
+    journal::{JournalError, Lsn},
+};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +36,12 @@ impl Severity {
 pub enum Check {
     /// Frames and checksums of the log.
     Log,
+    /// Its files can be read.
+    Unreadable,
+    /// The epoch's file is whole.
+    Epoch,
+    /// Segments are as long as they were made.
+    Size,
     /// An unfinished write at the log's end.
     Tail,
     /// Positions grow.
@@ -66,6 +76,8 @@ pub enum Check {
     Snapshot,
     /// What waits to be sent can be read.
     Outbox,
+    /// The vault's keys open what was sealed.
+    Vault,
     /// A running server says what the log says.
     Server,
 }
@@ -76,6 +88,9 @@ impl Check {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Unreadable => "unreadable",
+            Self::Epoch => "epoch",
+            Self::Size => "size",
             Self::Tail => "tail",
             Self::Order => "order",
             Self::Record => "record",
@@ -93,6 +108,7 @@ impl Check {
             Self::Lost => "lost",
             Self::Snapshot => "snapshot",
             Self::Outbox => "outbox",
+            Self::Vault => "vault",
             Self::Server => "server",
         }
     }
@@ -110,6 +126,18 @@ impl Check {
                  segments from a backup or a replica; do not remove the snapshot: it may be all \
                  that is left of the records behind the log's end"
             }
+            Self::Unreadable => {
+                "nothing says that the data is damaged: see that this user may read the file and \
+                 that the disk is well, then verify again"
+            }
+            Self::Epoch => {
+                "move this file out of the directory: the next start makes a new one, from what the \
+                 log says"
+            }
+            Self::Size => {
+                "compare the file with the one it was copied from, or with a backup, and take the \
+                 longer one; if there is no other, nothing can be done"
+            }
             Self::Tail => {
                 "nothing: it was never acknowledged; the next start cuts it, and beside a running \
                  server it is the write under way"
@@ -122,6 +150,11 @@ impl Check {
                 "stop the server, keep a copy of the whole data directory, and restore outbox/ from a \
                  backup or a replica; without one, move outbox/ away: what waited to be sent is lost \
                  then, the money is as it was"
+            }
+            Self::Vault => {
+                "name the keys that the server has, by --vault-key-file or in CARDWRIGHT_VAULT_KEY, and \
+                 verify again; if these are they, restore the file from a backup: without its keys \
+                 the server does not start and no card number can be shown, the money is as it was"
             }
             Self::Server => {
                 "check that the server runs on this data directory and the key sees these \
@@ -195,6 +228,14 @@ impl Findings {
             spot,
             what: what.into(),
         });
+    }
+
+    /// Adds what an error of the journal says: a file that cannot be read is not for that damaged.
+    pub fn refused(&mut self, check: Check, error: JournalError) {
+        let is_read = !matches!(error, JournalError::Io { .. });
+        let check = if is_read { check } else { Check::Unreadable };
+        let (spot, what) = place_of(error);
+        self.push(Severity::Damage, check, spot, what);
     }
 
     fn add(&mut self, finding: Finding) {

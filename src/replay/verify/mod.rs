@@ -31,7 +31,7 @@ use self::{
     keys::LogKeys,
     outcome::{AccountMoney, Checked, Joined, Outcome},
     plain::Houses,
-    snapshots::{Snapshot, place_of},
+    snapshots::Snapshot,
     transit::Passage,
     worker::{Task, Worker},
 };
@@ -70,6 +70,8 @@ pub struct Verdict {
     pub stated: BTreeMap<Asset, (Sum, Sum, u64)>,
     /// The accounts, if they were asked for.
     pub accounts: Vec<AccountMoney>,
+    /// A document that is sealed under the vault's active key, if there is one.
+    pub sealed: Option<Arc<str>>,
     /// How many accounts were compared with a running server, by whoever asked one.
     pub server_accounts: u64,
     keys: LogKeys,
@@ -206,10 +208,11 @@ fn read_log(
             }
             Ok(LogEntry::Torn(cut)) => verdict.torn(&cut),
             Err(error) => {
-                let (spot, what) = place_of(error);
-                let what = format!("{what}; what stands behind it was not read");
                 let findings = &mut verdict.findings;
-                findings.push(Severity::Damage, Check::Log, spot, what);
+                findings.refused(Check::Log, error);
+                if let Some(finding) = findings.kept.last_mut() {
+                    finding.what += "; what stands behind it was not read";
+                }
                 return false;
             }
         }
@@ -300,6 +303,7 @@ impl Verdict {
         self.passages.extend(outcome.passages);
         self.keys.append(outcome.keys);
         self.accounts.extend(outcome.accounts);
+        self.sealed = self.sealed.take().or(outcome.sealed);
     }
 
     /// What concerns several actors.

@@ -1,6 +1,6 @@
 //! What one thread of a verification came to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{finding::Findings, keys::LogKeys, plain::Houses, transit::Passage};
 use crate::{
@@ -112,6 +112,8 @@ pub struct Outcome {
     pub keys: LogKeys,
     /// Accounts, if they were asked for.
     pub accounts: Vec<AccountMoney>,
+    /// A document of the vault.
+    pub sealed: Option<Arc<str>>,
 }
 
 /// The accounts of a group and their money.

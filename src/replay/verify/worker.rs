@@ -13,7 +13,10 @@ use super::{
     transit,
 };
 use crate::{
-    domain::{event::Event, group::Group, ids::ActorId, registry::Registry, trail::Trail},
+    domain::{
+        documents::Shelf, event::Event, group::Group, ids::ActorId, registry::Registry,
+        trail::Trail,
+    },
     journal::{Lsn, Record},
     replay::{
         recovery::fold_registry,
@@ -263,6 +266,8 @@ impl Worker {
                 Err(error) => self.fault(Check::Replay, &Spot::default(), error.to_string()),
             }
         }
+        let sealed = self.registry.0.documents.of(Shelf::Vault).next();
+        self.out.sealed = sealed.map(|(_, text)| text.clone());
         self.out.houses = std::mem::take(&mut self.sums.houses);
         let actors = std::mem::take(&mut self.actors);
         for (actor, followed) in actors {
