@@ -25,6 +25,8 @@ pub struct Metrics {
     decision_seconds: Histogram,
     /// From the request's first byte to the answer's last, in seconds.
     pub http_request: Histogram,
+    /// Whole batches of authorizations, in seconds.
+    pub http_batch: Histogram,
     /// From the actor's answer to the disk's, in seconds.
     pub stage_durable: Histogram,
     /// Writing one commit, in seconds.
@@ -194,7 +196,14 @@ impl Metrics {
                 "cardwright_http_request_seconds",
                 "Authorizations and clearings, from their request's arrival to its answer",
             ),
-            stage_durable: latency("cardwright_wait_durable_seconds", "Waiting for the disk"),
+            http_batch: latency(
+                "cardwright_http_batch_seconds",
+                "Batches of authorizations, from the arrival of their heads to their answer",
+            ),
+            stage_durable: latency(
+                "cardwright_wait_durable_seconds",
+                "Waiting for the disk: a request, or the part of a batch that one thread decides",
+            ),
             journal_write: latency("cardwright_journal_write_seconds", "Writing a commit"),
             journal_sync: latency("cardwright_journal_sync_seconds", "Syncing a commit"),
             journal_batch: histogram(
@@ -217,7 +226,10 @@ impl Metrics {
             ),
             busy: counter(
                 &registry,
-                Opts::new("cardwright_busy_total", "Refused under load"),
+                Opts::new(
+                    "cardwright_busy_total",
+                    "Refused under load with 503: requests, and items of batches",
+                ),
             ),
             clock_ahead: gauge(
                 &registry,

@@ -367,6 +367,7 @@ impl Cards {
         if errand.done < errand.items.len() {
             return self.begun.push(Letter::Errand(errand));
         }
+        errand.end();
         let (lane, lsn) = (errand.lane.clone(), errand.lsn);
         self.durability.deliver(&lane, lsn, errand);
     }

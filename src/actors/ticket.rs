@@ -180,6 +180,8 @@ pub(super) struct Errand {
     pub(super) lane: Arc<Lane>,
     telling: Option<Telling>,
     text: Vec<u8>,
+    /// When the last of it was.
+    decided: Option<Instant>,
     /// Whether it came back with all of it on disk.
     is_durable: bool,
     reply: mpsc::UnboundedSender<Box<Self>>,
@@ -202,6 +204,7 @@ impl Errand {
             lane,
             telling,
             text: Vec::new(),
+            decided: None,
             is_durable: false,
             reply,
         })
@@ -222,6 +225,11 @@ impl Errand {
         if let Some(item) = self.items.get_mut(index) {
             item.sealed = Some(seal(fresh, self.telling, &mut self.text));
         }
+    }
+
+    /// Notes that all of it is decided.
+    pub(super) fn end(&mut self) {
+        self.decided = Some(Instant::now());
     }
 
     /// Puts what came of its items among the replies: answers are on disk. Returns the items that have
@@ -247,7 +255,7 @@ impl Errand {
 
 impl Parcel for Errand {
     fn decided(&self) -> Option<Instant> {
-        None
+        self.decided
     }
 
     fn arrive(mut self: Box<Self>, is_durable: bool) {

@@ -236,6 +236,9 @@ pub enum Rejection {
         /// The clearing's.
         currency: super::money::Currency,
     },
+    /// A clearing takes money; a credit posted as one would go the wrong way.
+    #[error("a clearing takes money from the card: a credit is a refund or a deposit")]
+    CreditClearing,
     /// The metadata names accounts that live apart from this one: they must be brought together
     /// first.
     #[error("{} must be an account that exists", first_key(links))]

@@ -143,6 +143,7 @@ fn late(within: Duration) -> Problem {
 ///
 /// 415.
 pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+    require_plain(request)?;
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else {
         return Ok(());
     };
@@ -156,11 +157,48 @@ pub fn require_json(request: &HttpRequest) -> Result<(), Problem> {
         .next()
         .unwrap_or_default()
         .trim();
-    if kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
-    {
+    let is_json = kind.eq_ignore_ascii_case("application/json")
+        || kind.to_ascii_lowercase().ends_with("+json");
+    if is_json && says_utf8(value) {
         return Ok(());
     }
     Err(unsupported("application/json"))
+}
+
+/// Refuses a body that says it is packed.
+///
+/// # Errors
+///
+/// 415.
+pub fn require_plain(request: &HttpRequest) -> Result<(), Problem> {
+    match request.headers().get(header::CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => {
+            let mut problem = Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as it is, without Content-Encoding",
+            );
+            problem.field = Some("Content-Encoding".to_owned());
+            Err(problem)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a `Content-Type` names no other letters than those of JSON.
+pub fn says_utf8(value: &header::HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    let named = text
+        .split(';')
+        .skip(1)
+        .filter_map(|part| part.split_once('='));
+    let mut named = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    named.all(|(_, value)| {
+        let letters = value.trim().trim_matches('"');
+        ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|known| letters.eq_ignore_ascii_case(known))
+    })
 }
 
 /// 415.
@@ -169,7 +207,7 @@ pub fn unsupported(expected: &str) -> Problem {
     let mut problem = Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
-        format!("send the body as {expected}"),
+        format!("send the body as {expected}, in UTF-8"),
     );
     problem.field = Some("Content-Type".to_owned());
     problem
@@ -355,7 +393,10 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let Some(value) = request.headers().get(&super::IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default();
+    let text = value.to_str().map_err(|_| {
+        let message = "Idempotency-Key must have printable ASCII characters only";
+        Problem::impossible("Idempotency-Key", message)
+    })?;
     plain_text("Idempotency-Key", text, 255)?;
     Ok(Some(text))
 }

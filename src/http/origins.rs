@@ -13,7 +13,6 @@ use super::{
     App, access,
     body::{self, Body},
     mark_replay,
-    network::authorize::refuse,
     problem::Problem,
     programme::{
         problem::ErrorView,
@@ -133,13 +132,13 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
         };
         let metadata = app.engine.look_at_registry(find).await?;
         let metadata = metadata.ok_or_else(no_origin)?;
-        Ok(json!({ "origin_name": name, "metadata": value(&metadata) }))
+        Ok::<_, Problem>(json!({ "origin_name": name, "metadata": value(&metadata) }))
     };
     match told.await {
         Ok(view) => HttpResponse::Ok()
             .insert_header(("x-request-id", id))
             .json(view),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -180,7 +179,7 @@ pub async fn patch(
             }
             response
         }
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every error of the network and operator faces: its status, code and words.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::{Value, json};
 
@@ -77,6 +79,7 @@ impl Problem {
 
     /// 503: try again.
     pub fn busy(message: impl Into<String>) -> Self {
+        note_busy();
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
         problem.retry_after_s = Some(1);
         problem
@@ -125,6 +128,20 @@ impl Problem {
     }
 }
 
+/// What was refused under load since it was last asked: whoever refuses a part of a batch or of a page has no
+/// metrics at hand.
+static BUSY: AtomicU64 = AtomicU64::new(0);
+
+/// Counts something that was refused under load.
+pub fn note_busy() {
+    BUSY.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often that was since the last call.
+pub fn take_busy() -> u64 {
+    BUSY.swap(0, Ordering::Relaxed)
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
@@ -136,6 +153,7 @@ impl From<EngineError> for Problem {
             ),
             EngineError::Busy(why) => Self::busy(format!("{why}: try again in a second")),
             EngineError::Unavailable => {
+                note_busy();
                 let mut problem = Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "system_unavailable",
@@ -210,6 +228,7 @@ impl From<Rejection> for Problem {
                 ..Self::conflict("ledger_account_in_use", text)
             },
             Rejection::TooManyAccounts(_) => Self::impossible("ledger_account_id", text),
+            Rejection::CreditClearing => Self::impossible("transaction_type", text),
             Rejection::NoAssetForCurrency { .. } => Self::impossible("local_currency", text),
             Rejection::NotACard => Self::impossible("urn", text),
             Rejection::BeingDecided => being_decided(&text),

@@ -131,11 +131,20 @@ fn sizes_types_and_methods_are_checked() {
             "application/xml",
             "x",
             "multipart/form-data; boundary=x",
+            "application/json; charset=utf-16",
+            "application/json;charset=\"ISO-8859-1\"",
             "",
         ] {
             let reply = client.send(("POST", path), &[("content-type", kind)], right.to_string());
             refusal(&reply, path);
             assert_eq!(reply.status, 415, "{path} {kind}");
+        }
+        for coding in ["gzip", "br", "identity, gzip"] {
+            let headers = [("content-encoding", coding)];
+            let reply = client.send(("POST", path), &headers, right.to_string());
+            refusal(&reply, path);
+            assert_eq!(reply.status, 415, "{path} {coding}");
+            assert!(reply.text.contains("Content-Encoding"), "{}", reply.text);
         }
         for method in ["PUT", "PATCH", "DELETE"] {
             let reply = client.send((method, path), &[], right.to_string());

@@ -281,6 +281,32 @@ fn a_clearing_always_posts_also_below_zero() {
     client.trial_balance();
 }
 
+/// A network's refund sent as a clearing must not charge the cardholder.
+#[test]
+fn a_clearing_takes_money_and_is_never_a_credit() {
+    let server = Server::start();
+    let client = server.client();
+    let card = client.card(10_000_000);
+    for kind in [
+        "CREDIT",
+        "REFUND",
+        "ORIGINAL_CREDIT",
+        "CREDIT_VOUCHER",
+        "DEPOSIT",
+        "BALANCE_INQUIRY",
+    ] {
+        let mut clearing = purchase(&format!("c-{kind}"), &card, "5.00");
+        clearing["transaction_type"] = kind.into();
+        let refused = client.post("/v1/clearings", &clearing);
+        assert_eq!(refused.status, 422, "{kind}: {}", refused.text);
+        assert_eq!(refused.json["error"]["field"], "transaction_type");
+        let simulated = client.post("/v1/sandbox/clearings", &clearing);
+        assert!(simulated.status >= 400, "{kind}: {}", simulated.text);
+    }
+    assert_eq!(client.balance("i", &card).current, 10_000_000);
+    client.trial_balance();
+}
+
 #[test]
 fn request_ids_come_back_and_are_made() {
     let server = Server::start();

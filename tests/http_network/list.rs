@@ -99,10 +99,28 @@ fn filters_pick_by_state_and_time() {
         newest["data"][0],
         client.get("/v1/authorizations/t-8").expect(200)
     );
-    let few = "&state=reversed&limit=5";
-    check(
-        &page(&client, &card, few),
-        &json!({ "has_more": false, "next_cursor": null }),
+    // What does not fit is not more, also right behind a full page.
+    for few in [
+        "&state=reversed&limit=5",
+        "&state=reversed&limit=1",
+        "&state=declined&limit=3",
+    ] {
+        check(
+            &page(&client, &card, few),
+            &json!({ "has_more": false, "next_cursor": null }),
+        );
+    }
+    let first = page(&client, &card, "&state=pending&limit=2");
+    assert_eq!((&first["has_more"], ids(&first).len()), (&json!(true), 2));
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = page(
+        &client,
+        &card,
+        &format!("&state=pending&limit=2&cursor={cursor}"),
+    );
+    assert_eq!(
+        (&second["has_more"], ids(&second)),
+        (&json!(false), vec!["t-0".to_owned()])
     );
 }
 

@@ -13,6 +13,7 @@ use crate::domain::{
     event::{Approved, Event},
     explanation::Explanation,
     group::Group,
+    hold::TransactionType,
     outcome::Rejection,
     policy::route::Search,
 };
@@ -26,6 +27,9 @@ pub(super) fn decide(
     let account = group
         .account(request.account)
         .ok_or(Rejection::AccountNotFound)?;
+    if request.kind == TransactionType::Credit {
+        return Err(Rejection::CreditClearing);
+    }
     if request.local.minor.is_zero() {
         return Err(Rejection::AmountRequired);
     }

@@ -86,12 +86,7 @@ pub async fn answer(
             }
             response
         }
-        Err(fault) => {
-            if fault.status == StatusCode::SERVICE_UNAVAILABLE {
-                app.engine.shared.metrics.busy.inc();
-            }
-            fault.respond(&id)
-        }
+        Err(fault) => fault.respond(&id),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         books::{Reason, State},
         outcome::Rejection,
     },
-    http::problem::Problem,
+    http::problem::{Problem, note_busy},
     search::SearchError,
 };
 
@@ -118,6 +118,9 @@ impl From<EngineError> for Fault {
 
 impl From<SearchError> for Fault {
     fn from(error: SearchError) -> Self {
+        if matches!(error, SearchError::Behind { .. }) {
+            note_busy();
+        }
         match error {
             SearchError::Behind { .. } => Self {
                 retry_after_s: Some(1),

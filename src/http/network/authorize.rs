@@ -106,7 +106,7 @@ pub async fn simulate(request: HttpRequest, body: Body, app: Data<App>) -> HttpR
             }
             json(StatusCode::OK, &id, body.to_string().into_bytes())
         }
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -147,7 +147,7 @@ async fn respond(request: &HttpRequest, body: Body, app: &App, purpose: Purpose)
     match answered {
         Ok(Said::Told(text)) => json(StatusCode::OK, &id, text),
         Ok(Said::Answer(answer)) => show(&answer, &id),
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -175,14 +175,6 @@ pub async fn settled(app: &App, answer: Answer) -> Result<Answer, Problem> {
 pub fn is_asked(answer: &Answer) -> bool {
     let mut approvals = answer.events.iter().filter_map(Event::approved);
     approvals.any(|approved| approved.authorization.decision.is_open())
-}
-
-/// An error's answer; load is counted.
-pub fn refuse(problem: &Problem, app: &App, request_id: &str) -> HttpResponse {
-    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
-        app.engine.shared.metrics.busy.inc();
-    }
-    problem.respond(request_id)
 }
 
 /// An authorization's answer.

@@ -1,6 +1,6 @@
 //! `POST /v1/authorizations/batch`: many in one request, each with its own result.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     super::{App, access, body, problem::Problem, request_id},
-    authorize::{TELLING, card_problem, engine_request, is_asked, refuse},
+    authorize::{TELLING, card_problem, engine_request, is_asked},
     items::{Form, Items, Unreadable, split},
     request::{AuthorizationRequest, Purpose},
     view,
@@ -48,9 +48,13 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 )]
 pub async fn post(request: HttpRequest, body: Payload, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
-    match run(&request, body, &app, &id).await {
+    let begun = Instant::now();
+    let answered = run(&request, body, &app, &id).await;
+    let histogram = &app.engine.shared.metrics.http_batch;
+    histogram.observe(begun.elapsed().as_secs_f64());
+    match answered {
         Ok(response) => response,
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -188,16 +192,19 @@ async fn take_turn() -> Option<OwnedSemaphorePermit> {
 }
 
 fn form_of(request: &HttpRequest) -> Result<Form, Problem> {
-    let kind = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let kind = kind
+    body::require_plain(request)?;
+    let value = request.headers().get(header::CONTENT_TYPE);
+    let kind = value
+        .and_then(|value| value.to_str().ok())
         .unwrap_or("application/json")
         .split(';')
         .next()
         .unwrap_or_default()
         .trim();
+    let kind = match value {
+        Some(value) if !body::says_utf8(value) => "of other letters",
+        Some(_) | None => kind,
+    };
     match kind.to_ascii_lowercase().as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
         "application/json" | "" => Ok(Form::Array),

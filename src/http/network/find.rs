@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{App, access, json, problem::Problem, programme::query::Params, request_id},
-    authorize::{card_problem, card_target, explained, refuse},
+    authorize::{card_problem, card_target, explained},
     steps, view,
 };
 use crate::{
@@ -57,7 +57,7 @@ async fn show(request: &HttpRequest, name: &str, app: &App) -> HttpResponse {
     let id = request_id(request, app);
     match find_one(request, name, app).await {
         Ok(body) => json(StatusCode::OK, &id, body),
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -184,7 +184,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     };
     match listed.await {
         Ok(body) => json(StatusCode::OK, &id, body),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -283,11 +283,15 @@ async fn collect(
     let mut last = None;
     let mut has_more = false;
     for (looked_at, (id, lsn)) in places.into_iter().enumerate() {
-        if data.len() == filter.limit || looked_at == LOOKED_AT_MAX {
+        // Only another one that fits is more.
+        let is_full = data.len() == filter.limit;
+        if looked_at == LOOKED_AT_MAX {
             has_more = true;
             break;
         }
-        last = Some(id);
+        if !is_full {
+            last = Some(id);
+        }
         let answer = current(app, lsn).await?;
         let Some((created_at, state, card)) = facts(&answer) else {
             continue;
@@ -300,6 +304,10 @@ async fn collect(
         let fits = is_own
             && filter.before.is_none_or(|before| created_at < before)
             && filter.state.is_none_or(|wanted| wanted == state);
+        if fits && is_full {
+            has_more = true;
+            break;
+        }
         if fits && let Some(body) = view::render(&answer) {
             let text = String::from_utf8(body).unwrap_or_default();
             data.extend(RawValue::from_string(text).ok());

@@ -14,7 +14,6 @@ use super::{
         problem::Problem,
         request_id,
     },
-    authorize::refuse,
     view::{Balances, Int, Text, Time},
 };
 use crate::{
@@ -122,7 +121,7 @@ async fn respond(
     let moved = transact(request, bytes, app, class, command).await;
     match moved.and_then(|answer| show(&answer, &id)) {
         Ok(response) => response,
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

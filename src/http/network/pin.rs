@@ -17,7 +17,7 @@ use super::{
         problem::Problem,
         request_id,
     },
-    authorize::{card_problem, card_target, refuse},
+    authorize::{card_problem, card_target},
 };
 use crate::{
     domain::{card::PinVerifier, ids::AccountNo, registry::Scope, time::Timestamp},
@@ -131,7 +131,7 @@ pub async fn verify(
             .insert_header(("x-request-id", id))
             .insert_header(("cache-control", "no-store"))
             .json(json!({ "valid": tried.is_valid, "attempts_remaining": tried.left })),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

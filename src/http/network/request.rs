@@ -157,13 +157,16 @@ impl<'de> Deserialize<'de> for MediumRequest {
                             "at most {MEDIUM_FIELDS_MAX} fields are taken"
                         )));
                     }
+                    if medium.get(&name).is_some() {
+                        return Err(A::Error::custom(format!("duplicate field `{}`", &*name)));
+                    }
                     let Plain(Some(value)) = map.next_value::<Plain<'de>>()? else {
                         continue;
                     };
                     let fits = !name.is_empty() && name.len() <= 64 && value.len() <= 256;
                     if !fits || !medium.add(&name, &value) {
                         return Err(A::Error::custom(
-                            "a name has 1 to 64 bytes, a value at most 256, neither has control \
+                            "a name must have 1 to 64 bytes and its value at most 256, without control \
                              characters",
                         ));
                     }
@@ -245,6 +248,9 @@ pub fn read(
 ) -> Result<Arc<Authorize>, Problem> {
     plain_text("transaction_id", &request.transaction_id, 128)?;
     let kind = transaction_type(request.transaction_type.as_deref().unwrap_or("PURCHASE"))?;
+    if purpose == Purpose::Clear {
+        clears(kind)?;
+    }
     let currency: Currency = request.local_currency.parse().map_err(|error| {
         Problem::impossible("local_currency", format!("local_currency: {error}"))
     })?;
@@ -290,6 +296,25 @@ fn medium(request: &mut AuthorizationRequest<'_>) -> Result<TransactionMedium, P
         }
     }
     Ok(medium)
+}
+
+/// A clearing takes money from a card: posted as one, a credit would go the wrong way.
+fn clears(kind: TransactionType) -> Result<(), Problem> {
+    let message = match kind {
+        TransactionType::Credit => {
+            "transaction_type of a clearing must take money from the card: give a purchase back by \
+             POST /v1/authorizations/{id}/refund, and other money by POST /v1/deposits"
+        }
+        TransactionType::BalanceInquiry => {
+            "transaction_type of a clearing must move money: send a BALANCE_INQUIRY to \
+             POST /v1/authorizations"
+        }
+        TransactionType::Purchase
+        | TransactionType::Withdrawal
+        | TransactionType::ExtraCash
+        | TransactionType::Payment => return Ok(()),
+    };
+    Err(Problem::impossible("transaction_type", message))
 }
 
 fn transaction_type(word: &str) -> Result<TransactionType, Problem> {

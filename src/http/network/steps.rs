@@ -12,7 +12,7 @@ use super::{
         problem::Problem,
         request_id,
     },
-    authorize::{refuse, show},
+    authorize::show,
     request::{StepBody, step_amount},
 };
 use crate::{
@@ -57,7 +57,7 @@ pub async fn post(
     let (authorization, step) = path.into_inner();
     match take(&request, &authorization, &step, body, &app).await {
         Ok(answer) => show(&answer, &id),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -87,7 +87,7 @@ pub async fn reverse_refund(
     let id = request_id(&request, &app);
     match undo(&request, &path, body, &app).await {
         Ok(answer) => show(&answer, &id),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

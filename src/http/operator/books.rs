@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 
-use super::super::{
-    App, access, json,
-    network::{authorize::refuse, view::Text},
-    problem::Problem,
-    request_id,
-};
+use super::super::{App, access, json, network::view::Text, problem::Problem, request_id};
 use crate::{
     domain::{posting::House, registry::Scope},
     replay::{sum::Sum, totals::AssetTotals},
@@ -46,7 +41,7 @@ pub async fn trial_balance(request: HttpRequest, app: Data<App>) -> HttpResponse
     let id = request_id(&request, &app);
     match add_up(&request, &app).await {
         Ok(body) => json(StatusCode::OK, &id, body),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use actix_web::{HttpResponse, web::Data};
 use serde_json::json;
 
-use super::super::App;
+use super::super::{App, problem::take_busy};
 
 /// Says that the process lives.
 #[utoipa::path(
@@ -52,6 +52,7 @@ pub async fn metrics(app: Data<App>) -> HttpResponse {
     let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     shared.metrics.groups.set(gauge(groups));
     shared.metrics.actors.set(gauge(live));
+    shared.metrics.busy.inc_by(take_busy());
     shared.metrics.clock_ahead.set(shared.clock.ahead_seconds());
     shared.metrics.in_transit.set(gauge(shared.outgoing.len()));
     shared.metrics.keys.set(gauge(shared.keys.len()));

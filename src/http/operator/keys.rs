@@ -10,7 +10,6 @@ use serde_json::json;
 use super::super::{
     App, access,
     body::{self, Body},
-    network::authorize::refuse,
     problem::Problem,
     request_id,
 };
@@ -59,7 +58,7 @@ pub async fn open_origin(request: HttpRequest, body: Body, app: Data<App>) -> Ht
         Ok(view) => HttpResponse::Created()
             .insert_header(("x-request-id", id))
             .json(view),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -129,7 +128,7 @@ pub async fn list_origins(request: HttpRequest, app: Data<App>) -> HttpResponse 
                 .insert_header(("x-request-id", id))
                 .json(json!({ "data": data }))
         }
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -152,7 +151,7 @@ pub async fn issue(request: HttpRequest, body: Body, app: Data<App>) -> HttpResp
         Ok(view) => HttpResponse::Created()
             .insert_header(("x-request-id", id))
             .json(view),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -211,7 +210,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
     let principal = match access::require(&request, &app, Scope::Operator) {
         Ok(principal) => principal,
-        Err(problem) => return refuse(&problem, &app, &id),
+        Err(problem) => return problem.respond(&id),
     };
     let keys = app.engine.registrar.keys_of(&principal.origin);
     let data: Vec<_> = keys
@@ -262,7 +261,7 @@ pub async fn revoke(request: HttpRequest, path: Path<String>, app: Data<App>) ->
         Ok(view) => HttpResponse::Ok()
             .insert_header(("x-request-id", id))
             .json(view),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

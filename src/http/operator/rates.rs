@@ -13,7 +13,6 @@ use super::super::{
     App, access,
     body::{self, Body},
     mark_replay,
-    network::authorize::refuse,
     problem::Problem,
     programme::request::idempotency,
     request_id,
@@ -117,7 +116,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
         Ok(view) => HttpResponse::Ok()
             .insert_header(("x-request-id", id))
             .json(view),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -176,7 +175,7 @@ pub async fn put(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespon
             }
             response
         }
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -13,7 +13,6 @@ use serde_json::json;
 use super::super::{
     App, access,
     body::{self, Body},
-    network::authorize::refuse,
     problem::Problem,
     programme::card_data::issue,
     request_id,
@@ -73,7 +72,7 @@ pub async fn seed(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
         Ok(cards) => HttpResponse::Created()
             .insert_header(("x-request-id", id))
             .json(json!({ "cards": cards.iter().map(|urn| &**urn).collect::<Vec<_>>() })),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

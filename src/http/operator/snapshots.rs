@@ -8,7 +8,7 @@ use std::sync::{
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde_json::json;
 
-use super::super::{App, access, network::authorize::refuse, problem::Problem, request_id};
+use super::super::{App, access, problem::Problem, request_id};
 use crate::{
     actors::{Engine, snapshots},
     domain::{registry::Scope, time::Timestamp},
@@ -88,11 +88,11 @@ impl Snapshots {
 pub async fn take(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
     if let Err(problem) = access::require(&request, &app, Scope::Operator) {
-        return refuse(&problem, &app, &id);
+        return problem.respond(&id);
     }
     if app.snapshots.is_running() {
         let problem = Problem::conflict("snapshot_running", "a snapshot is being taken already");
-        return refuse(&problem, &app, &id);
+        return problem.respond(&id);
     }
     let from = app.engine.durability.durable();
     let snapshots = app.snapshots.clone();
@@ -122,7 +122,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
         listed.map_err(|error| Problem::from(crate::actors::EngineError::from(error)))
     });
     match listed {
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
         Ok(infos) => {
             let data: Vec<_> = infos.iter().map(view).collect();
             HttpResponse::Ok()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    super::{App, access, network::authorize::refuse, problem::Problem, request_id, resource},
+    super::{App, access, problem::Problem, request_id, resource},
     reseal::Survey,
 };
 use crate::{
@@ -164,7 +164,7 @@ fn answer(
         Ok((status, body)) => HttpResponse::build(status)
             .insert_header(("x-request-id", id))
             .json(body),
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -16,7 +16,6 @@ use super::{
         App, access,
         body::{self, Body},
         mark_replay,
-        network::authorize::refuse,
         problem::Problem,
         request_id, resource,
     },
@@ -99,7 +98,7 @@ pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
         );
         Ok(view)
     };
-    answer(shown.await.map(|view| (view, false)), &app, id)
+    answer(shown.await.map(|view| (view, false)), id)
 }
 
 /// Sets who is asked before a purchase is final. The first time the answer has the secret that questions
@@ -122,7 +121,7 @@ pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
 )]
 pub async fn put(request: HttpRequest, body: Body, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
-    answer(set_endpoint(&request, body, &app).await, &app, id)
+    answer(set_endpoint(&request, body, &app).await, id)
 }
 
 async fn set_endpoint(
@@ -197,7 +196,7 @@ pub async fn delete(request: HttpRequest, app: Data<App>) -> HttpResponse {
             false,
         ))
     };
-    answer(deleted.await, &app, id)
+    answer(deleted.await, id)
 }
 
 /// Makes a new secret for questions, and shows it this once. For a day they bear a signature by the one
@@ -240,7 +239,7 @@ pub async fn rotate(request: HttpRequest, app: Data<App>) -> HttpResponse {
         );
         Ok((view, recorded.is_replay))
     };
-    answer(rotated.await, &app, id)
+    answer(rotated.await, id)
 }
 
 /// A key of the origin, or a token made with one; no holder's.
@@ -368,7 +367,7 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-fn answer(result: Result<(Value, bool), Problem>, app: &App, id: String) -> HttpResponse {
+fn answer(result: Result<(Value, bool), Problem>, id: String) -> HttpResponse {
     match result {
         Ok((view, is_replay)) => {
             let mut response = HttpResponse::Ok()
@@ -379,6 +378,6 @@ fn answer(result: Result<(Value, bool), Problem>, app: &App, id: String) -> Http
             }
             response
         }
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }

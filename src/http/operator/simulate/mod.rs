@@ -11,9 +11,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use utoipa::OpenApi;
 
-use super::super::{
-    App, access, body, network::authorize::refuse, problem::Problem, request_id, resource,
-};
+use super::super::{App, access, body, problem::Problem, request_id, resource};
 use crate::{
     actors::registrar::Principal,
     domain::{ids::RecordId, registry::Scope},
@@ -126,5 +124,5 @@ fn answer(
     app: &App,
     answered: Result<HttpResponse, Problem>,
 ) -> HttpResponse {
-    answered.unwrap_or_else(|problem| refuse(&problem, app, &request_id(request, app)))
+    answered.unwrap_or_else(|problem| problem.respond(&request_id(request, app)))
 }

@@ -16,7 +16,6 @@ use super::{
     super::super::{
         App, access,
         body::{self, Body},
-        network::authorize::refuse,
         problem::Problem,
         request_id,
     },
@@ -236,7 +235,7 @@ pub(super) async fn respond(
             }
             response
         }
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -14,10 +14,7 @@ use serde_json::{json, value::RawValue};
 use utoipa::{OpenApi, ToSchema};
 
 use super::{
-    super::{
-        App, access, json as json_answer, network::authorize::refuse, problem::Problem, request_id,
-        resource,
-    },
+    super::{App, access, json as json_answer, problem::Problem, request_id, resource},
     query::Params,
 };
 use crate::{
@@ -133,17 +130,17 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let id = request_id(&request, &app);
     let asked = match Asked::read(&request, &app) {
         Ok(asked) => asked,
-        Err(problem) => return refuse(&problem, &app, &id),
+        Err(problem) => return problem.respond(&id),
     };
     if wants_stream(&request) {
         return match stream::open(&request, &app, asked).await {
             Ok(response) => response,
-            Err(problem) => refuse(&problem, &app, &id),
+            Err(problem) => problem.respond(&id),
         };
     }
     match page(&app, asked).await {
         Ok(page) => answer(&id, &page),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
@@ -163,7 +160,7 @@ pub async fn one(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
     let id = request_id(&request, &app);
     match find(&request, &path, &app).await {
         Ok(event) => answer(&id, &event),
-        Err(problem) => refuse(&problem, &app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 

@@ -14,9 +14,7 @@ use actix_web::{
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::super::{
-    App, access, mark_replay, network::authorize::refuse, problem::Problem, request_id, resource,
-};
+use super::super::{App, access, mark_replay, problem::Problem, request_id, resource};
 use crate::{
     actors::registrar::Principal,
     domain::{documents::Shelf, registry::Scope},
@@ -116,7 +114,7 @@ async fn answer(
             }
             response
         }
-        Err(problem) => refuse(&problem, app, &id),
+        Err(problem) => problem.respond(&id),
     }
 }
 
