@@ -1,7 +1,8 @@
 //! The whole, wired on one screen: open, recover, start, bind; and the drain, in reverse.
 
 use std::{
-    net::TcpListener,
+    io,
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::{
         Arc,
@@ -227,13 +228,14 @@ pub async fn serve(
     sandbox: Option<SandboxOptions>,
     given: Given,
 ) -> Result<(), ServeError> {
+    let is_serving = start::end_if_it_breaks_off();
     let engine = open_engine(&config, crate::domain::decide::decide)?;
     let stored = webhooks::open_stored(&engine, &config)?;
     let vault = secrets::open_vault(&engine, &config, given.vault_keys.as_ref());
     let vault = Arc::new(vault.await?);
     let sandbox = open_first(&engine, given.root_key, sandbox).await?;
     let snapshots = Arc::new(Snapshots::new(engine.clone(), config.snapshots.keep));
-    let outbox = webhooks::start_outbox(&engine, (stored, &vault), &config);
+    let outbox = webhooks::start_outbox(&engine, (stored, &vault), &config)?;
     let books = Books::new(engine.clone());
     books.finish_interrupted().await?;
     let search = Search::open(&config.data.dir, &engine)?;
@@ -265,33 +267,63 @@ pub async fn serve(
     });
     // Before the first connection: whoever reaches the server can also stop it cleanly.
     let stop_asked = signals::StopSignals::listen();
-    let listener =
-        TcpListener::bind(&config.server.listen).map_err(|source| ServeError::Listen {
-            listen: config.server.listen.clone(),
-            source,
-        })?;
-    let address = listener.local_addr().map_err(|source| ServeError::Io {
-        what: "reading the address listened on",
-        source,
-    })?;
+    let (listener, address) = listen(&config)?;
     let (server, workers) = start_http(&config, listener, app.clone())?;
     let handle = server.handle();
-    let serving = actix_rt::spawn(server);
+    let mut serving = actix_rt::spawn(server);
     wait_for_workers(&engine, workers).await;
     begin(&app, &config, given.whatsapp).await?;
     app.is_ready.store(true, Ordering::Relaxed);
     start::announce(&address.to_string(), &config, sandbox.as_ref());
-    stop_asked.wait().await;
+    is_serving.store(true, Ordering::Relaxed);
+    let broke_off = until_asked(stop_asked, &mut serving).await;
+    is_serving.store(false, Ordering::Relaxed);
     stop(&app, &handle, &snapshots, &config).await;
-    let _ = serving.await;
+    if broke_off.is_none() {
+        let _ = serving.await;
+    }
     search.stop();
     let stopped = threads::aside(move || outbox.stop()).await;
     if let Err(error) = stopped {
         tracing::warn!(%error, "the outbox did not stop cleanly; its log has it all");
     }
     engine.shared.journal.close()?;
+    if let Some(source) = broke_off {
+        let what = "taking connections";
+        return Err(ServeError::Io { what, source });
+    }
     tracing::info!("stopped cleanly");
     Ok(())
+}
+
+fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen {
+        listen: config.server.listen.clone(),
+        source,
+    };
+    let listener = TcpListener::bind(&config.server.listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(|source| ServeError::Io {
+        what: "reading the address listened on",
+        source,
+    })?;
+    Ok((listener, address))
+}
+
+/// Waits until somebody asks to stop; or why no connections are taken any more, as where their thread could not
+/// be started.
+async fn until_asked(
+    stop_asked: signals::StopSignals,
+    serving: &mut actix_rt::task::JoinHandle<io::Result<()>>,
+) -> Option<io::Error> {
+    let ended = tokio::select! {
+        () = stop_asked.wait() => return None,
+        ended = serving => ended,
+    };
+    Some(match ended {
+        Ok(Ok(())) => io::Error::other("the server ended by itself"),
+        Ok(Err(error)) => error,
+        Err(broken) => io::Error::other(broken),
+    })
 }
 
 /// Begins all that goes on by itself beside the requests.

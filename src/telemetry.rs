@@ -178,6 +178,11 @@ impl Metrics {
             counter(&registry, opts)
         };
         let latency = |name: &str, help: &str| histogram(&registry, name, help, &LATENCY_S);
+        let now = |name: &str, help: &str| gauge(&registry, name, help);
+        let busy = Opts::new(
+            "cardwright_busy_total",
+            "Refused under load with 503: requests, and items of batches",
+        );
         let sizes = [
             1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
         ];
@@ -212,36 +217,17 @@ impl Metrics {
                 "Records in a commit",
                 &sizes,
             ),
-            journal_queued: gauge(
-                &registry,
-                "cardwright_journal_queued_bytes",
-                "Not yet written",
-            ),
-            groups: gauge(&registry, "cardwright_groups", "Groups of accounts"),
-            actors: gauge(&registry, "cardwright_actors", "Live actors"),
-            holds: gauge(
-                &registry,
-                "cardwright_holds",
-                "Authorizations that hold money",
-            ),
-            busy: counter(
-                &registry,
-                Opts::new(
-                    "cardwright_busy_total",
-                    "Refused under load with 503: requests, and items of batches",
-                ),
-            ),
-            clock_ahead: gauge(
-                &registry,
+            journal_queued: now("cardwright_journal_queued_bytes", "Not yet written"),
+            groups: now("cardwright_groups", "Groups of accounts"),
+            actors: now("cardwright_actors", "Live actors"),
+            holds: now("cardwright_holds", "Authorizations that hold money"),
+            busy: counter(&registry, busy),
+            clock_ahead: now(
                 "cardwright_clock_ahead_seconds",
                 "Seconds by which the log is ahead of the machine's clock: its time stands still",
             ),
-            in_transit: gauge(
-                &registry,
-                "cardwright_transfers_in_transit",
-                "Transfers under way",
-            ),
-            keys: gauge(&registry, "cardwright_idempotency_keys", "Keys remembered"),
+            in_transit: now("cardwright_transfers_in_transit", "Transfers under way"),
+            keys: now("cardwright_idempotency_keys", "Keys remembered"),
             rates: Fetches::of(&registry, "rates"),
             lists: Fetches::of(&registry, "lists"),
             webhooks: Webhooks::of(&registry),

@@ -1,6 +1,8 @@
 //! Where threads run: those that serve HTTP and run the cards each on a processor of its own, all others
 //! wherever there is room.
 
+use std::io;
+
 use actix_rt::task::{JoinHandle, spawn_blocking};
 use rustix::{
     process::getpid,
@@ -57,11 +59,16 @@ pub fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Jo
 }
 
 /// Starts a thread of its own for work that nobody waits for.
-pub fn start(work: impl FnOnce() + Send + 'static) {
-    std::thread::spawn(move || {
+///
+/// # Errors
+///
+/// The system's, where there may be no more threads.
+pub fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().spawn(move || {
         roam();
         work();
     });
+    thread.map(drop)
 }
 
 #[cfg(test)]
@@ -83,7 +90,7 @@ mod tests {
                     assert!(keep_to_one(index, count));
                     let kept = own();
                     let (tell, told) = std::sync::mpsc::channel();
-                    start(move || tell.send(own()).unwrap());
+                    start(move || tell.send(own()).unwrap()).unwrap();
                     (kept, told.recv().unwrap())
                 });
                 let (kept, of_started) = thread.join().unwrap();

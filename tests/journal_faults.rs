@@ -411,6 +411,41 @@ fn a_reader_follows_into_the_archive() {
     assert_eq!(infos.iter().map(|info| info.records).sum::<u64>(), 30);
 }
 
+/// Where a segment is stays known whatever becomes of the syncs, and none is passed over.
+#[test]
+fn a_failing_sync_of_a_directory_holds_retirement_up_and_loses_nothing() {
+    for keep_archive in [true, false] {
+        for failing in 1..=4 {
+            let disk = Arc::new(FaultyStorage::new());
+            let options = || WalOptions {
+                keep_archive,
+                ..options()
+            };
+            let (journal, _) = open_in(options(), &disk).expect("opens");
+            let lsns: Vec<_> = (0..30)
+                .map(|n| append_durably(&journal, &payload(n, 600)))
+                .collect();
+            disk.plan(Faults {
+                fail_dir_sync: Some(failing),
+                ..Faults::default()
+            });
+            assert!(journal.retire(lsns[20]).is_err(), "{failing}");
+            assert_eq!(journal.read(lsns[0]).is_ok(), keep_archive, "{failing}");
+            assert_eq!(journal.read(lsns[29]).expect("reads"), payload(29, 600));
+            // It goes on where it stopped, and what it could not make durable comes first.
+            assert!(journal.retire(lsns[20]).expect("retires") >= 1);
+            assert!(disk.done().dir_syncs >= failing + 2);
+            check_retired(&journal, &lsns, keep_archive);
+            drop(journal);
+            for seed in 0..8 {
+                let after = Arc::new(disk.fork().crash(seed));
+                let (journal, _) = open_in(options(), &after).expect("opens");
+                check_retired(&journal, &lsns, keep_archive);
+            }
+        }
+    }
+}
+
 #[test]
 fn files_that_move_while_they_are_listed_are_no_damage() {
     let temp = tempfile::tempdir().expect("makes one");

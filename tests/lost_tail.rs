@@ -188,6 +188,9 @@ fn a_damaged_outbox_or_epoch_is_a_finding() {
     assert_eq!(verify(&data).0, Some(0));
 }
 
+/// A file, the check that must see it, and what is done to it.
+type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
+
 /// What a start refuses, verification does not call sound.
 #[test]
 fn what_a_start_needs_beside_the_log_is_looked_at() {
@@ -200,7 +203,7 @@ fn what_a_start_needs_beside_the_log_is_looked_at() {
         bytes[at] ^= 1;
         fs::write(path, bytes).unwrap();
     };
-    let cases: [(&str, &str, &dyn Fn(&Path)); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("outbox/wal", "outbox", &|wal| {
             fs::remove_dir_all(wal).unwrap();
         }),

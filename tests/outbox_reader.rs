@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first fault")]
 
 use std::{
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -12,6 +15,7 @@ use cardwright::{
     domain::{
         documents::Shelf, event::Event, ids::ActorId, registry::RegistryEvent, time::Timestamp,
     },
+    journal::wal::{LogEntry, WalReader},
     outbox::{
         Outbox, Parts, Stored,
         event::{Names, OutEvent, events_of},
@@ -26,7 +30,7 @@ use parking_lot::Mutex;
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{deposit, on_an_engine, open};
+use engine::{deposit, on_an_engine, on_an_engine_in, open};
 
 const CARD: u64 = 1;
 
@@ -73,36 +77,98 @@ async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// What the gate hears, and what lets the reader go on.
+type Gate = (mpsc::Receiver<()>, mpsc::Sender<()>);
+
+/// An outbox whose reader stops within the first deposit that it reads, until it is let go on.
+fn gated(engine: &Arc<Engine>, dir: &Path, config: &Config) -> (Arc<Outbox>, Gate) {
+    let (tell_read, read) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel();
+    let gate = Mutex::new(Some((tell_read, wait)));
+    let events = move |lsn, entry: &Entry, names: &dyn Names| -> Vec<OutEvent> {
+        if is_deposit(entry)
+            && let Some((tell_read, wait)) = gate.lock().take()
+        {
+            tell_read.send(()).unwrap();
+            wait.recv().unwrap();
+        }
+        events_of(lsn, entry, names)
+    };
+    let parts = Parts {
+        engine: engine.clone(),
+        vault: Arc::new(Vault::new(
+            KeyRing::of([7; 32]),
+            Source::Environment,
+            [1; 32],
+        )),
+        client: Client::direct(config.webhook_limits()),
+        events: Box::new(events),
+    };
+    let stored = Stored::open(dir, &config.outbox(), engine).unwrap();
+    let outbox = Outbox::start(stored, config.outbox(), parts).unwrap();
+    (outbox, (read, go_on))
+}
+
+/// The file in which the record at `lsn` stands, and where.
+fn place_of(data: &Path, lsn: u64) -> (PathBuf, u64) {
+    let mut entries = WalReader::open(data).unwrap().records();
+    let found = entries.find_map(|entry| match entry {
+        Ok(LogEntry::Record {
+            segment,
+            offset,
+            record,
+        }) if record.lsn.get() == lsn => Some((data.join("wal").join(&*segment), offset)),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+/// Turns a bit of the record there, or turns it back.
+fn turn_at(path: &Path, offset: u64) {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut byte = [0];
+    let at = offset + 20;
+    file.read_exact_at(&mut byte, at).unwrap();
+    byte[0] ^= 1;
+    file.write_all_at(&byte, at).unwrap();
+}
+
+#[test]
+fn what_was_read_before_a_failure_is_laid_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::load(None, std::iter::empty()).unwrap();
+    on_an_engine_in(dir.path(), async |engine| {
+        let (outbox, (read, go_on)) = gated(&engine, &dir.path().join("outbox"), &config);
+        make_endpoint(&engine, "whe").await;
+        engine.directory.create(ActorId(CARD));
+        engine.execute(open(CARD)).await.unwrap();
+        engine.execute(deposit(&engine, CARD, 7)).await.unwrap();
+        wait_until("the first deposit is read", || read.try_recv().is_ok()).await;
+        engine.execute(deposit(&engine, CARD, 7)).await.unwrap();
+        let last = engine.execute(deposit(&engine, CARD, 7)).await.unwrap().lsn;
+        let data = dir.path().join("data");
+        let place = place_of(&data, last);
+        turn_at(&place.0, place.1);
+        go_on.send(()).unwrap();
+        let laid = |count| outbox.counts("sandbox", "whe") == (count, 0);
+        wait_until("what stands in front of it is laid out", || laid(2)).await;
+        turn_at(&place.0, place.1);
+        wait_until("and the rest, once it can be read", || laid(3)).await;
+        let stopped = actix_rt::task::spawn_blocking(move || outbox.stop());
+        stopped.await.unwrap();
+    });
+}
+
 #[test]
 fn an_endpoint_made_while_the_log_is_read_gets_what_follows() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config::load(None, std::iter::empty()).unwrap();
     on_an_engine(async |engine| {
-        // The reader stops within the first deposit that it reads, until it is let go on.
-        let (tell_read, read) = mpsc::channel();
-        let (go_on, wait) = mpsc::channel();
-        let gate = Mutex::new(Some((tell_read, wait)));
-        let events = move |lsn, entry: &Entry, names: &dyn Names| -> Vec<OutEvent> {
-            if is_deposit(entry)
-                && let Some((tell_read, wait)) = gate.lock().take()
-            {
-                tell_read.send(()).unwrap();
-                wait.recv().unwrap();
-            }
-            events_of(lsn, entry, names)
-        };
-        let parts = Parts {
-            engine: engine.clone(),
-            vault: Arc::new(Vault::new(
-                KeyRing::of([7; 32]),
-                Source::Environment,
-                [1; 32],
-            )),
-            client: Client::direct(config.webhook_limits()),
-            events: Box::new(events),
-        };
-        let stored = Stored::open(dir.path(), &config.outbox(), &engine).unwrap();
-        let outbox = Outbox::start(stored, config.outbox(), parts);
+        let (outbox, (read, go_on)) = gated(&engine, dir.path(), &config);
         make_endpoint(&engine, "whe_before").await;
         engine.directory.create(ActorId(CARD));
         engine.execute(open(CARD)).await.unwrap();

@@ -2,7 +2,10 @@
 
 use std::{
     io::Write,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,6 +15,9 @@ use crate::{
     http::operator::snapshots::Snapshots,
     journal::{Journal, JournalError},
 };
+
+/// How long after a snapshot that failed the next one is tried.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Takes a snapshot each time the log has grown by `every` bytes.
 pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, every: u64) {
@@ -29,12 +35,33 @@ pub(super) fn spawn_snapshots(snapshots: &Arc<Snapshots>, engine: &Arc<Engine>, 
             if now.saturating_sub(last) < every {
                 continue;
             }
-            last = now;
-            if let Err(error) = snapshots.take() {
-                tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
+            match snapshots.take() {
+                Ok(_) => last = now,
+                Err(error) => {
+                    tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
+                    std::thread::sleep(AFTER_FAILURE);
+                }
             }
         }
     });
+}
+
+/// A start or a stop that breaks off ends the process: unwinding would wait for threads that nobody stops. While
+/// the server serves, as what is returned says, what breaks off is one request's.
+pub(super) fn end_if_it_breaks_off() -> Arc<AtomicBool> {
+    let is_serving = Arc::new(AtomicBool::new(false));
+    let (serving, main) = (is_serving.clone(), std::thread::current().id());
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        usual(info);
+        if !serving.load(Ordering::Relaxed) && std::thread::current().id() == main {
+            tracing::error!(
+                "it broke off: the panic's message says why; what was answered is on disk"
+            );
+            std::process::exit(1);
+        }
+    }));
+    is_serving
 }
 
 /// How long the start waits for the log's next segment.

@@ -23,12 +23,15 @@ pub(super) fn start_outbox(
     engine: &Arc<Engine>,
     (stored, vault): (Stored, &Arc<Vault>),
     config: &Config,
-) -> Arc<Outbox> {
+) -> Result<Arc<Outbox>, ServeError> {
     let parts = outbox::Parts {
         engine: engine.clone(),
         vault: vault.clone(),
         client: Client::direct(config.webhook_limits()),
         events: Box::new(outbox::event::events_of),
     };
-    Outbox::start(stored, config.outbox(), parts)
+    Outbox::start(stored, config.outbox(), parts).map_err(|source| ServeError::Io {
+        what: "starting the threads of webhooks",
+        source,
+    })
 }

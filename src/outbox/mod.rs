@@ -23,6 +23,7 @@ pub mod sign;
 pub mod targets;
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -107,8 +108,11 @@ pub struct Parts {
 
 impl Outbox {
     /// Goes on where the outbox was left: reads the engine's log and delivers from now on.
-    #[must_use]
-    pub fn start(stored: Stored, settings: Settings, parts: Parts) -> Arc<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The system's, if a thread cannot be started.
+    pub fn start(stored: Stored, settings: Settings, parts: Parts) -> io::Result<Arc<Self>> {
         let bell = Arc::new(Bell::default());
         let outbox = Arc::new(Self {
             engine: parts.engine,
@@ -134,16 +138,15 @@ impl Outbox {
         outbox.engine.shared.journal.watch(follower.clone());
         let reading = outbox.clone();
         let thread = std::thread::Builder::new().name("webhooks-read".to_owned());
-        let handle = thread.spawn(move || reader::run(&reading, &follower));
-        outbox.threads.lock().extend(handle.ok());
+        let handle = thread.spawn(move || reader::run(&reading, &follower))?;
+        outbox.threads.lock().push(handle);
         for _ in 0..outbox.settings.limits.senders {
             let sending = outbox.clone();
             let thread = std::thread::Builder::new().name("webhooks-send".to_owned());
-            let handle = thread.spawn(move || sender::run(&sending));
             // Senders are not waited for when stopping: what they do is done again.
-            drop(handle);
+            thread.spawn(move || sender::run(&sending))?;
         }
-        outbox
+        Ok(outbox)
     }
 
     fn endpoints(&self) -> Arc<targets::Endpoints> {

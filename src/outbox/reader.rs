@@ -183,20 +183,30 @@ impl Reader<'_> {
         }
         for _ in 0..BATCHES_MAX {
             let mut laying = Laying::new(self.outbox, None);
-            let mut count = 0_usize;
+            let (mut count, mut reached, mut failure) = (0_usize, self.read_to, None);
             while count < RECORDS_MAX && laying.bytes < LAID_BYTES_MAX {
-                let tail = self.tail.as_mut();
-                let Some(record) = tail.and_then(Iterator::next).transpose()? else {
-                    break;
-                };
-                laying.look_at(&record);
-                self.read_to = record.lsn.get();
+                match self.tail.as_mut().and_then(Iterator::next) {
+                    Some(Ok(record)) if laying.look_at(&record) => reached = record.lsn.get(),
+                    Some(Err(error)) => {
+                        failure = Some(error);
+                        break;
+                    }
+                    Some(Ok(_)) | None => break,
+                }
                 count = count.saturating_add(1);
             }
-            if !laying.items.is_empty() {
-                self.lay(laying.items)?;
-            } else if self.read_to.saturating_sub(self.noted) >= NOTE_BYTES {
-                self.note()?;
+            // What was read counts as read once it is laid out: from there a failure goes on.
+            if laying.items.is_empty() {
+                self.read_to = reached;
+                if reached.saturating_sub(self.noted) >= NOTE_BYTES {
+                    self.note()?;
+                }
+            } else {
+                self.lay(laying.items, reached)?;
+                self.read_to = reached;
+            }
+            if let Some(error) = failure {
+                return Err(error);
             }
             if count == 0 || self.outbox.is_stopped() {
                 return Ok(());
@@ -215,10 +225,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn lay(&mut self, items: Vec<(Destination, u64, EventRef)>) -> Result<(), JournalError> {
+    /// Lays out what the log has for anyone up to `reached`.
+    fn lay(
+        &mut self,
+        items: Vec<(Destination, u64, EventRef)>,
+        reached: u64,
+    ) -> Result<(), JournalError> {
         let mut tries = 0_u32;
         loop {
-            match self.outbox.lay(&items, self.read_to) {
+            match self.outbox.lay(&items, reached) {
                 Ok(()) => break,
                 Err(JournalError::Busy { .. } | JournalError::DiskLow { .. })
                     if !self.outbox.is_stopped() =>
@@ -232,7 +247,7 @@ impl Reader<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.noted = self.read_to;
+        self.noted = reached;
         Ok(())
     }
 
@@ -267,7 +282,9 @@ impl Reader<'_> {
             if record.lsn.get() > replay.upto {
                 break;
             }
-            laying.look_at(&record);
+            if !laying.look_at(&record) {
+                return Ok(());
+            }
             count = count.saturating_add(1);
             if count >= RECORDS_MAX || laying.bytes >= LAID_BYTES_MAX {
                 reached = record.lsn.get();
@@ -276,7 +293,7 @@ impl Reader<'_> {
         }
         let items = laying.items;
         if !items.is_empty() {
-            self.lay(items)?;
+            self.lay(items, self.read_to)?;
         }
         let record = OutboxRecord::ReplayReached { after: reached };
         outbox
@@ -399,31 +416,36 @@ impl<'a> Laying<'a> {
         }
     }
 
-    fn look_at(&mut self, record: &Record) {
+    /// Whether it was looked at; not if the outbox is stopped before all that it needs could be looked up.
+    fn look_at(&mut self, record: &Record) -> bool {
         // Not before it was read: an endpoint may have been made in between, and what was bought after
         // that is for it.
         self.endpoints = self.outbox.endpoints();
         let Ok((_, actor, _)) = wire::decode_entry_head(&record.payload) else {
             tracing::error!(lsn = %record.lsn, "a record does not decode: no webhooks for it");
-            return;
+            return true;
         };
         if !self.concerns(actor) {
-            return;
+            return true;
         }
         let Ok(entry) = wire::decode_entry(&record.payload) else {
             tracing::error!(lsn = %record.lsn, "a record does not decode: no webhooks for it");
-            return;
+            return true;
         };
         let lookup = Lookup::new(&self.outbox.engine);
         let mut made = (self.outbox.events)(record.lsn.get(), &entry, &lookup);
         // Something would be missing of what is made without what could not be looked up.
-        while lookup.has_failed() && !self.outbox.is_stopped() {
+        while lookup.has_failed() {
+            if self.outbox.is_stopped() {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(50));
             made = (self.outbox.events)(record.lsn.get(), &entry, &lookup);
         }
         for event in &made {
             self.give(event);
         }
+        true
     }
 
     fn give(&mut self, event: &OutEvent) {

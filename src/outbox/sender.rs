@@ -1,6 +1,9 @@
 //! The attempts: threads that take what is due, send it, and write down what came of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    time::{Duration, Instant},
+};
 
 use super::{
     Outbox,
@@ -81,7 +84,11 @@ pub(super) fn run(outbox: &Outbox) {
             continue;
         };
         let began = outbox.engine.shared.clock.now();
-        let outcome = outbox.attempt(&job);
+        // A sender that is gone keeps its place, and in the end nothing is sent any more.
+        let attempt = panic::catch_unwind(AssertUnwindSafe(|| outbox.attempt(&job)));
+        let outcome = attempt.unwrap_or_else(|_| {
+            Outcome::Later("sending it broke off, as where no thread can be started".to_owned())
+        });
         if outbox.is_stopped() {
             return;
         }

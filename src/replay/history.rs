@@ -217,18 +217,17 @@ impl Line {
 ///
 /// [`HistoryError`] if it cannot be read, or is gone with its segment: a past with a hole is none.
 pub fn entry_at(journal: &dyn Journal, at: u64) -> Result<Entry, HistoryError> {
-    let bytes = journal.read(Lsn::new(at)).map_err(|error| match error {
-        JournalError::NotFound { lsn } => JournalError::Corrupt {
+    let bytes = match journal.read(Lsn::new(at)) {
+        Err(JournalError::NotFound { lsn }) => Err(JournalError::Corrupt {
             file: "archive/".to_owned(),
             offset: 0,
             lsn,
-            what:
-                "the segment of this record is missing: restore it from a backup, and start again"
-                    .to_owned(),
-        },
-        other => other,
-    })?;
-    Ok(wire::decode_entry(&bytes)?)
+            what: "the segment of this record is missing: restore it from a backup and start again"
+                .to_owned(),
+        }),
+        read => read,
+    };
+    Ok(wire::decode_entry(&bytes?)?)
 }
 
 #[cfg(test)]

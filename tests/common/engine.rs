@@ -6,7 +6,7 @@
     reason = "each test binary uses its own part"
 )]
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
 use cardwright::{
     actors::{Engine, Request, Target, engine::Decide},
@@ -95,8 +95,13 @@ impl Drop for Running {
 /// Tells the story on an engine of its own; all on the current thread but what the story starts.
 pub fn on_an_engine(story: impl AsyncFnOnce(Arc<Engine>)) {
     let dir = tempfile::tempdir().unwrap();
+    on_an_engine_in(dir.path(), story);
+}
+
+/// The same with its data in `dir`.
+pub fn on_an_engine_in(dir: &Path, story: impl AsyncFnOnce(Arc<Engine>)) {
     let mut config = Config::load(None, std::iter::empty()).unwrap();
-    config.data.dir = dir.path().join("data");
+    config.data.dir = dir.join("data");
     config.journal.min_free_mib = 1;
     actix_rt::System::new().block_on(async {
         let engine = Running::on(&config, decide);

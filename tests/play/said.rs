@@ -100,6 +100,7 @@ const fn word(rejection: &Rejection) -> &'static str {
             | MoneyError::NotAnAsset { .. }
             | MoneyError::NotACurrency { .. },
         ) => "money",
+        Rejection::CreditClearing => "credit clearing",
         Rejection::Metadata(_) => "metadata",
         Rejection::Apart { .. } | Rejection::Link(_) => "link",
         Rejection::CannotJoin(_) => "cannot join",

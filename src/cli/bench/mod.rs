@@ -64,10 +64,10 @@ pub fn run(args: BenchArgs) -> ExitCode {
         }
         Err(error) => {
             eprintln!("cardwright bench: {error}");
-            match error {
-                BenchError::Url { .. } | BenchError::Folder { .. } => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
+            if matches!(error, BenchError::Url { .. } | BenchError::Folder { .. }) {
+                return ExitCode::from(2);
             }
+            ExitCode::FAILURE
         }
     }
 }

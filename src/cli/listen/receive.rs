@@ -50,11 +50,12 @@ impl Receiver {
         status: u16,
         forward: Option<String>,
     ) -> Result<Self, CliError> {
-        let listener = TcpListener::bind(listen).map_err(|error| match error.kind() {
-            ErrorKind::InvalidInput => CliError::Usage(format!(
-                "--listen must be an address such as 127.0.0.1:8090, was {listen:?}"
-            )),
-            _ => CliError::Fault(format!("cannot listen on {listen}: {error}")),
+        let listener = TcpListener::bind(listen).map_err(|error| {
+            if error.kind() == ErrorKind::InvalidInput {
+                let what = "must be an address such as 127.0.0.1:8090";
+                return CliError::Usage(format!("--listen {what}, was {listen:?}"));
+            }
+            CliError::Fault(format!("cannot listen on {listen}: {error}"))
         })?;
         let agent = || {
             let config = ureq::Agent::config_builder()

@@ -19,7 +19,7 @@ use crate::{
     actors::{Engine, EngineError, Target},
     books::{BalanceView, BooksError},
     domain::{books::Allocation, ids::ActorId, time::Timestamp, uuids::BalanceId},
-    http::{App, programme::query::Params, resource},
+    http::{App, operator::snapshots::no_thread, programme::query::Params, resource},
     json::{Object, key},
     replay::history::{History, HistoryError},
     search::{
@@ -236,11 +236,12 @@ fn taken(request: &HttpRequest, app: &App) -> Result<Vec<u8>, Fault> {
         "a snapshot is being taken already"
     } else {
         let snapshots = app.snapshots.clone();
-        threads::start(move || {
+        let started = threads::start(move || {
             if let Err(error) = snapshots.take() {
                 tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
             }
         });
+        started.map_err(|error| no_thread(&error))?;
         "the snapshot has begun"
     };
     Ok(json!({ "message": message }).to_string().into_bytes())

@@ -83,6 +83,7 @@ impl Snapshots {
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope operator"),
         (status = 409, description = "one is being taken already"),
+        (status = 503, description = "no thread could be started: try again"),
     ),
 )]
 pub async fn take(request: HttpRequest, app: Data<App>) -> HttpResponse {
@@ -96,14 +97,23 @@ pub async fn take(request: HttpRequest, app: Data<App>) -> HttpResponse {
     }
     let from = app.engine.durability.durable();
     let snapshots = app.snapshots.clone();
-    threads::start(move || {
+    let started = threads::start(move || {
         if let Err(error) = snapshots.take() {
             tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
         }
     });
+    if let Err(error) = started {
+        return no_thread(&error).respond(&id);
+    }
     HttpResponse::Accepted()
         .insert_header(("x-request-id", id))
         .json(json!({ "status": "started", "lsn": from }))
+}
+
+/// 503 where the system starts no more threads.
+pub fn no_thread(error: &std::io::Error) -> Problem {
+    tracing::error!(%error, "no thread could be started");
+    Problem::busy("the server could start no thread for it: try again")
 }
 
 /// Lists the snapshots, newest first.

@@ -44,7 +44,8 @@ pub(super) struct Catalog {
     dirs: Dirs,
     inner: Mutex<Inner>,
     /// Serializes retirements, whose directory syncs must not hold up readers and the committer.
-    retiring: Mutex<()>,
+    /// Whether the last one's syncs are still to be done.
+    retiring: Mutex<bool>,
 }
 
 impl Catalog {
@@ -57,7 +58,7 @@ impl Catalog {
             storage,
             dirs,
             inner,
-            retiring: Mutex::new(()),
+            retiring: Mutex::new(false),
         }
     }
 
@@ -149,7 +150,11 @@ impl Catalog {
     /// Moves to the archive, or removes, the oldest segments while their records all stand at or
     /// below `lsn`. The segment of the last durable record and all behind it stay.
     pub(super) fn retire(&self, lsn: Lsn, keep_archive: bool) -> Result<usize, JournalError> {
-        let _one_at_a_time = self.retiring.lock();
+        let mut is_unsynced = self.retiring.lock();
+        if *is_unsynced {
+            self.sync_dirs()?;
+            *is_unsynced = false;
+        }
         let mut retired = 0;
         while let Some((base, last)) = self.next_retired(lsn) {
             let (from, to) = (self.path(base, false), self.path(base, true));
@@ -157,17 +162,25 @@ impl Catalog {
             // One by one, each synced: a hole in the middle must not come about.
             if keep_archive {
                 self.storage.rename(&from, &to).map_err(retiring())?;
-                self.storage
-                    .sync_dir(&self.dirs.archive)
-                    .map_err(retiring())?;
             } else {
                 self.storage.remove(&from).map_err(retiring())?;
             }
+            // Whatever becomes of the syncs, that is where it is now.
             self.let_go(base, last, keep_archive);
-            self.storage.sync_dir(&self.dirs.wal).map_err(retiring())?;
+            *is_unsynced = true;
+            self.sync_dirs()?;
+            *is_unsynced = false;
             retired += 1;
         }
         Ok(retired)
+    }
+
+    fn sync_dirs(&self) -> Result<(), JournalError> {
+        for dir in [&self.dirs.archive, &self.dirs.wal] {
+            let synced = self.storage.sync_dir(dir);
+            synced.map_err(io_failed("syncing after a segment was retired:", dir))?;
+        }
+        Ok(())
     }
 
     fn next_retired(&self, lsn: Lsn) -> Option<(u64, Lsn)> {

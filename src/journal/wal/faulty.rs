@@ -300,6 +300,10 @@ impl Storage for FaultyStorage {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.0.lock();
         disk.operate()?;
+        disk.done.dir_syncs += 1;
+        if disk.faults.fail_dir_sync == Some(disk.done.dir_syncs) {
+            return Err(io::Error::other("planned failure of a directory's sync"));
+        }
         let (synced, rest): (Vec<_>, _) = std::mem::take(&mut disk.changes)
             .into_iter()
             .partition(|it| it.touches(dir));

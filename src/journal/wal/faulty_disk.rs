@@ -20,6 +20,8 @@ pub struct Faults {
     pub short_write: Option<u64>,
     /// This sync of a file fails; what it should have synced stays in the cache, marked clean.
     pub fail_sync: Option<u64>,
+    /// This sync of a directory fails.
+    pub fail_dir_sync: Option<u64>,
     /// The power goes at this operation: it and all later ones fail.
     pub power_loss: Option<u64>,
     /// No file can be created: the process has too many open.
@@ -33,6 +35,8 @@ pub struct Done {
     pub writes: u64,
     /// Syncs of files.
     pub syncs: u64,
+    /// Syncs of directories.
+    pub dir_syncs: u64,
     /// All that changes something.
     pub operations: u64,
 }
