@@ -1,8 +1,7 @@
 //! The whole, wired on one screen: open, recover, start, bind; and the drain, in reverse.
 
 use std::{
-    io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     path::PathBuf,
     sync::{
         Arc,
@@ -267,7 +266,7 @@ pub async fn serve(
     });
     // Before the first connection: whoever reaches the server can also stop it cleanly.
     let stop_asked = signals::StopSignals::listen();
-    let (listener, address) = listen(&config)?;
+    let (listener, address) = start::listen(&config)?;
     let (server, workers) = start_http(&config, listener, app.clone())?;
     let handle = server.handle();
     let mut serving = actix_rt::spawn(server);
@@ -276,7 +275,7 @@ pub async fn serve(
     app.is_ready.store(true, Ordering::Relaxed);
     start::announce(&address.to_string(), &config, sandbox.as_ref());
     is_serving.store(true, Ordering::Relaxed);
-    let broke_off = until_asked(stop_asked, &mut serving).await;
+    let broke_off = start::until_asked(stop_asked, &mut serving).await;
     is_serving.store(false, Ordering::Relaxed);
     stop(&app, &handle, &snapshots, &config).await;
     if broke_off.is_none() {
@@ -294,36 +293,6 @@ pub async fn serve(
     }
     tracing::info!("stopped cleanly");
     Ok(())
-}
-
-fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let refused = |source| ServeError::Listen {
-        listen: config.server.listen.clone(),
-        source,
-    };
-    let listener = TcpListener::bind(&config.server.listen).map_err(refused)?;
-    let address = listener.local_addr().map_err(|source| ServeError::Io {
-        what: "reading the address listened on",
-        source,
-    })?;
-    Ok((listener, address))
-}
-
-/// Waits until somebody asks to stop; or why no connections are taken any more, as where their thread could not
-/// be started.
-async fn until_asked(
-    stop_asked: signals::StopSignals,
-    serving: &mut actix_rt::task::JoinHandle<io::Result<()>>,
-) -> Option<io::Error> {
-    let ended = tokio::select! {
-        () = stop_asked.wait() => return None,
-        ended = serving => ended,
-    };
-    Some(match ended {
-        Ok(Ok(())) => io::Error::other("the server ended by itself"),
-        Ok(Err(error)) => error,
-        Err(broken) => io::Error::other(broken),
-    })
 }
 
 /// Begins all that goes on by itself beside the requests.

@@ -1,7 +1,8 @@
-//! What a server says when it is ready, and the snapshots that it takes by itself.
+//! How a server begins to listen, what it says when it is ready, and the snapshots that it takes by itself.
 
 use std::{
-    io::Write,
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{ServeError, signals::StopSignals};
 use crate::{
     actors::Engine,
     config::Config,
@@ -62,6 +64,37 @@ pub(super) fn end_if_it_breaks_off() -> Arc<AtomicBool> {
         }
     }));
     is_serving
+}
+
+/// Where requests come in.
+pub(super) fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen {
+        listen: config.server.listen.clone(),
+        source,
+    };
+    let listener = TcpListener::bind(&config.server.listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(|source| ServeError::Io {
+        what: "reading the address listened on",
+        source,
+    })?;
+    Ok((listener, address))
+}
+
+/// Waits until somebody asks to stop; or why no connections are taken any more, as where their thread could not
+/// be started.
+pub(super) async fn until_asked(
+    stop_asked: StopSignals,
+    serving: &mut actix_rt::task::JoinHandle<io::Result<()>>,
+) -> Option<io::Error> {
+    let ended = tokio::select! {
+        () = stop_asked.wait() => return None,
+        ended = serving => ended,
+    };
+    Some(match ended {
+        Ok(Ok(())) => io::Error::other("the server ended by itself"),
+        Ok(Err(error)) => error,
+        Err(broken) => io::Error::other(broken),
+    })
 }
 
 /// How long the start waits for the log's next segment.

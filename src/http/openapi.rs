@@ -3,7 +3,12 @@
 use actix_web::{HttpResponse, web};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    openapi::{
+        Content, Header, Object, Ref, RefOr, Response, Schema, Type,
+        path::Operation,
+        schema::AnyOf,
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -83,6 +88,7 @@ use super::{ledger, network, operator, origins, programme};
         operator::sandbox::seed,
         operator::sandbox::echo,
     ),
+    components(schemas(network::schema::ErrorAnswer, network::schema::LedgerErrorAnswer)),
     tags(
         (name = "network", description = "Authorizations and what follows them; scope network"),
         (name = "programme", description = "Accounts, their money and its movements, as the Bloque \
@@ -143,6 +149,101 @@ impl Modify for Security {
     }
 }
 
+/// What is the same for all routes, and would be forgotten on some.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let operations = [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(operation_id(method, path));
+                    complete((method, path), operation);
+                }
+            }
+        }
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        // What an account of one kind has may fit another kind's description as well.
+        if let Some(RefOr::T(Schema::OneOf(kinds))) = schemas.remove("AccountDetails") {
+            let mut any = AnyOf::new();
+            any.items = kinds.items;
+            schemas.insert("AccountDetails".to_owned(), RefOr::T(Schema::AnyOf(any)));
+        }
+    }
+}
+
+/// A name that no other operation has: `get_v1_authorizations_id`.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    format!("{method}_{}", words.join("_"))
+}
+
+/// The errors that every route of its face may answer, and how they look.
+fn complete((method, path): (&str, &str), operation: &mut Operation) {
+    let has_tag = |tag| operation.tags.iter().flatten().any(|known| known == tag);
+    // The programme face's own routes under /v1 that answer in its form.
+    let is_programme = has_tag("programme") && path.starts_with("/v1/cards/");
+    let is_ledger = has_tag("ledger");
+    let (is_v1, is_api) = (path.starts_with("/v1/"), path.starts_with("/api/"));
+    let name = match (is_ledger, is_v1 && !is_programme, is_v1 || is_api) {
+        (true, ..) => "LedgerErrorAnswer",
+        (false, true, _) => "ErrorAnswer",
+        (false, false, true) => "ErrorView",
+        // Health, metrics, pages.
+        (false, false, false) => return,
+    };
+    let mut always = vec![
+        ("400", "malformed: the field is named"),
+        ("404", "what it names is not there, or another's"),
+        ("503", "busy: try again"),
+    ];
+    if method != "get" {
+        always.push(("409", "its state, or an earlier request, stands in the way"));
+    }
+    if is_v1 {
+        always.push(("422", "an impossible value: the field is named"));
+    }
+    if operation.request_body.is_some() {
+        always.push(("408", "the body did not arrive in time"));
+        always.push(("413", "the body is too large"));
+        always.push(("415", "the body is not JSON in UTF-8"));
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, description) in always {
+        let missing = || RefOr::T(Response::new(description));
+        responses.entry(status.to_owned()).or_insert_with(missing);
+    }
+    for (status, response) in responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        let id = Header::new(Object::with_type(Type::String));
+        (response.headers).insert("X-Request-Id".to_owned(), RefOr::T(id));
+        if status == "503" {
+            let seconds = Header::new(Object::with_type(Type::Integer));
+            (response.headers).insert("Retry-After".to_owned(), RefOr::T(seconds));
+        }
+        let is_error = status.starts_with(['4', '5']);
+        let is_told = response.content.values().any(|content| match content {
+            RefOr::T(content) => matches!(content.schema, Some(RefOr::Ref(_))),
+            RefOr::Ref(_) => true,
+        });
+        if is_error && !is_told {
+            let content = Content::new(Some(Ref::from_schema_name(name)));
+            let json = "application/json".to_owned();
+            response.content.insert(json, RefOr::T(content));
+        }
+    }
+}
+
 /// The whole document.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
@@ -163,6 +264,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         document.merge(part);
     }
     Security.modify(&mut document);
+    Common.modify(&mut document);
     document
 }
 

@@ -195,6 +195,9 @@ impl Model {
             BigInt::from(request.local.minor.minor()),
             request.local.currency,
         );
+        if request.kind == TransactionType::Credit {
+            return Err("credit clearing");
+        }
         if asked == BigInt::ZERO {
             return Err("amount required");
         }

@@ -1,4 +1,4 @@
-"""What schemathesis cannot guess of the ledger face: ids of things that are there, and bodies that nearly fit.
+"""What schemathesis cannot guess of the ledger and the network face: ids of things that are there, and bodies that nearly fit.
 
 SCHEMA_KNOWN is JSON: {"ids": {parameter, or first part of the path: [ids]}, "bodies": {"METHOD /path": body}}, made
 by tests/schema/things.py.
@@ -20,6 +20,8 @@ ODD = [
 
 def kind_of(path, name):
     """Which ids fit a parameter of that path."""
+    if path.startswith("/v1/authorizations/{"):
+        return "authorizations" if name == "id" else "steps"
     if name in ("balance_id", "entity_id", "reference", "indicator", "currency", "collection", "field"):
         return name
     return path.strip("/").split("/")[0]
@@ -42,8 +44,9 @@ def renewed(value, number):
         return [renewed(one, number) for one in value]
     if isinstance(value, dict):
         other = {key: renewed(one, number) for key, one in value.items()}
-        if isinstance(other.get("reference"), str):
-            other["reference"] += f"-{number}"
+        for name in ("reference", "transaction_id"):
+            if isinstance(other.get(name), str) and not other[name].startswith("txn_"):
+                other[name] += f"-{number}"
         return other
     return value
 

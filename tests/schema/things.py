@@ -1,4 +1,4 @@
-"""Makes one of each thing of the ledger face on a server, and prints what tests/schema/hooks.py wants to know."""
+"""Makes one of each thing of the ledger and the network face on a server, and prints what tests/schema/hooks.py wants to know."""
 import json
 import sys
 import urllib.error
@@ -9,7 +9,7 @@ url, key = sys.argv[1:]
 
 def ask(method, path, body=None):
     data = None if body is None else json.dumps(body).encode()
-    headers = {"X-Blnk-Key": key, "Content-Type": "application/json"}
+    headers = {"X-Blnk-Key": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     request = urllib.request.Request(url + path, data=data, headers=headers, method=method)
     try:
         return json.load(urllib.request.urlopen(request))
@@ -121,9 +121,34 @@ search = {"q": "*", "query_by": "reference", "filter_by": "currency:=USD && crea
 bodies["POST /search/{collection}"] = search
 bodies["POST /multi-search"] = {"searches": [{"collection": "transactions", **search}, {"collection": "balances", "q": "USD", "query_by": "currency"}]}
 
+plastic = (ask("POST", "/v1/sandbox/seed", {
+    "holder_urn": "did:bloque:sandbox:demo", "cards": 1, "asset": "DUSD/6", "amount": "900000000000",
+}).get("cards") or ["none"])[0]
+
+
+def purchase(number, **more):
+    return {
+        "transaction_id": number, "card": plastic, "transaction_type": "PURCHASE", "local_amount": "5.00", "local_currency": "USD",
+        "merchant": {"id": "m-1", "name": "AMAZON.COM", "mcc": "5411", "city": "Seattle", "country": "USA"},
+        "medium": {"entry_mode": "CREDENTIAL_ON_FILE", "network": "VISA"}, "usd_amount": "5.00", "partial_approval": False,
+        "capture": False, **more,
+    }
+
+
+open_holds = [make("/v1/authorizations", purchase(f"net-{number}"), "id") for number in range(4)]
+bodies["POST /v1/authorizations/simulate"] = purchase("sim")
+bodies["POST /v1/authorizations/batch"] = [purchase("bat-a"), purchase("bat-b", local_amount="900000.00"), purchase("bat-c", capture=True)]
+bodies["POST /v1/authorizations/{id}/{step}"] = {"transaction_id": "step", "local_amount": "0.50"}
+clearing = purchase("clr")
+del clearing["capture"], clearing["partial_approval"]
+bodies["POST /v1/clearings"] = clearing
+money = {"account_urn": plastic, "asset": "DUSD/6", "amount": "1000", "reference": "m", "metadata": {"a": 1}}
+bodies["POST /v1/deposits"] = money
+bodies["POST /v1/withdrawals"] = {**money, "reference": "w"}
+
 entities = [ledger, card, held, done, bulk, identity]
 ids = {
-    "ledgers": [ledger], "balances": [card, other], "balance_id": [card, other], "transactions": [held, again, done, bulk],
+    "authorizations": open_holds + ["net-0"], "steps": ["increment", "capture", "reverse", "refund"], "ledgers": [ledger], "balances": [card, other], "balance_id": [card, other], "transactions": [held, again, done, bulk],
     "refund-transaction": [done, held], "identities": [identity], "balance-monitors": [monitor], "hooks": [hook],
     "reconciliation": [rule, run], "entity_id": entities, "reference": ["done", "held", "fund"], "indicator": ["@World", "@Fees"],
     "currency": ["USD", "EUR", "DUSD/6"], "collection": ["ledgers", "balances", "transactions", "identities"],

@@ -321,7 +321,7 @@ pub struct OfKind {
     get, path = "/hooks", tag = "ledger",
     params(("type" = Option<HookKind>, Query, description = "only these")),
     responses(
-        (status = 200, description = "the hooks; last_run is since the server started", body = Object),
+        (status = 200, description = "the hooks; last_run is since the server started", body = Vec<serde_json::Value>),
         (status = 400, description = "the query is wrong", body = Object),
         (status = 401, description = "no key, or one that is unknown or expired", body = Object),
         (status = 403, description = "it is not the master key", body = Object),

@@ -45,7 +45,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(create, list, revoke), components(schemas(NewKey)))]
+#[openapi(paths(create, list, revoke), components(schemas(NewLedgerKey)))]
 struct Document;
 
 /// Its part of the OpenAPI document.
@@ -56,7 +56,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// A new key.
 #[derive(Deserialize, ToSchema)]
-pub struct NewKey {
+pub struct NewLedgerKey {
     /// For people.
     name: String,
     /// Whose it is, in the caller's words.
@@ -85,7 +85,7 @@ fn forbidden(code: &'static str, message: &str) -> Fault {
 /// minutes.
 #[utoipa::path(
     post, path = "/api-keys", tag = "ledger",
-    request_body = NewKey,
+    request_body = NewLedgerKey,
     params(("Idempotency-Key" = Option<String>, Header, description = "same key: made once")),
     responses(
         (status = 201, description = "made, with its secret", body = Object),
@@ -104,7 +104,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
 
 async fn make(request: &HttpRequest, bytes: Body, app: &App) -> Result<Reply, Fault> {
     let caller = access::require(request, app, Resource::ApiKeys, Action::Write)?;
-    let (wanted, keyed) = read::<NewKey>(request, bytes, &caller)?;
+    let (wanted, keyed) = read::<NewLedgerKey>(request, bytes, &caller)?;
     let end = check(&wanted, &caller, app)?;
     let secret = new_secret("ledger")?;
     let hash = hash_of(&secret);
@@ -179,7 +179,7 @@ fn noted(event: &RegistryEvent) -> Option<KeyNote> {
 }
 
 /// When it ends, if it may be made.
-fn check(wanted: &NewKey, caller: &Caller, app: &App) -> Result<Timestamp, Fault> {
+fn check(wanted: &NewLedgerKey, caller: &Caller, app: &App) -> Result<Timestamp, Fault> {
     if wanted.name.is_empty() {
         return Err(invalid("name", "name is required"));
     }

@@ -327,7 +327,7 @@ async fn all_of(app: &App, origin: &str, balance: Option<&str>) -> Result<Reply,
 #[utoipa::path(
     get, path = "/balance-monitors", tag = "ledger",
     responses(
-        (status = 200, description = "the monitors", body = Object),
+        (status = 200, description = "the monitors", body = Vec<serde_json::Value>),
         (status = 401, description = "no key, or one that is unknown or expired", body = Object),
         (status = 403, description = "the key has not the scope balance-monitors:read", body = Object),
         (status = 503, description = "busy: try again", body = Object),
@@ -346,7 +346,7 @@ pub async fn list(request: HttpRequest, app: Data<App>) -> HttpResponse {
     get, path = "/balance-monitors/balances/{balance_id}", tag = "ledger",
     params(("balance_id" = String, Path, description = "bln_…")),
     responses(
-        (status = 200, description = "the monitors; none for a balance that is not there", body = Object),
+        (status = 200, description = "the monitors; none for a balance that is not there", body = Vec<serde_json::Value>),
         (status = 401, description = "no key, or one that is unknown or expired", body = Object),
         (status = 403, description = "the key has not the scope balance-monitors:read", body = Object),
         (status = 503, description = "busy: try again", body = Object),

@@ -30,9 +30,10 @@ use crate::{
 /// Asks for money to be held.
 #[utoipa::path(
     post, path = "/v1/authorizations", tag = "network",
+    params(("Idempotency-Key" = Option<String>, Header, description = "beside the transaction_id: same key, same answer")),
     request_body = AuthorizationRequest,
     responses(
-        (status = 200, description = "approved or declined", body = serde_json::Value),
+        (status = 200, description = "approved or declined", body = super::schema::AuthorizationAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
@@ -52,9 +53,10 @@ pub async fn post(request: HttpRequest, body: Body, app: Data<App>) -> HttpRespo
 /// currency its price is its `usd_amount`, or what the last known rate says.
 #[utoipa::path(
     post, path = "/v1/clearings", tag = "network",
+    params(("Idempotency-Key" = Option<String>, Header, description = "beside the transaction_id: same key, same answer")),
     request_body = AuthorizationRequest,
     responses(
-        (status = 200, description = "posted", body = serde_json::Value),
+        (status = 200, description = "posted", body = super::schema::AuthorizationAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
@@ -76,7 +78,7 @@ pub async fn post_clearing(request: HttpRequest, body: Body, app: Data<App>) -> 
     request_body = AuthorizationRequest,
     responses(
         (status = 200, description = "what would be answered, with `explanation`",
-            body = serde_json::Value),
+            body = super::schema::AuthorizationAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),

@@ -33,11 +33,17 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 #[utoipa::path(
     post, path = "/v1/authorizations/batch", tag = "network",
     request_body(
-        content = Vec<AuthorizationRequest>,
+        content(
+            (Vec<AuthorizationRequest> = "application/json"),
+            (String = "application/x-ndjson"),
+        ),
         description = "a JSON array, or one object a line with Content-Type application/x-ndjson",
     ),
     responses(
-        (status = 200, description = "one result an item, in order", body = serde_json::Value),
+        (status = 200, description = "one result an item, in order, in the form of the request", content(
+            (Vec<super::schema::AuthorizationResult> = "application/json"),
+            (String = "application/x-ndjson"),
+        )),
         (status = 400, description = "the body is no list, or an empty one"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),

@@ -35,7 +35,7 @@ use crate::{
             description = "true: also why it was decided as it was, in `explanation`"),
     ),
     responses(
-        (status = 200, description = "the authorization", body = serde_json::Value),
+        (status = 200, description = "the authorization", body = super::schema::AuthorizationAnswer),
         (status = 400, description = "a wrong parameter: it is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
@@ -167,7 +167,7 @@ const LOOKED_AT_MAX: usize = 5_000;
         ("cursor" = Option<String>, Query, description = "where the page before ended"),
     ),
     responses(
-        (status = 200, description = "a page", body = serde_json::Value),
+        (status = 200, description = "a page", body = super::schema::AuthorizationPage),
         (status = 400, description = "a wrong parameter: it is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),

@@ -9,6 +9,7 @@ pub mod money;
 pub mod pin;
 pub mod question;
 pub mod request;
+pub mod schema;
 pub mod steps;
 pub mod view;
 

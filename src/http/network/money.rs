@@ -38,11 +38,11 @@ pub struct MoneyRequest<'a> {
     pub account_urn: Cow<'a, str>,
     /// `SYMBOL/DECIMALS`.
     #[serde(borrow)]
-    #[schema(value_type = String, example = "DUSD/6")]
+    #[schema(value_type = String, example = "DUSD/6", pattern = r"^[A-Z][A-Z0-9]{0,15}/[0-9]{1,2}$")]
     pub asset: Cow<'a, str>,
     /// Smallest units, as a string of digits.
     #[serde(borrow)]
-    #[schema(value_type = String, example = "100000000")]
+    #[schema(value_type = String, example = "100000000", pattern = "^[0-9]{1,38}$")]
     pub amount: Cow<'a, str>,
     /// Unique per origin: the idempotency key of the request.
     #[serde(borrow)]
@@ -73,9 +73,10 @@ struct MoneyView<'a> {
 /// Puts money into an account.
 #[utoipa::path(
     post, path = "/v1/deposits", tag = "operator",
+    params(("Idempotency-Key" = Option<String>, Header, description = "beside the reference: same key, same answer")),
     request_body = MoneyRequest,
     responses(
-        (status = 201, description = "done", body = serde_json::Value),
+        (status = 201, description = "done", body = super::schema::MoneyAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope operator"),
@@ -93,9 +94,10 @@ pub async fn deposit(request: HttpRequest, body: Body, app: Data<App>) -> HttpRe
 /// Takes money out of an account.
 #[utoipa::path(
     post, path = "/v1/withdrawals", tag = "operator",
+    params(("Idempotency-Key" = Option<String>, Header, description = "beside the reference: same key, same answer")),
     request_body = MoneyRequest,
     responses(
-        (status = 201, description = "done", body = serde_json::Value),
+        (status = 201, description = "done", body = super::schema::MoneyAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope operator"),

@@ -34,15 +34,16 @@ pub struct AuthorizationRequest<'a> {
     pub card: Cow<'a, str>,
     /// PURCHASE, WITHDRAWAL, EXTRACASH, BALANCE_INQUIRY or PAYMENT; PURCHASE if missing.
     #[serde(borrow, default)]
-    #[schema(value_type = Option<String>, example = "PURCHASE")]
+    #[schema(value_type = Option<String>, example = "PURCHASE",
+        pattern = "^(PURCHASE|WITHDRAWAL|EXTRACASH|BALANCE_INQUIRY|PAYMENT|CREDIT|REFUND|ORIGINAL_CREDIT|CREDIT_VOUCHER|DEPOSIT)$")]
     pub transaction_type: Option<Lend<'a>>,
-    /// A decimal with at most as many places as ISO 4217 gives the currency.
+    /// A decimal with at most as many places as ISO 4217 gives the currency; a balance inquiry needs none.
     #[serde(borrow, default)]
-    #[schema(value_type = String, example = "50.00")]
+    #[schema(value_type = Option<String>, example = "50.00", pattern = r"^[0-9]{1,30}(\.[0-9]{1,4})?$")]
     pub local_amount: Option<&'a RawValue>,
     /// ISO 4217.
     #[serde(borrow)]
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, example = "USD", pattern = "^[A-Z]{3}$")]
     pub local_currency: Cow<'a, str>,
     /// Who asks.
     #[serde(borrow, default, deserialize_with = "object")]

@@ -33,10 +33,11 @@ use crate::{
     params(
         ("id" = String, Path, description = "the auth_ id, or the authorization's transaction_id"),
         ("step" = String, Path, description = "increment, capture, reverse or refund"),
+        ("Idempotency-Key" = Option<String>, Header, description = "beside the transaction_id: same key, same answer"),
     ),
     request_body = StepBody,
     responses(
-        (status = 200, description = "the authorization in its new form", body = serde_json::Value),
+        (status = 200, description = "the authorization in its new form", body = super::schema::AuthorizationAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),
@@ -64,10 +65,13 @@ pub async fn post(
 /// Undoes a refund.
 #[utoipa::path(
     post, path = "/v1/refunds/{operation_id}/reverse", tag = "network",
-    params(("operation_id" = String, Path, description = "the refund's operation id (op_…)")),
+    params(
+        ("operation_id" = String, Path, description = "the refund's operation id (op_…)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "beside the transaction_id: same key, same answer"),
+    ),
     request_body = StepBody,
     responses(
-        (status = 200, description = "the authorization in its new form", body = serde_json::Value),
+        (status = 200, description = "the authorization in its new form", body = super::schema::AuthorizationAnswer),
         (status = 400, description = "malformed: the field is named"),
         (status = 401, description = "no key, or an unknown one"),
         (status = 403, description = "the key has not the scope network"),

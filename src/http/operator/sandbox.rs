@@ -248,14 +248,23 @@ pub struct EchoQuery {
     request_body(content = serde_json::Value, description = "anything"),
     responses(
         (status = 200, description = "so many bytes of JSON", body = serde_json::Value),
+        (status = 400, description = "bytes is no whole number"),
         (status = 404, description = "this server is no sandbox"),
     ),
 )]
-pub async fn echo(body: Body, query: Query<EchoQuery>, app: Data<App>) -> HttpResponse {
+pub async fn echo(
+    body: Body,
+    query: Result<Query<EchoQuery>, actix_web::Error>,
+    app: Data<App>,
+) -> HttpResponse {
     if !app.is_sandbox {
         return HttpResponse::NotFound().finish();
     }
     drop(body);
+    let Ok(query) = query else {
+        let message = "bytes must be a whole number: how many to answer";
+        return Problem::malformed("bytes", message).respond("");
+    };
     let bytes = query.bytes.clamp(2, ECHO_BYTES_MAX);
     let mut answer = vec![b'.'; bytes];
     if let (Some(first), true) = (answer.first_mut(), bytes > 1) {

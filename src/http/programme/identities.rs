@@ -357,7 +357,7 @@ fn aliases_of(identity: &Identity) -> Vec<Value> {
 #[utoipa::path(
     get, path = "/api/identities/me/aliases", tag = "programme",
     responses(
-        (status = 200, description = "the aliases", body = Object),
+        (status = 200, description = "the aliases", body = Vec<serde_json::Value>),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
         (status = 403, description = "the key has not the scope programme", body = ErrorView),
         (status = 404, description = "there is no such identity", body = ErrorView),
@@ -378,7 +378,7 @@ pub async fn my_aliases(request: HttpRequest, app: Data<App>) -> HttpResponse {
     get, path = "/api/identities/{urn}/aliases", tag = "programme",
     params(("urn" = String, Path, description = "the holder's URN, colons as they are")),
     responses(
-        (status = 200, description = "the aliases", body = Object),
+        (status = 200, description = "the aliases", body = Vec<serde_json::Value>),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
         (status = 403, description = "the key has not the scope programme", body = ErrorView),
         (status = 404, description = "there is no such identity", body = ErrorView),

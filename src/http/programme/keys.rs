@@ -297,7 +297,7 @@ fn no_key() -> Problem {
 #[utoipa::path(
     get, path = "/api/api-keys", tag = "programme",
     responses(
-        (status = 200, description = "the keys; last_used_at is since the server started", body = Object),
+        (status = 200, description = "the keys; last_used_at is since the server started", body = Vec<serde_json::Value>),
         (status = 401, description = "no key, or an unknown one", body = ErrorView),
         (status = 403, description = "the key has not the scope operator", body = ErrorView),
         (status = 503, description = "busy: try again", body = ErrorView),

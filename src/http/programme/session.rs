@@ -522,7 +522,7 @@ async fn registered(
 /// Lists the programmes of this server.
 #[utoipa::path(
     get, path = "/api/origins", tag = "programme",
-    responses((status = 200, description = "the programmes", body = Object)),
+    responses((status = 200, description = "the programmes", body = Vec<serde_json::Value>)),
 )]
 pub async fn origins(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let listed = async {

@@ -85,7 +85,7 @@ pub struct GoogleRequest {
 
 /// A token as its card's programme sees it.
 #[derive(Serialize, ToSchema)]
-pub struct TokenView {
+pub struct DeviceTokenView {
     /// `tok_…`: also a name for the card in authorizations.
     id: String,
     /// apple or google.
@@ -107,7 +107,7 @@ pub struct TokenView {
     updated_at: String,
 }
 
-impl TokenView {
+impl DeviceTokenView {
     fn new(token: &DeviceToken, account: &Account) -> Self {
         Self {
             id: token.id.clone(),
@@ -130,14 +130,14 @@ fn digits(ascii: [u8; 4]) -> String {
 #[derive(Serialize, ToSchema)]
 pub struct TokensResult {
     /// In the order of making.
-    data: Vec<TokenView>,
+    data: Vec<DeviceTokenView>,
 }
 
 /// A token after a change.
 #[derive(Serialize, ToSchema)]
 pub struct TokenResult {
     /// As it is now.
-    token: TokenView,
+    token: DeviceTokenView,
     /// The id of the change.
     req_id: String,
 }
@@ -249,7 +249,7 @@ pub async fn list(request: HttpRequest, path: Path<String>, app: Data<App>) -> H
         let account = seen.ok_or_else(|| no_account(None))?.account;
         let tokens = account.card.iter().flat_map(|file| &file.tokens);
         let data = tokens
-            .map(|token| TokenView::new(token, &account))
+            .map(|token| DeviceTokenView::new(token, &account))
             .collect();
         Reply::new(StatusCode::OK, &TokensResult { data })
     };
@@ -313,7 +313,7 @@ pub async fn show_change(app: &App, request: Request, id: &str) -> Result<Reply,
     let tokens = account.and_then(|account| Some((account, &account.card.as_ref()?.tokens)));
     let found = tokens.and_then(|(account, tokens)| {
         let token = tokens.iter().find(|token| token.id == id)?;
-        Some(TokenView::new(token, account))
+        Some(DeviceTokenView::new(token, account))
     });
     let view = TokenResult {
         token: found.ok_or_else(|| Problem::from(EngineError::KeyConflict))?,
@@ -399,7 +399,7 @@ async fn tokenize<T>(
     }
     let payload = payload(app, (&token, &account), asked).await?;
     let view = json!({
-        "result": { "tokenization": shown(&payload), "token": TokenView::new(&token, &account) },
+        "result": { "tokenization": shown(&payload), "token": DeviceTokenView::new(&token, &account) },
         "req_id": record_id(answer.lsn),
     });
     Ok(Reply::new(StatusCode::CREATED, &view)?.replayed(answer.is_replay))

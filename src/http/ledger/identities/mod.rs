@@ -202,7 +202,7 @@ pub async fn create(request: HttpRequest, body: Body, app: Data<App>) -> HttpRes
 #[utoipa::path(
     get, path = "/identities", tag = "ledger",
     responses(
-        (status = 200, description = "the identities", body = Object),
+        (status = 200, description = "the identities", body = Vec<serde_json::Value>),
         (status = 400, description = "the query is wrong", body = Object),
         (status = 401, description = "no key, or one that is unknown or expired", body = Object),
         (status = 403, description = "the key has not the scope identities:read", body = Object),

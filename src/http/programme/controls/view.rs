@@ -35,9 +35,11 @@ pub struct ControlsView {
     /// At most 64 spans of the local week in which a purchase may be made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hours: Vec<HoursView>,
-    /// Whether the card closes after its first capture.
+    /// Whether the card closes after its first capture; false if a request leaves it out.
+    #[schema(required = false)]
     single_use: bool,
-    /// Whether the card stays with the first merchant that it was approved for.
+    /// Whether the card stays with the first merchant that it was approved for; false if a request leaves it out.
+    #[schema(required = false)]
     merchant_locked: bool,
 }
 
