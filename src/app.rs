@@ -35,7 +35,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     domain::identity::{Identity, IdentityKind},
-    domain::registry::{RegistryEvent, Scope, Scopes},
+    domain::registry::{Registry, RegistryEvent, Scope, Scopes},
     http::{
         self,
         operator::{reseal::Resealer, simulate::rates, snapshots::Snapshots},
@@ -430,10 +430,17 @@ async fn open_first(
     if let Some(key) = root {
         open_root(engine, &key).await?;
     }
-    match sandbox {
-        Some(options) => Ok(Some(open_sandbox(engine, options).await?)),
-        None => Ok(None),
+    if let Some(options) = sandbox {
+        return Ok(Some(open_sandbox(engine, options).await?));
     }
+    let has_keys = |registry: &Registry| !registry.keys.is_empty();
+    if !engine.look_at_registry(has_keys).await? {
+        tracing::warn!(
+            "there is no key yet, so nobody can use this server: start it once with CARDWRIGHT_ROOT_KEY, or with \
+             --sandbox"
+        );
+    }
+    Ok(None)
 }
 
 /// The origin `root` owns no accounts: its key opens the programmes that do.
@@ -505,7 +512,7 @@ async fn keep_sandbox_rates(engine: &Arc<Engine>) -> Result<(), ServeError> {
 
 /// The sandbox's holder of the first steps, so that a client can connect as it.
 async fn register_demo(engine: &Engine) -> Result<(), ServeError> {
-    let register = |registry: &crate::domain::registry::Registry, now| {
+    let register = |registry: &Registry, now| {
         let demo = Identity::new(
             ("sandbox", "demo"),
             IdentityKind::Individual,

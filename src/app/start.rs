@@ -105,8 +105,8 @@ const ROOM_WITHIN: Duration = Duration::from_secs(30);
 pub(super) fn wait_for_room(journal: &dyn Journal) {
     let begun = Instant::now();
     while let Err(error) = journal.reserve() {
-        let is_made = matches!(error, JournalError::Busy { .. });
-        if is_made && begun.elapsed() < ROOM_WITHIN {
+        let is_being_made = matches!(error, JournalError::Busy { .. });
+        if is_being_made && begun.elapsed() < ROOM_WITHIN {
             std::thread::sleep(Duration::from_millis(5));
             continue;
         }

@@ -92,6 +92,7 @@ impl From<Problem> for Fault {
             409 => "GEN_CONFLICT",
             429 => "GEN_RATE_LIMITED",
             422 => "GEN_VALIDATION_ERROR",
+            503 => "GEN_RESOURCE_LOCKED",
             500.. => "GEN_INTERNAL",
             _ => "GEN_MALFORMED_REQUEST",
         };

@@ -58,7 +58,7 @@ pub async fn get(request: HttpRequest, path: Path<String>, app: Data<App>) -> Ht
 /// Adds up what several accounts have; money that some of them share counts once.
 #[utoipa::path(
     get, path = "/api/accounts/balances", tag = "programme",
-    params(("account_urns" = Vec<String>, Query, description = "1 to 1000 accounts; repeat it")),
+    params(("account_urns" = Vec<String>, Query, description = "1 to 1000 accounts, as many as a URL of 64 KiB holds; repeat it")),
     responses(
         (status = 200, description = "by asset", body = BalanceResult),
         (status = 400, description = "a wrong parameter: it is named", body = ErrorView),

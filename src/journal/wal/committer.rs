@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::warn;
+
 use crate::journal::Lsn;
 
 use super::{
@@ -15,6 +17,9 @@ use super::{
     shared::{Core, HaltOnPanic},
     storage::{StorageFile, widen, write_all_at},
 };
+
+/// A commit that takes so long, in microseconds, is told.
+const SLOW_US: u64 = 1_000_000;
 
 /// Hears of each batch made durable, for histograms. Called on the committer's thread.
 pub trait CommitObserver: Send + Sync {
@@ -147,6 +152,12 @@ impl Committer {
             .map_err(|error| format!("syncing the log at lsn {} failed: {error}", batch.start))?;
         let write_us = micros(started, written);
         let sync_us = micros(written, Instant::now());
+        if write_us.saturating_add(sync_us) >= SLOW_US {
+            warn!(
+                write_us,
+                sync_us, "a commit took longer than a second: the disk is slow, and answers wait"
+            );
+        }
 
         (self.last, self.end) = (batch.last, end);
         if is_new_segment {
