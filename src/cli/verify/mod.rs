@@ -103,6 +103,8 @@ fn examine(args: &VerifyArgs) -> Result<Verdict, CliError> {
     };
     // Before the log: beside a running server the outbox never knows more than the log that is read after it.
     let files = Files::look(&args.data_dir, &reader);
+    // Segments that came meanwhile belong to it.
+    let reader = data_dir::open(&args.data_dir)?;
     let mut verdict = verify::verify(&reader, options, &mut |lsn| bar.at(lsn))?;
     drop(bar);
     verdict.add_files(files);

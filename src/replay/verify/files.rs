@@ -46,11 +46,7 @@ impl Files {
             let mut seen = Self::default();
             match seen.outbox(&outbox, was_used) {
                 // Beside a running server segments and snapshots go that were there a moment ago.
-                Err(JournalError::Io { source, .. })
-                    if source.kind() == ErrorKind::NotFound && look < LOOKS_MAX =>
-                {
-                    continue;
-                }
+                Err(error) if is_gone(&error) && look < LOOKS_MAX => continue,
                 Err(error) => seen.findings.refused(Check::Outbox, error),
                 Ok(()) => {}
             }
@@ -93,8 +89,10 @@ impl Files {
         }
     }
 
-    /// Reads it as a start does.
+    /// Reads it as a start does. A running server takes snapshots and lets segments go meanwhile: the log reaches
+    /// what was a snapshot before it was opened, and begins at or before what is one after that.
     fn outbox(&mut self, dir: &Path, was_used: bool) -> Result<(), JournalError> {
+        let before = WalReader::open(dir)?.snapshots()?.into_iter().next();
         let reader = WalReader::open(dir)?;
         let newest = reader.snapshots()?.into_iter().next();
         let (first, end) = reader.bounds();
@@ -140,7 +138,7 @@ impl Files {
                 Err(error) => self.undecodable(record.lsn, &error),
             }
         }
-        // The snapshot was listed first: beside a running server the log is only longer.
+        let snapshot = before.map_or(Lsn::ZERO, |info| info.lsn);
         if snapshot > last {
             let spot = Spot {
                 lsn: Some(last),
@@ -169,6 +167,18 @@ impl Files {
         let what = error.to_string();
         self.findings
             .push(Severity::Damage, Check::Outbox, spot, what);
+    }
+}
+
+fn is_gone(error: &JournalError) -> bool {
+    match error {
+        JournalError::NotFound { .. } => true,
+        JournalError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        JournalError::Busy { .. }
+        | JournalError::DiskLow { .. }
+        | JournalError::Halted { .. }
+        | JournalError::Corrupt { .. }
+        | JournalError::Locked { .. } => false,
     }
 }
 
