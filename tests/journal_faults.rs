@@ -356,18 +356,27 @@ fn check_retired(journal: &WalJournal, lsns: &[Lsn], keep_archive: bool) {
     }
 }
 
+/// A journal of thirty records, with or without an archive, and how it is opened again.
+fn of_thirty(
+    disk: &Arc<FaultyStorage>,
+    keep_archive: bool,
+) -> (impl Fn() -> WalOptions, WalJournal, Vec<Lsn>) {
+    let options = move || WalOptions {
+        keep_archive,
+        ..options()
+    };
+    let (journal, _) = open_in(options(), disk).expect("opens");
+    let lsns = (0..30)
+        .map(|n| append_durably(&journal, &payload(n, 600)))
+        .collect();
+    (options, journal, lsns)
+}
+
 #[test]
 fn retired_segments_are_read_from_the_archive_or_gone() {
     for keep_archive in [true, false] {
         let disk = Arc::new(FaultyStorage::new());
-        let options = || WalOptions {
-            keep_archive,
-            ..options()
-        };
-        let (journal, _) = open_in(options(), &disk).expect("opens");
-        let lsns: Vec<_> = (0..30)
-            .map(|n| append_durably(&journal, &payload(n, 600)))
-            .collect();
+        let (options, journal, lsns) = of_thirty(&disk, keep_archive);
         let running = journal.scan(Lsn::ZERO).expect("scans");
         assert!(journal.retire(lsns[20]).expect("retires") >= 3);
         check_retired(&journal, &lsns, keep_archive);
@@ -395,10 +404,7 @@ fn retired_segments_are_read_from_the_archive_or_gone() {
 #[test]
 fn a_reader_follows_into_the_archive() {
     let disk = Arc::new(FaultyStorage::new());
-    let (journal, _) = open_in(options(), &disk).expect("opens");
-    let lsns: Vec<_> = (0..30)
-        .map(|n| append_durably(&journal, &payload(n, 600)))
-        .collect();
+    let (_, journal, lsns) = of_thirty(&disk, true);
     let reader = || WalReader::open_in("/d", disk.clone()).expect("opens");
     let (opened, begun) = (reader(), reader());
     let mut begun = begun.records();
@@ -417,14 +423,7 @@ fn a_failing_sync_of_a_directory_holds_retirement_up_and_loses_nothing() {
     for keep_archive in [true, false] {
         for failing in 1..=4 {
             let disk = Arc::new(FaultyStorage::new());
-            let options = || WalOptions {
-                keep_archive,
-                ..options()
-            };
-            let (journal, _) = open_in(options(), &disk).expect("opens");
-            let lsns: Vec<_> = (0..30)
-                .map(|n| append_durably(&journal, &payload(n, 600)))
-                .collect();
+            let (options, journal, lsns) = of_thirty(&disk, keep_archive);
             disk.plan(Faults {
                 fail_dir_sync: Some(failing),
                 ..Faults::default()

@@ -21,7 +21,7 @@ use super::{
     outcome::{CliError, Out, conclude},
     table::has_colour,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, domain::books::State};
 use ask::{Collection, Condition, Query};
 use list::Look;
 use show::Wanted;
@@ -139,25 +139,13 @@ struct BalancesList {
     narrowed: Narrowed,
 }
 
-/// The states a transaction of the ledger may be in.
-const STATUSES: [&str; 8] = [
-    "QUEUED",
-    "SCHEDULED",
-    "INFLIGHT",
-    "COMMIT",
-    "APPLIED",
-    "VOID",
-    "EXPIRED",
-    "REJECTED",
-];
-
 #[derive(Args)]
 struct TransactionsList {
     /// Only those from or to this balance
     #[arg(long, value_name = "ID")]
     balance: Option<String>,
     /// Only those in this state, such as INFLIGHT; several with commas
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', ignore_case = true, value_parser = STATUSES)]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', ignore_case = true, value_parser = State::ALL.map(State::word))]
     status: Vec<String>,
     /// Only those in this currency
     #[arg(long, value_name = "CODE")]

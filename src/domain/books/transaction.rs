@@ -50,6 +50,18 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Reserved,
+        Self::Scheduled,
+        Self::Inflight,
+        Self::Applied,
+        Self::Committed,
+        Self::Voided,
+        Self::Expired,
+        Self::Rejected,
+    ];
+
     /// The word on the wire.
     #[must_use]
     pub const fn word(self) -> &'static str {

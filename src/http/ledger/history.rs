@@ -19,7 +19,7 @@ use crate::{
     actors::{Engine, EngineError, Target},
     books::{BalanceView, BooksError},
     domain::{books::Allocation, ids::ActorId, time::Timestamp, uuids::BalanceId},
-    http::{App, operator::snapshots::no_thread, programme::query::Params, resource},
+    http::{App, operator::snapshots, programme::query::Params, resource},
     json::{Object, key},
     replay::history::{History, HistoryError},
     search::{
@@ -29,7 +29,6 @@ use crate::{
         index::{Index, Question, text_of},
         lineage::{Flow, Lineage},
     },
-    threads,
     wire::Body,
 };
 
@@ -235,13 +234,7 @@ fn taken(request: &HttpRequest, app: &App) -> Result<Vec<u8>, Fault> {
     let message = if app.snapshots.is_running() {
         "a snapshot is being taken already"
     } else {
-        let snapshots = app.snapshots.clone();
-        let started = threads::start(move || {
-            if let Err(error) = snapshots.take() {
-                tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
-            }
-        });
-        started.map_err(|error| no_thread(&error))?;
+        snapshots::begin(app)?;
         "the snapshot has begun"
     };
     Ok(json!({ "message": message }).to_string().into_bytes())

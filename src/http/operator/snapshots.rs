@@ -96,24 +96,30 @@ pub async fn take(request: HttpRequest, app: Data<App>) -> HttpResponse {
         return problem.respond(&id);
     }
     let from = app.engine.durability.durable();
-    let snapshots = app.snapshots.clone();
-    let started = threads::start(move || {
-        if let Err(error) = snapshots.take() {
-            tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
-        }
-    });
-    if let Err(error) = started {
-        return no_thread(&error).respond(&id);
+    if let Err(problem) = begin(&app) {
+        return problem.respond(&id);
     }
     HttpResponse::Accepted()
         .insert_header(("x-request-id", id))
         .json(json!({ "status": "started", "lsn": from }))
 }
 
+/// Begins a snapshot on a thread of its own.
+///
+/// # Errors
+///
 /// 503 where the system starts no more threads.
-pub fn no_thread(error: &std::io::Error) -> Problem {
-    tracing::error!(%error, "no thread could be started");
-    Problem::busy("the server could start no thread for it: try again")
+pub fn begin(app: &App) -> Result<(), Problem> {
+    let snapshots = app.snapshots.clone();
+    let started = threads::start(move || {
+        if let Err(error) = snapshots.take() {
+            tracing::error!(%error, "the snapshot failed; the earlier ones and the log stand");
+        }
+    });
+    started.map_err(|error| {
+        tracing::error!(%error, "no thread could be started");
+        Problem::busy("the server could start no thread for it: try again")
+    })
 }
 
 /// Lists the snapshots, newest first.

@@ -103,17 +103,11 @@ impl Files {
         let snapshot = newest.as_ref().map_or(Lsn::ZERO, |info| info.lsn);
         let floor = reader.floor()?;
         if floor > snapshot {
-            let spot = Spot {
-                lsn: Some(floor),
-                file: Some("outbox/wal".into()),
-                ..Spot::default()
-            };
             let what = format!(
                 "the log of the outbox begins behind lsn {floor}, and what it begins with is in a snapshot \
                  up to lsn {snapshot}: segments in between are missing"
             );
-            self.findings
-                .push(Severity::Damage, Check::Outbox, spot, what);
+            self.damage(floor, "outbox/wal", what);
         }
         if let Some(info) = newest {
             for item in reader.open_snapshot(info.lsn)? {
@@ -140,16 +134,10 @@ impl Files {
         }
         let snapshot = before.map_or(Lsn::ZERO, |info| info.lsn);
         if snapshot > last {
-            let spot = Spot {
-                lsn: Some(last),
-                file: Some("outbox/wal".into()),
-                ..Spot::default()
-            };
             let what = format!(
                 "the log of the outbox ends at lsn {last}, its snapshot at lsn {snapshot}: records were lost"
             );
-            self.findings
-                .push(Severity::Damage, Check::Outbox, spot, what);
+            self.damage(last, "outbox/wal", what);
         }
         Ok(())
     }
@@ -159,12 +147,15 @@ impl Files {
     }
 
     fn undecodable(&mut self, lsn: Lsn, error: &wire::WireError) {
+        self.damage(lsn, "outbox/", error.to_string());
+    }
+
+    fn damage(&mut self, lsn: Lsn, file: &str, what: String) {
         let spot = Spot {
             lsn: Some(lsn),
-            file: Some("outbox/".into()),
+            file: Some(file.into()),
             ..Spot::default()
         };
-        let what = error.to_string();
         self.findings
             .push(Severity::Damage, Check::Outbox, spot, what);
     }
