@@ -150,9 +150,13 @@ impl<'a> Object<'a> {
     }
 
     /// An object inside, under a name that is known only now and needs no escapes.
-    pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut Object<'_>)) {
+    pub fn entry(
+        &mut self,
+        name: &(impl AsRef<[u8]> + ?Sized),
+        write: impl FnOnce(&mut Object<'_>),
+    ) {
         self.out.push(b',');
-        plain(self.out, name.as_bytes());
+        plain(self.out, name.as_ref());
         self.out.push(b':');
         let mut inner = Object::begin(self.out);
         write(&mut inner);

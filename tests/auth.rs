@@ -185,6 +185,37 @@ fn sessions_identities_and_keys_outlive_a_restart_with_and_without_a_snapshot() 
 }
 
 #[test]
+fn a_key_that_ends_ends_for_every_thread_that_knew_it() {
+    let server = Server::with(&[("CARDWRIGHT_SERVER__WORKERS", "4")]);
+    let client = server.client();
+    let made = client
+        .post(
+            "/api/api-keys",
+            &json!({ "name": "short", "scopes": ["programme"] }),
+        )
+        .expect(201);
+    let path = format!("/api/api-keys/{}", text(&made["key_id"]));
+    let first = text(&made["secret_key"]);
+    // Connections that stay open, spread over the threads.
+    let connections: Vec<_> = (0..16)
+        .map(|_| Client::new(server.address(), None))
+        .collect();
+    let all_get = |secret: &str, status: u16| {
+        for connection in &connections {
+            let reply = connection.with_key(Some(secret)).get("/api/accounts");
+            assert_eq!(reply.status, status, "{}", reply.text);
+        }
+    };
+    all_get(&first, 200);
+    let rotated = client.post(&format!("{path}/rotate"), &json!({}));
+    let second = text(&rotated.expect(200)["secret_key"]);
+    all_get(&first, 401);
+    all_get(&second, 200);
+    client.send(("DELETE", &path), &[], "").expect(200);
+    all_get(&second, 401);
+}
+
+#[test]
 fn a_revoked_key_stays_revoked_after_a_restart_with_the_same_secret() {
     let mut server = Server::start();
     let client = server.client();

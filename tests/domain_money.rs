@@ -148,6 +148,33 @@ fn texts_of_assets() {
 }
 
 #[test]
+fn assets_stand_in_the_order_of_their_symbols_and_decimals() {
+    let of = |text: &str| Asset::of_ledger(text).unwrap();
+    let sorted = [
+        "A/0",
+        "A/18",
+        "A1/0",
+        "AB/2",
+        "ABCDEFGH/2",
+        "ABCDEFGHI/2",
+        "ABCDEFGHIJ/2",
+        "ABCDEFGHIJK/1",
+        "ABCDEFGHIJK/2",
+        "USD/2",
+        "USD/6",
+        "USD",
+        "a/0",
+    ];
+    for (place, one) in sorted.iter().enumerate() {
+        for (other_place, other) in sorted.iter().enumerate() {
+            let (order, is_same) = (of(one).cmp(&of(other)), of(one) == of(other));
+            assert_eq!(order, place.cmp(&other_place), "{one} {other}");
+            assert_eq!(is_same, place == other_place, "{one} {other}");
+        }
+    }
+}
+
+#[test]
 fn currencies_know_their_decimal_places() {
     let table = [
         ("USD", 2),

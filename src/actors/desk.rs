@@ -24,6 +24,7 @@ use tokio::{sync::Notify, task::yield_now};
 use super::{
     card_actor::{Absorb, Answered, CardActor, Execute, Join, Look, Retire, Seat},
     durability::Durability,
+    hosted::Request,
     moment::Moment,
     ticket::{Errand, Fresh, Ticket},
 };
@@ -85,10 +86,10 @@ pub(super) enum Letter {
 }
 
 impl Letter {
-    /// The place of the card that a request is for.
-    const fn asked(&self) -> Option<Place> {
-        if let Self::Execute(place, _) = self {
-            return Some(*place);
+    /// A request, and the place of the card that it is for.
+    fn asked(&self) -> Option<(Place, &Request)> {
+        if let Self::Execute(place, ticket) = self {
+            return Some((*place, &ticket.request));
         }
         None
     }
@@ -297,14 +298,14 @@ impl Cards {
         self.tell();
     }
 
-    /// Has the memory of the next cards fetched at once, side by side: card after card, each decision
-    /// would begin with a dozen waits for it.
-    fn warm(&self, next: impl Iterator<Item = Place>) {
-        let seats = next.filter_map(|place| {
-            let seat = self.seats.get(place.index())?.as_deref();
-            seat.map(|(card, _)| card.warm())
+    /// Has the memory of the next requests and their cards fetched at once, side by side: one after the
+    /// other, each decision would begin with two dozen waits for it.
+    fn warm<'a>(&self, next: impl Iterator<Item = (Place, &'a Request)>) {
+        let both = next.map(|(place, request)| {
+            let seat = self.seats.get(place.index()).and_then(Option::as_deref);
+            seat.map_or(0, |(card, _)| card.warm()) ^ request.warm()
         });
-        black_box(seats.fold(0, |all, one| all ^ one));
+        black_box(both.fold(0, |all, one| all ^ one));
     }
 
     fn open_letter(&mut self, letter: Letter) {
@@ -374,7 +375,7 @@ impl Cards {
 
     fn run_row(&mut self, errand: &mut Errand) {
         let next = errand.items.iter().skip(errand.done).take(IN_A_ROW);
-        self.warm(next.map(|item| item.place));
+        self.warm(next.map(|item| (item.place, &item.request)));
         let mut row = Row::new();
         for index in errand.done..errand.done.saturating_add(IN_A_ROW) {
             let Some(item) = errand.items.get_mut(index) else {

@@ -61,6 +61,38 @@ pub struct Request {
     pub recalled: Option<Box<Authorization>>,
 }
 
+impl Request {
+    /// Reads a little of everything that is read of a purchase when it is decided and recorded, so that it
+    /// is in the processor's cache by then: it may have been put together by another, or a thousand
+    /// requests ago. What it gives means nothing.
+    pub(super) fn warm(&self) -> usize {
+        let Command::Authorize(asked) = &self.command else {
+            return 0;
+        };
+        let merchant = &asked.merchant;
+        let said = [
+            &merchant.id,
+            &merchant.name,
+            &merchant.city,
+            &merchant.country,
+            &merchant.address,
+            &merchant.terminal_id,
+        ];
+        let first = |text: &Option<String>| text.as_ref().map_or(0, |text| a_byte(text, 0));
+        let said = said.into_iter().fold(0, |all, text| all ^ first(text));
+        // The medium is in some lines of the cache, each to be fetched.
+        let medium = asked.medium.packed();
+        let lines = [0, 64, 128, 192].map(|place| a_byte(medium, place));
+        let medium = lines.into_iter().fold(0, |all, line| all ^ line);
+        said ^ medium ^ a_byte(&asked.transaction_id, 0)
+    }
+}
+
+fn a_byte(text: &str, place: usize) -> usize {
+    let byte = text.as_bytes().get(place);
+    byte.copied().map_or(0, usize::from)
+}
+
 /// What a record says, and enough to render it.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -219,7 +251,7 @@ impl Hosted {
             return Err(Rejection::AccountNotFound.into());
         }
         let reservation = shared.journal.reserve()?;
-        claim(request, shared)?;
+        let claims = shared.keys.claim_all(&request.keys).map_err(taken)?;
         if let (None, Some(origin)) = (&self.origin_terms, &self.origin) {
             self.origin_terms = Some(shared.facts.origin(origin));
             // One text for all cards of an origin: there is no need to read it to know it.
@@ -231,7 +263,7 @@ impl Hosted {
         let events = match self.decide(request, shared, (moment, terms), time) {
             Ok(events) => events,
             Err(refusal) => {
-                release(request, shared);
+                claims.release(&request.keys, &shared.keys);
                 return Err(refusal);
             }
         };
@@ -252,8 +284,8 @@ impl Hosted {
             fits.then(|| shared.journal.append(reservation, scratch).get())
         });
         let Some(lsn) = lsn else {
+            claims.release(&entry.keys, &shared.keys);
             request.keys = entry.keys;
-            release(request, shared);
             return Err(too_large(&request.command).into());
         };
         let keys = entry.keys;
@@ -264,9 +296,7 @@ impl Hosted {
         apply::apply(&mut self.group, &events, Stamp { lsn, time });
         self.trail.push(lsn);
         self.learn();
-        for (key, life) in &keys {
-            shared.keys.settle(*key, *life, lsn, time);
-        }
+        claims.settle(&keys, &shared.keys, (lsn, time));
         shared.follow(self.group.id, lsn, &events);
         std::mem::forget(guard);
         let urns = self.urns(&events);
@@ -477,20 +507,11 @@ fn too_large(command: &Command) -> Rejection {
     })
 }
 
-/// Claims all keys of the request or none.
-fn claim(request: &Request, shared: &Shared) -> Result<(), Refusal> {
-    for (taken, (key, _)) in request.keys.iter().enumerate() {
-        let refusal = match shared.keys.claim(*key) {
-            Claim::New => continue,
-            Claim::Known(lsn) => Refusal::Known { lsn },
-            Claim::Contested => Refusal::Contested,
-        };
-        for (key, _) in request.keys.iter().take(taken) {
-            shared.keys.release(*key);
-        }
-        return Err(refusal);
+fn taken(claim: Claim) -> Refusal {
+    match claim {
+        Claim::Known(lsn) => Refusal::Known { lsn },
+        Claim::New | Claim::Contested => Refusal::Contested,
     }
-    Ok(())
 }
 
 /// Free ids for the transfers that a step may send: only those that move fees do.
@@ -522,12 +543,6 @@ fn transfers_from(command: &Command, shared: &Shared) -> TransferId {
             0 => TransferId(0),
             count => next_transfer_ids(shared, count),
         },
-    }
-}
-
-fn release(request: &Request, shared: &Shared) {
-    for (key, _) in &request.keys {
-        shared.keys.release(*key);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
-use dashmap::Entry;
+use dashmap::{Entry, mapref::one::RefMut};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -42,11 +42,56 @@ impl Held {
         NonZeroU64::new(self.0 >> 1)
     }
 
+    const fn claim(self) -> Claim {
+        match self.lsn() {
+            Some(lsn) => Claim::Known(lsn.get()),
+            None => Claim::Contested,
+        }
+    }
+
     const fn life(self) -> KeyLife {
         if self.0 & 1 == 0 {
             KeyLife::Permanent
         } else {
             KeyLife::Expiring
+        }
+    }
+}
+
+/// A permanent key that is claimed, with its part of the map locked: for as long as it takes to decide one
+/// request, and no other key may be asked for meanwhile.
+///
+/// What is written where the key will stand is on its way there while the request is decided: given back
+/// at once, the lock would wait for it.
+pub(super) struct Claimed<'a>(RefMut<'a, Key, Held>);
+
+/// The keys of a request while it is decided.
+pub(super) enum Claims<'a> {
+    /// Its only key, as most have it.
+    One(Claimed<'a>),
+    /// Each by itself.
+    Each,
+}
+
+impl Claims<'_> {
+    /// Gives them back.
+    pub(super) fn release(self, of: &[(Key, KeyLife)], keys: &Keys) {
+        // It unlocks the map.
+        drop(self);
+        for (key, _) in of {
+            keys.release(*key);
+        }
+    }
+
+    /// Says which record stands for them.
+    pub(super) fn settle(self, of: &[(Key, KeyLife)], keys: &Keys, (lsn, time): (u64, Timestamp)) {
+        match self {
+            Self::One(mut claimed) => *claimed.0 = Held::new(lsn, KeyLife::Permanent),
+            Self::Each => {
+                for (key, life) in of {
+                    keys.settle(*key, *life, lsn, time);
+                }
+            }
         }
     }
 }
@@ -68,11 +113,29 @@ impl Keys {
                 vacant.insert(Held::CLAIMED);
                 Claim::New
             }
-            Entry::Occupied(known) => match known.get().lsn() {
-                Some(lsn) => Claim::Known(lsn.get()),
-                None => Claim::Contested,
-            },
+            Entry::Occupied(known) => known.get().claim(),
         }
+    }
+
+    /// Claims all keys of a request, or none and says what stands for one.
+    pub(super) fn claim_all(&self, keys: &[(Key, KeyLife)]) -> Result<Claims<'_>, Claim> {
+        if let [(key, KeyLife::Permanent)] = keys {
+            return match self.records.entry(*key) {
+                Entry::Vacant(vacant) => Ok(Claims::One(Claimed(vacant.insert(Held::CLAIMED)))),
+                Entry::Occupied(known) => Err(known.get().claim()),
+            };
+        }
+        for (taken, (key, _)) in keys.iter().enumerate() {
+            let claim = self.claim(*key);
+            if claim == Claim::New {
+                continue;
+            }
+            for (key, _) in keys.iter().take(taken) {
+                self.release(*key);
+            }
+            return Err(claim);
+        }
+        Ok(Claims::Each)
     }
 
     /// Gives a claim back.
@@ -166,4 +229,87 @@ pub fn key_of(origin: &str, class: &str, text: &str) -> Key {
         bytes.map_or(0, u64::from_le_bytes)
     };
     Key([half(0), half(8)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+
+    fn key(text: &str, life: KeyLife) -> (Key, KeyLife) {
+        (key_of("sandbox", "authorization", text), life)
+    }
+
+    /// What stands for the keys, if they cannot be had; given back if they can.
+    fn ask(keys: &Keys, of: &[(Key, KeyLife)]) -> Option<Claim> {
+        match keys.claim_all(of) {
+            Ok(claims) => {
+                claims.release(of, keys);
+                None
+            }
+            Err(claim) => Some(claim),
+        }
+    }
+
+    #[test]
+    fn keys_are_one_request_s_until_they_are_settled_or_given_back() {
+        let (one, two) = (
+            key("ctx-1", KeyLife::Permanent),
+            key("ctx-2", KeyLife::Expiring),
+        );
+        for of in [vec![one], vec![two], vec![one, two], vec![two, one], vec![]] {
+            let keys = Keys::default();
+            assert_eq!(ask(&keys, &of), None);
+            // What was given back is as if it had never been asked for.
+            assert!(keys.is_empty());
+            let Ok(claims) = keys.claim_all(&of) else {
+                panic!("{of:?} are new");
+            };
+            claims.settle(&of, &keys, (7, NOW));
+            for (key, life) in &of {
+                assert_eq!(keys.get(*key), Some(7));
+                assert_eq!(ask(&keys, &[(*key, *life)]), Some(Claim::Known(7)));
+                // What a record stands for is not given back.
+                keys.release(*key);
+                assert_eq!(keys.get(*key), Some(7));
+            }
+            assert_eq!(keys.len(), of.len());
+        }
+    }
+
+    #[test]
+    fn of_several_keys_none_is_had_if_one_is_another_s() {
+        let keys = Keys::default();
+        let (one, two) = (
+            key("ctx-1", KeyLife::Permanent),
+            key("ctx-2", KeyLife::Permanent),
+        );
+        assert_eq!(keys.claim(two.0), Claim::New);
+        assert_eq!(ask(&keys, &[two]), Some(Claim::Contested));
+        assert_eq!(ask(&keys, &[one, two]), Some(Claim::Contested));
+        assert_eq!(ask(&keys, &[one]), None);
+    }
+
+    #[test]
+    fn of_many_threads_that_want_a_key_one_gets_it() {
+        let keys = Keys::default();
+        let of = [key("ctx-1", KeyLife::Permanent)];
+        let got = std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..=8)
+                .map(|lsn| {
+                    let (keys, of) = (&keys, &of);
+                    scope.spawn(move || {
+                        let claims = keys.claim_all(of);
+                        claims
+                            .map(|claims| claims.settle(of, keys, (lsn, NOW)))
+                            .is_ok()
+                    })
+                })
+                .collect();
+            let got = threads.into_iter().map(|thread| thread.join().unwrap());
+            got.filter(|it| *it).count()
+        });
+        assert_eq!(got, 1);
+    }
 }

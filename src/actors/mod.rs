@@ -22,6 +22,7 @@ pub mod keys;
 mod moment;
 pub mod names;
 pub mod number_hash;
+mod principals;
 pub mod recall;
 pub mod registrar;
 pub mod replies;

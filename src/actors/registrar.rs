@@ -2,18 +2,20 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
-use dashmap::{DashMap, DashSet};
+use dashmap::DashSet;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+pub use super::principals::Principal;
 use super::{
     durability::{Durability, Undurable},
     engine::{EngineError, Shared},
     hosted::{AbortOnPanic, with_scratch},
     keys::Claim,
+    principals::Principals,
 };
 use crate::{
     domain::{
@@ -29,38 +31,10 @@ use crate::{
     wire::{self, Body, Entry, Key, KeyLife},
 };
 
-/// Who asks, as their key says.
-#[derive(Clone, Debug)]
-pub struct Principal {
-    /// Whose key it is.
-    pub origin: Arc<str>,
-    /// What it allows.
-    pub scopes: Scopes,
-    /// The public id of the key, or of the key behind the token; none behind a one-time code.
-    pub key_id: String,
-    /// The generation of the key's secret.
-    pub generation: u32,
-    /// When the key ends by itself.
-    pub expires_at: Option<Timestamp>,
-    /// The one holder whose things the caller may see and move; everyone's of the origin if none.
-    pub holder: Option<Arc<str>>,
-}
-
-/// A key that lives.
-struct LiveKey {
-    hash: [u8; 32],
-    principal: Arc<Principal>,
-    /// When it was used last, in microseconds; 0 for not since the start.
-    used_micros: AtomicI64,
-}
-
 /// Origins and keys, and who is behind a secret.
 pub struct Registrar {
     state: Mutex<(Registry, Trail)>,
-    /// By the hash of the secret.
-    principals: DashMap<[u8; 32], Arc<LiveKey>>,
-    /// The same by the public id.
-    live: DashMap<String, Arc<LiveKey>>,
+    principals: Principals,
     /// The URNs of holders who may not act.
     disabled: DashSet<Box<str>>,
     has_phone: AtomicBool,
@@ -122,7 +96,6 @@ impl Registrar {
     ///
     /// [`OriginError`]: an origin's fees and limits must not be lost in silence.
     pub fn new(registry: Registry, trail: Trail, shared: &Shared) -> Result<Self, OriginError> {
-        let principals = DashMap::new();
         for origin in &registry.origins {
             learn_origin(origin, &registry, shared)?;
         }
@@ -134,8 +107,7 @@ impl Registrar {
         let keys = registry.keys.clone();
         let registrar = Self {
             state: Mutex::new((registry, trail)),
-            principals,
-            live: DashMap::new(),
+            principals: Principals::new(),
             disabled: DashSet::new(),
             has_phone: AtomicBool::new(false),
         };
@@ -143,7 +115,7 @@ impl Registrar {
             registrar.heed(identity);
         }
         for key in &keys {
-            registrar.admit(key);
+            registrar.principals.admit(key);
         }
         Ok(registrar)
     }
@@ -199,30 +171,6 @@ impl Registrar {
         Undurable::new(state.1.last(), look(&state.0))
     }
 
-    fn admit(&self, key: &ApiKey) {
-        if let Some((_, before)) = self.live.remove(&key.id) {
-            self.principals.remove(&before.hash);
-        }
-        if key.revoked_at.is_some() {
-            return;
-        }
-        let principal = Principal {
-            origin: key.origin.as_str().into(),
-            scopes: key.scopes,
-            key_id: key.id.clone(),
-            generation: key.generation,
-            expires_at: key.expires_at,
-            holder: None,
-        };
-        let live = Arc::new(LiveKey {
-            hash: key.hash,
-            principal: Arc::new(principal),
-            used_micros: AtomicI64::new(0),
-        });
-        self.principals.insert(key.hash, live.clone());
-        self.live.insert(key.id.clone(), live);
-    }
-
     /// Whether a holder may act counts so from now on.
     fn heed(&self, identity: &Identity) {
         let urn = identity.urn();
@@ -267,7 +215,7 @@ impl Registrar {
                 | RegistryEvent::WebhookSecretSet { .. } => continue,
             };
             if let Some(key) = registry.keys.iter().rfind(|key| key.id == *id) {
-                self.admit(key);
+                self.principals.admit(key);
             }
         }
     }
@@ -275,30 +223,27 @@ impl Registrar {
     /// Who is behind a secret key, if it is one of ours and lives at that time.
     #[must_use]
     pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<Arc<Principal>> {
-        let live = self.principals.get(&hash_of(secret))?.clone();
-        used(&live, now)
+        self.principals.behind(hash_of(secret), now)
     }
 
     /// Whether a secret is that of a key of ours whose time is over.
     #[must_use]
     pub fn is_expired(&self, secret: &str, now: Timestamp) -> bool {
-        let live = self.principals.get(&hash_of(secret));
-        let end = live.and_then(|live| live.principal.expires_at);
+        let end = self.principals.end_of(hash_of(secret));
         end.is_some_and(|end| end <= now)
     }
 
     /// Whose key that is, if it lives at that time with that generation of its secret.
     #[must_use]
     pub fn live_key(&self, id: &str, generation: u32, now: Timestamp) -> Option<Arc<Principal>> {
-        let live = self.live.get(id)?.clone();
-        used(&live, now).filter(|principal| principal.generation == generation)
+        let principal = self.principals.of_key(id, now);
+        principal.filter(|principal| principal.generation == generation)
     }
 
     /// When a key was used last since the server started.
     #[must_use]
     pub fn last_used(&self, id: &str) -> Option<Timestamp> {
-        let micros = self.live.get(id)?.used_micros.load(Ordering::Relaxed);
-        (micros > 0).then(|| Timestamp::from_micros(micros))
+        self.principals.last_used(id)
     }
 
     /// Whether that origin exists.
@@ -364,10 +309,10 @@ impl Registrar {
             // must not live again.
             let same = |key: &&ApiKey| key.id.starts_with(&id);
             let before = state.0.keys.iter().filter(same).count();
-            if before > 0 && !self.principals.contains_key(&hash) {
+            if before > 0 && !self.principals.has(hash) {
                 id = format!("{id}_{before}");
             }
-            let is_known = self.principals.contains_key(&hash);
+            let is_known = self.principals.has(hash);
             let key = ApiKey {
                 id: id.clone(),
                 origin: origin.to_owned(),
@@ -386,7 +331,7 @@ impl Registrar {
             } else {
                 let events = vec![RegistryEvent::KeyIssued(key.clone())];
                 let lsn = record(&mut state, events, None, shared)?.lsn;
-                self.admit(&key);
+                self.principals.admit(&key);
                 lsn
             }
         };
@@ -422,17 +367,16 @@ impl Registrar {
         let lsn = {
             let mut state = self.state.lock();
             let is_live =
-                |key: &&ApiKey| key.origin == origin && key.id == id && key.revoked_at.is_none();
-            let Some(key) = state.0.keys.iter().find(is_live).cloned() else {
+                |key: &ApiKey| key.origin == origin && key.id == id && key.revoked_at.is_none();
+            if !state.0.keys.iter().any(is_live) {
                 return Ok(false);
-            };
+            }
             let event = RegistryEvent::KeyRevoked {
                 id: id.to_owned(),
                 at: shared.clock.now(),
             };
             let lsn = record(&mut state, vec![event], None, shared)?.lsn;
-            self.principals.remove(&key.hash);
-            self.live.remove(&key.id);
+            self.principals.forget(id);
             lsn
         };
         durability.wait(lsn).await?;
@@ -477,14 +421,6 @@ fn publish(registry: &Registry, events: &[RegistryEvent], shared: &Shared) {
             | RegistryEvent::WebhookSecretSet { .. } => {}
         }
     }
-}
-
-fn used(live: &LiveKey, now: Timestamp) -> Option<Arc<Principal>> {
-    if live.principal.expires_at.is_some_and(|end| end <= now) {
-        return None;
-    }
-    live.used_micros.store(now.micros(), Ordering::Relaxed);
-    Some(live.principal.clone())
 }
 
 fn relearn_origin(name: &str, registry: &Registry, shared: &Shared) {

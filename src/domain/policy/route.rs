@@ -106,6 +106,7 @@ impl<'a> Search<'a> {
     /// # Errors
     ///
     /// [`MoneyError::OutOfRange`].
+    #[inline]
     pub fn new(
         group: &'a Group,
         account: &'a Account,

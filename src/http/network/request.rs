@@ -281,11 +281,19 @@ pub fn read(
 }
 
 /// By what means; a device's token that stands in for the card is one of them.
+#[inline]
 fn medium(request: &mut AuthorizationRequest<'_>) -> Result<TransactionMedium, Problem> {
-    let mut medium = request.medium.take().unwrap_or_default().0;
+    let medium = request.medium.take().unwrap_or_default().0;
     if !request.card.starts_with("tok_") {
         return Ok(medium);
     }
+    with_token(medium, request)
+}
+
+fn with_token(
+    mut medium: TransactionMedium,
+    request: &AuthorizationRequest<'_>,
+) -> Result<TransactionMedium, Problem> {
     match medium.get(TOKEN_ID) {
         None => {
             medium.add(TOKEN_ID, &request.card);

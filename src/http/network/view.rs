@@ -162,7 +162,7 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
     object.null(key!("decline_reason"));
     // 10 is partial approval. Source: ISO 8583 field 39.
     object.plain(key!("response_code"), if is_partial { "10" } else { "00" });
-    object.plain(key!("asset"), asset.as_str());
+    object.plain(key!("asset"), &asset);
     object.int(key!("amount"), amount.minor());
     local(object, key!("local_amount"), requested);
     local(
@@ -176,7 +176,7 @@ fn authorization(object: &mut Object<'_>, authorization: &Authorization, answer:
     object.objects(key!("legs"), authorization.legs.iter(), |object, leg| {
         object.plain(key!("account_urn"), urn(answer, leg.account));
         object.plain(key!("ledger_account_id"), &leg.ledger.letters());
-        object.plain(key!("asset"), asset.as_str());
+        object.plain(key!("asset"), &asset);
         object.int(key!("amount"), leg.amount.minor());
     });
     if !authorization.surcharges.is_empty() {
@@ -222,7 +222,7 @@ fn balances(object: &mut Object<'_>, movement: &Movement) {
         .map(|after| after.balances.as_slice());
     object.object(key!("balance"), |object| {
         for (asset, balance) in after.unwrap_or_default() {
-            object.entry(AssetText::new(*asset).as_str(), |object| {
+            object.entry(&AssetText::new(*asset), |object| {
                 object.int(key!("current"), balance.current);
                 object.int(key!("pending"), balance.pending);
                 object.int(key!("in"), balance.incoming);
@@ -439,23 +439,57 @@ fn operation(object: &mut Object<'_>, stepped: &Stepped, answer: &Answer) {
 }
 
 /// An asset's text, written once for all its places in an answer.
-struct AssetText(String);
+struct AssetText {
+    bytes: [u8; Self::BYTES],
+    len: usize,
+}
 
 impl AssetText {
-    fn new(asset: Asset) -> Self {
-        let mut text = String::with_capacity(Asset::SYMBOL_MAX.saturating_add(3));
-        text.push_str(asset.symbol());
-        text.push('/');
-        text.push_str(itoa::Buffer::new().format(asset.decimals()));
-        Self(text)
-    }
+    /// The longest symbol, a stroke and two digits.
+    const BYTES: usize = Asset::SYMBOL_MAX + 3;
 
-    fn as_str(&self) -> &str {
-        &self.0
+    fn new(asset: Asset) -> Self {
+        let symbol = asset.symbol_bytes();
+        let (tens, ones) = (asset.decimals() / 10, asset.decimals() % 10);
+        let mut bytes = [0; Self::BYTES];
+        let (own, behind) = bytes.split_at_mut(symbol.len());
+        own.copy_from_slice(symbol);
+        let digits = match behind {
+            [stroke, ten, one, ..] if tens > 0 => {
+                (*stroke, *ten, *one) = (b'/', b'0' + tens, b'0' + ones);
+                2
+            }
+            [stroke, one, ..] => {
+                (*stroke, *one) = (b'/', b'0' + ones);
+                1
+            }
+            [] | [_] => 0,
+        };
+        let len = symbol.len() + 1 + digits;
+        Self { bytes, len }
+    }
+}
+
+impl AsRef<[u8]> for AssetText {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
 /// An amount in a merchant's currency, as a decimal.
 pub fn local(object: &mut Object<'_>, name: Key, local: LocalAmount) {
     object.decimal(name, local.minor.minor(), local.currency.digits());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asset_is_written_as_it_is_shown() {
+        for text in ["A/0", "DUSD/6", "COPM/2", "ABCDEFGHIJK/18", "X9/10", "B/9"] {
+            let asset: Asset = text.parse().unwrap();
+            assert_eq!(AssetText::new(asset).as_ref(), text.as_bytes());
+        }
+    }
 }
