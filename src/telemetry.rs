@@ -37,6 +37,8 @@ pub struct Metrics {
     pub journal_batch: Histogram,
     /// Bytes waiting for the journal.
     pub journal_queued: IntGauge,
+    /// How long the journal's commit under way has taken, in seconds.
+    pub committing: IntGauge,
     /// Groups of accounts.
     pub groups: IntGauge,
     /// Groups that are live actors.
@@ -218,6 +220,7 @@ impl Metrics {
                 &sizes,
             ),
             journal_queued: now("cardwright_journal_queued_bytes", "Not yet written"),
+            committing: now("cardwright_journal_committing_seconds", "Age of a commit"),
             groups: now("cardwright_groups", "Groups of accounts"),
             actors: now("cardwright_actors", "Live actors"),
             holds: now("cardwright_holds", "Authorizations that hold money"),

@@ -9,7 +9,7 @@ use cardwright::journal::{
     DurableWatcher, Journal, JournalError, Lsn, Record, memory::MemoryJournal, wal::WalJournal,
 };
 use common::{append, append_durably, open, payload, scan, small, wait_until};
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 /// A backend under test: opens, and opens again what was closed or left.
 trait Backend {
@@ -58,6 +58,9 @@ impl Journal for Shared {
     }
     fn durable(&self) -> Lsn {
         self.0.durable()
+    }
+    fn committing_for(&self) -> Option<Duration> {
+        self.0.committing_for()
     }
     fn watch(&self, watcher: Arc<dyn DurableWatcher>) {
         self.0.watch(watcher);

@@ -211,7 +211,7 @@ pub enum EngineError {
 impl From<JournalError> for EngineError {
     fn from(error: JournalError) -> Self {
         match error {
-            JournalError::Busy { .. } => Self::Busy("the journal's queue is full"),
+            JournalError::Busy { .. } => Self::Busy("the journal takes no more for now"),
             JournalError::DiskLow { .. } => Self::Busy("the disk is nearly full"),
             JournalError::Halted { .. } => Self::Halted(Halted),
             other @ (JournalError::Corrupt { .. }

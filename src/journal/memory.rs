@@ -1,6 +1,6 @@
 //! A journal in memory, for tests and simulation: durable at once, or when the test says so.
 
-use std::{collections::BTreeMap, io, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, io, ops::Bound, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -197,6 +197,10 @@ impl Journal for MemoryJournal {
 
     fn appended(&self) -> Lsn {
         self.state.lock().appended
+    }
+
+    fn committing_for(&self) -> Option<Duration> {
+        None
     }
 
     fn durable(&self) -> Lsn {

@@ -6,7 +6,7 @@
 pub mod memory;
 pub mod wal;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 /// A position in the journal.
 ///
@@ -37,6 +37,10 @@ impl std::fmt::Display for Lsn {
         self.0.fmt(f)
     }
 }
+
+/// From when on a commit under way says that the disk does not answer. A usual one takes well below a
+/// millisecond.
+pub const STALLED: Duration = Duration::from_secs(5);
 
 /// One record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +86,10 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The position up to which every record is durable.
     fn durable(&self) -> Lsn;
+
+    /// How long the commit under way has taken so far; nothing if none is. From [`STALLED`] on nobody
+    /// should be sent here: no answer is given before the disk has answered.
+    fn committing_for(&self) -> Option<Duration>;
 
     /// Registers a watcher for the life of the journal.
     fn watch(&self, watcher: Arc<dyn DurableWatcher>);
@@ -209,8 +217,8 @@ pub trait SnapshotSink: Send {
 /// What can go wrong, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Retry later: the queue is full.
-    #[error("journal queue is full: {queued_bytes} bytes wait to be written")]
+    /// Retry later: the queue is full, or the next segment is not there yet.
+    #[error("the journal takes no more for now: {queued_bytes} bytes wait to be written")]
     Busy {
         /// Bytes queued and not yet written.
         queued_bytes: usize,

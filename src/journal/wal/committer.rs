@@ -116,6 +116,7 @@ impl Committer {
     }
 
     fn commit(&mut self, in_flight: &InFlight) -> Result<(), String> {
+        let _under_way = self.core.begin_commit();
         let segment = in_flight.read().segment;
         let is_new_segment = segment != self.segment;
         let (previous, last_before) = (self.segment, self.last);

@@ -38,6 +38,12 @@ impl FaultyStorage {
         disk.done = Done::default();
     }
 
+    /// Has syncs of files wait until they are let go on, as on a disk that does not answer.
+    pub fn hold_syncs(&self, are_held: bool) {
+        let gate = Arc::clone(&self.0.lock().gate);
+        gate.shut(are_held);
+    }
+
     /// How much was done since the last plan.
     #[must_use]
     pub fn done(&self) -> Done {
@@ -143,6 +149,8 @@ impl Handle {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let gate = Arc::clone(&self.disk.lock().gate);
+        gate.pass();
         let is_failing = {
             let mut disk = self.disk.lock();
             disk.operate()?;

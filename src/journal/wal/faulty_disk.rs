@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use parking_lot::{Condvar, Mutex};
 
 use super::{
     frame::SECTOR,
@@ -91,6 +94,26 @@ pub(super) struct Disk {
     pub(super) faults: Faults,
     pub(super) done: Done,
     pub(super) is_dead: bool,
+    pub(super) gate: Arc<Gate>,
+}
+
+/// What syncs of files wait at while it is shut.
+#[derive(Default)]
+pub(super) struct Gate {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(super) fn shut(&self, is_shut: bool) {
+        *self.is_shut.lock() = is_shut;
+        self.opened.notify_all();
+    }
+
+    pub(super) fn pass(&self) {
+        let mut is_shut = self.is_shut.lock();
+        self.opened.wait_while(&mut is_shut, |is_shut| *is_shut);
+    }
 }
 
 impl Disk {

@@ -29,7 +29,7 @@ mod snapshot_read;
 mod storage;
 mod zeros;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -151,6 +151,10 @@ impl Journal for WalJournal {
 
     fn durable(&self) -> Lsn {
         self.core.durable()
+    }
+
+    fn committing_for(&self) -> Option<Duration> {
+        self.core.committing_for()
     }
 
     fn watch(&self, watcher: Arc<dyn DurableWatcher>) {

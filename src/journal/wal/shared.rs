@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -30,6 +31,8 @@ pub(super) struct Core {
     durable: Arc<AtomicU64>,
     /// Position behind the last batch that is durable.
     durable_end: AtomicU64,
+    /// When the commit under way began.
+    commit_began: Mutex<Option<Instant>>,
     is_stopped: AtomicBool,
     /// Why `reserve` refuses: closed or failed.
     stop_reason: Mutex<Option<String>>,
@@ -95,6 +98,7 @@ impl Core {
             head: AtomicU64::new(end),
             durable: Arc::new(AtomicU64::new(last.get())),
             durable_end: AtomicU64::new(end),
+            commit_began: Mutex::new(None),
             is_stopped: AtomicBool::new(false),
             stop_reason: Mutex::new(None),
             failure: Mutex::new(None),
@@ -149,6 +153,17 @@ impl Core {
     pub(super) fn queued_bytes(&self) -> usize {
         let durable_end = self.durable_end();
         narrow(self.head().saturating_sub(durable_end))
+    }
+
+    /// Notes that a commit is under way until what comes back is dropped.
+    pub(super) fn begin_commit(self: &Arc<Self>) -> UnderWay {
+        *self.commit_began.lock() = Some(Instant::now());
+        UnderWay(Arc::clone(self))
+    }
+
+    /// How long the commit under way has taken so far.
+    pub(super) fn committing_for(&self) -> Option<Duration> {
+        self.commit_began.lock().map(|began| began.elapsed())
     }
 
     /// Publishes that everything up to `last`, which ends at `end`, is on disk; not once the journal has
@@ -226,6 +241,15 @@ impl Core {
             return None;
         }
         self.stop_reason.lock().clone()
+    }
+}
+
+/// A commit under way.
+pub(super) struct UnderWay(Arc<Core>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        *self.0.commit_began.lock() = None;
     }
 }
 
