@@ -301,7 +301,7 @@ async fn begin(
     config: &Config,
     whatsapp: Option<Token>,
 ) -> Result<(), ServeError> {
-    start::watch_clock(&app.engine);
+    start::watch(&app.engine);
     Supervisor::new(app.engine.clone(), care(config)).start();
     if app.is_sandbox && config.sandbox.rates {
         keep_sandbox_rates(&app.engine).await?;

@@ -15,7 +15,7 @@ use crate::{
     actors::Engine,
     config::Config,
     http::operator::snapshots::Snapshots,
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, STALLED},
 };
 
 /// How long after a snapshot that failed the next one is tried.
@@ -120,36 +120,84 @@ pub(super) fn wait_for_room(journal: &dyn Journal) {
 
 /// How far the log may be ahead of the machine's clock without a word.
 const AHEAD_SECONDS: i64 = 5;
-/// How often that is looked at, and how seldom it is said again.
+/// How often what an operator has to know is looked at, and how seldom it is said again.
 const LOOK: Duration = Duration::from_secs(1);
 const LOOKS_PER_WORD: u32 = 60;
 
-/// Says when the machine's clock is behind the log's last record. Time never goes back, so that it stands
-/// still then, and holds do not end: an operator has to know.
-pub(super) fn watch_clock(engine: &Arc<Engine>) {
+/// Something that an operator has to know while it lasts.
+#[derive(Default)]
+struct Trouble {
+    looks: u32,
+}
+
+/// What is to be said of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Lasts,
+    IsOver,
+}
+
+impl Trouble {
+    /// What is to be said now: at first and each minute that it lasts, and when it is over.
+    const fn look(&mut self, is_there: bool) -> Option<Word> {
+        let before = self.looks;
+        self.looks = if is_there {
+            before.saturating_add(1)
+        } else {
+            0
+        };
+        if is_there && before.is_multiple_of(LOOKS_PER_WORD) {
+            Some(Word::Lasts)
+        } else if !is_there && before > 0 {
+            Some(Word::IsOver)
+        } else {
+            None
+        }
+    }
+}
+
+/// Says, while it lasts, what stands in the way of the engine.
+pub(super) fn watch(engine: &Arc<Engine>) {
     let engine = engine.clone();
     actix_rt::spawn(async move {
-        let mut looks = 0_u32;
+        let (mut clock, mut disk) = (Trouble::default(), Trouble::default());
         loop {
-            let ahead_seconds = engine.shared.clock.ahead_seconds();
-            if ahead_seconds < AHEAD_SECONDS {
-                if looks > 0 {
-                    tracing::info!("the machine's clock has caught up with the log");
-                }
-                looks = 0;
-            } else {
-                if looks.is_multiple_of(LOOKS_PER_WORD) {
-                    tracing::error!(
-                        ahead_seconds,
-                        "the log is ahead of the machine's clock: time stands still until that catches \
-                         up, holds and tokens do not end. Was the clock put back, or ahead before?"
-                    );
-                }
-                looks = looks.saturating_add(1);
-            }
+            look_at_clock(&engine, &mut clock);
+            look_at_disk(engine.shared.journal.as_ref(), &mut disk);
             actix_rt::time::sleep(LOOK).await;
         }
     });
+}
+
+/// Time never goes back: where the machine's clock is behind the log's last record, it stands still.
+fn look_at_clock(engine: &Engine, trouble: &mut Trouble) {
+    let ahead_seconds = engine.shared.clock.ahead_seconds();
+    match trouble.look(ahead_seconds >= AHEAD_SECONDS) {
+        Some(Word::Lasts) => tracing::error!(
+            ahead_seconds,
+            "the log is ahead of the machine's clock: time stands still until that catches up, holds and tokens \
+             do not end. Was the clock put back, or ahead before?"
+        ),
+        Some(Word::IsOver) => {
+            tracing::info!("the machine's clock has caught up with the log");
+        }
+        None => {}
+    }
+}
+
+/// A commit tells how long it took only when it is over. Where the disk is full it waits for room, which is
+/// told elsewhere.
+fn look_at_disk(journal: &dyn Journal, trouble: &mut Trouble) {
+    let time = journal.committing_for().unwrap_or_default();
+    let is_full = matches!(journal.reserve(), Err(JournalError::DiskLow { .. }));
+    match trouble.look(time >= STALLED && !is_full) {
+        Some(Word::Lasts) => tracing::error!(
+            seconds = time.as_secs(),
+            "the disk does not answer: a commit is still under way, and nobody is answered until it is over"
+        ),
+        Some(Word::IsOver) => tracing::info!("the disk answers again"),
+        None => {}
+    }
 }
 
 /// One JSON line for programs on standard output, a few hints for people on standard error.
@@ -183,4 +231,22 @@ pub(super) fn announce(listening: &str, config: &Config, sandbox: Option<&serde_
          cardwright balances list --url http://{listening} --key $KEY\n\n\
          README.md goes on from there; http://{listening}/docs/ has every route.\n"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_said_at_first_each_minute_and_at_its_end() {
+        let mut trouble = Trouble::default();
+        assert!(trouble.look(false).is_none());
+        let said: Vec<_> = (0..150)
+            .filter(|_| trouble.look(true) == Some(Word::Lasts))
+            .collect();
+        assert_eq!(said, [0, 60, 120]);
+        assert!(trouble.look(false) == Some(Word::IsOver));
+        assert!(trouble.look(false).is_none());
+        assert!(trouble.look(true) == Some(Word::Lasts));
+    }
 }

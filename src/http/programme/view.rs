@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use num_bigint::BigInt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -49,18 +50,30 @@ pub fn balances(balances: &[(Asset, Balance)]) -> BalancesView {
     balances.iter().map(entry).collect()
 }
 
-/// Adds up the balances of several ledger accounts.
+/// Adds up the balances of several ledger accounts, however large the sums become.
 #[must_use]
 pub fn sum(ledgers: &[LedgerAccount]) -> BalancesView {
-    let mut total: BTreeMap<Asset, Balance> = BTreeMap::new();
+    let mut total: BTreeMap<Asset, [BigInt; 4]> = BTreeMap::new();
     for (asset, balance) in ledgers.iter().flat_map(|ledger| &ledger.balances) {
-        let sum = total.entry(*asset).or_default();
-        sum.current = sum.current.saturating_add(balance.current);
-        sum.pending = sum.pending.saturating_add(balance.pending);
-        sum.incoming = sum.incoming.saturating_add(balance.incoming);
-        sum.outgoing = sum.outgoing.saturating_add(balance.outgoing);
+        let parts = [
+            balance.current,
+            balance.pending,
+            balance.incoming,
+            balance.outgoing,
+        ];
+        let sums = total.entry(*asset).or_default();
+        sums.iter_mut()
+            .zip(parts)
+            .for_each(|(sum, part)| *sum += part);
     }
-    balances(&total.into_iter().collect::<Vec<_>>())
+    let view = |[current, pending, incoming, outgoing]: [BigInt; 4]| BalanceView {
+        current: current.to_string(),
+        pending: pending.to_string(),
+        incoming: incoming.to_string(),
+        outgoing: outgoing.to_string(),
+    };
+    let entry = |(asset, sums): (Asset, _)| (asset.to_string(), view(sums));
+    total.into_iter().map(entry).collect()
 }
 
 /// An account.
@@ -233,4 +246,35 @@ pub fn text_of(value: &serde_json::Value) -> Cow<'_, str> {
     value
         .as_str()
         .map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::LedgerNo;
+
+    #[test]
+    fn sums_of_balances_are_exact_however_large() {
+        let asset: Asset = "DUSD/6".parse().unwrap();
+        let most = Balance {
+            current: i128::MAX,
+            pending: 0,
+            incoming: i128::MAX,
+            outgoing: 1,
+        };
+        let ledgers: Vec<_> = (1..=3)
+            .map(|no| LedgerAccount {
+                no: LedgerNo(no),
+                balances: vec![(asset, most)],
+            })
+            .collect();
+        let sums = sum(&ledgers);
+        let shown = sums.get("DUSD/6").unwrap();
+        let three = (BigInt::from(i128::MAX) * BigInt::from(3)).to_string();
+        assert_eq!((&shown.current, &shown.incoming), (&three, &three));
+        assert_eq!(
+            (shown.pending.as_str(), shown.outgoing.as_str()),
+            ("0", "3")
+        );
+    }
 }

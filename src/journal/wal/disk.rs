@@ -12,9 +12,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use tracing::{error, info, warn};
-
-use crate::journal::STALLED;
+use tracing::{info, warn};
 
 use super::{
     options::Clock,
@@ -166,9 +164,7 @@ impl Steward {
 
     fn run(self) {
         let _guard = HaltOnPanic(Arc::clone(&self.core));
-        let mut is_stall_told = false;
         loop {
-            is_stall_told = self.tell_of_a_stall(is_stall_told);
             if let Err(reason) = self.look() {
                 self.core.halt(&reason);
                 return;
@@ -230,25 +226,6 @@ impl Steward {
         }
         ready.changed.notify_all();
         Ok(())
-    }
-
-    /// Says once, while it lasts, that the disk does not answer: the commit itself tells only when it is
-    /// over.
-    fn tell_of_a_stall(&self, is_told: bool) -> bool {
-        let time = self.core.committing_for();
-        // A full disk has been told, and commits wait for it.
-        let is_long = |time: &Duration| *time >= STALLED && !self.core.ready.is_low();
-        let Some(time) = time.filter(is_long) else {
-            return false;
-        };
-        if !is_told {
-            let seconds = time.as_secs();
-            error!(
-                seconds,
-                "a commit is still under way: the disk does not answer, and nobody is answered until it does"
-            );
-        }
-        true
     }
 
     fn is_segment_due(&self) -> bool {
