@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
-use dashmap::{Entry, mapref::one::RefMut};
+use dashmap::{
+    Entry,
+    mapref::{multiple::RefMulti, one::RefMut},
+};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -57,6 +60,11 @@ impl Held {
         }
     }
 }
+
+/// How many keys are taken out of the map at once for a snapshot, unless that would take too many rounds.
+const KEYS_PER_ROUND: usize = 1 << 18;
+/// The most rounds: each goes through all keys.
+const ROUNDS_MAX: usize = 16;
 
 /// A permanent key that is claimed, with its part of the map locked: for as long as it takes to decide one
 /// request, and no other key may be asked for meanwhile.
@@ -185,7 +193,8 @@ impl Keys {
         self.records.is_empty()
     }
 
-    /// Calls `visit` with every settled key, in batches, for a snapshot.
+    /// Calls `visit` with every settled key, in batches, for a snapshot. No part of the map is locked while
+    /// it visits, which may take as long as a disk does.
     ///
     /// # Errors
     ///
@@ -193,23 +202,36 @@ impl Keys {
     pub fn for_each_batch<E>(
         &self,
         batch: usize,
+        visit: impl FnMut(Vec<(Key, KeyLife, u64)>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let rounds = self.records.len() / KEYS_PER_ROUND + 1;
+        self.for_each_in(rounds.min(ROUNDS_MAX), batch, visit)
+    }
+
+    /// Takes a share of the keys out in each round: all of them at once would be as much again in memory.
+    fn for_each_in<E>(
+        &self,
+        rounds: usize,
+        batch: usize,
         mut visit: impl FnMut(Vec<(Key, KeyLife, u64)>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut items = Vec::with_capacity(batch);
-        for known in self.records.iter() {
-            let Some(lsn) = known.value().lsn() else {
-                continue;
+        for round in 0..rounds {
+            // Keys are hashes: their numbers share them out evenly.
+            let is_of_round = |Key([_, number]): &Key| {
+                let number = usize::try_from(number >> 32).unwrap_or(0);
+                number.checked_rem(rounds) == Some(round)
             };
-            items.push((*known.key(), known.value().life(), lsn.get()));
-            if items.len() == batch {
-                visit(std::mem::replace(&mut items, Vec::with_capacity(batch)))?;
+            let settled = |known: RefMulti<'_, Key, Held>| {
+                let (key, held) = known.pair();
+                let lsn = held.lsn().filter(|_| is_of_round(key))?;
+                Some((*key, held.life(), lsn.get()))
+            };
+            let share: Vec<_> = self.records.iter().filter_map(settled).collect();
+            for items in share.chunks(batch.max(1)) {
+                visit(items.to_vec())?;
             }
         }
-        if items.is_empty() {
-            Ok(())
-        } else {
-            visit(items)
-        }
+        Ok(())
     }
 }
 
@@ -289,6 +311,42 @@ mod tests {
         assert_eq!(ask(&keys, &[two]), Some(Claim::Contested));
         assert_eq!(ask(&keys, &[one, two]), Some(Claim::Contested));
         assert_eq!(ask(&keys, &[one]), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_snapshot_of_the_keys() {
+        let keys = Keys::default();
+        let lsn_of = |number: u64| number + 1;
+        // Hashes, as keys are.
+        let all: Vec<_> = (0..20_000)
+            .map(|number: u64| key(&number.to_string(), KeyLife::Permanent))
+            .collect();
+        for ((key, life), number) in all.iter().zip(0..) {
+            keys.settle(*key, *life, lsn_of(number), NOW);
+        }
+        let claimed = key("ctx-1", KeyLife::Permanent).0;
+        assert_eq!(keys.claim(claimed), Claim::New);
+        let due: Vec<_> = all
+            .iter()
+            .zip(0..)
+            .map(|((key, life), number)| (lsn_of(number), *key, *life))
+            .collect();
+        for rounds in [1, 7, ROUNDS_MAX] {
+            let mut seen = Vec::new();
+            let visited: Result<(), ()> = keys.for_each_in(rounds, 1_000, |batch| {
+                assert!((1..=1_000).contains(&batch.len()));
+                let is_locked =
+                    |(key, _): &&(Key, KeyLife)| keys.records.try_get_mut(key).is_locked();
+                let locked = all.iter().filter(is_locked).count();
+                assert_eq!(locked, 0, "a visit may take as long as a disk does");
+                seen.extend(batch.into_iter().map(|(key, life, lsn)| (lsn, key, life)));
+                Ok(())
+            });
+            assert_eq!(visited, Ok(()));
+            seen.sort_unstable_by_key(|(lsn, ..)| *lsn);
+            assert_eq!(seen, due, "{rounds} rounds");
+        }
+        assert_eq!(keys.for_each_batch(9, |_| Err(7)), Err(7));
     }
 
     #[test]
