@@ -209,10 +209,14 @@ fn a_key_that_ends_ends_for_every_thread_that_knew_it() {
     all_get(&first, 200);
     let rotated = client.post(&format!("{path}/rotate"), &json!({}));
     let second = text(&rotated.expect(200)["secret_key"]);
+    // It is the same key, and was used.
+    let was_used = || client.get(&path).expect(200)["last_used_at"].is_string();
+    assert!(was_used());
     all_get(&first, 401);
     all_get(&second, 200);
     client.send(("DELETE", &path), &[], "").expect(200);
     all_get(&second, 401);
+    assert!(was_used());
 }
 
 #[test]

@@ -108,8 +108,8 @@ impl Claims<'_> {
 #[derive(Debug, Default)]
 pub struct Keys {
     records: WideMap<Key, Held>,
-    /// Expiring keys in the order of their time, seconds.
-    expiring: Mutex<VecDeque<(i64, Key)>>,
+    /// Expiring keys in the order of their time, seconds, with the record that stands for each.
+    expiring: Mutex<VecDeque<(i64, Key, u64)>>,
 }
 
 impl Keys {
@@ -156,7 +156,8 @@ impl Keys {
     pub fn settle(&self, key: Key, life: KeyLife, lsn: u64, time: Timestamp) {
         self.records.insert(key, Held::new(lsn, life));
         if life == KeyLife::Expiring {
-            self.expiring.lock().push_back((time.seconds(), key));
+            let expiring = (time.seconds(), key, lsn);
+            self.expiring.lock().push_back(expiring);
         }
     }
 
@@ -172,12 +173,14 @@ impl Keys {
     /// Forgets expiring keys from before `moment`.
     pub fn forget_before(&self, moment: Timestamp) {
         let mut expiring = self.expiring.lock();
-        while let Some((seconds, key)) = expiring.front().copied() {
+        while let Some((seconds, key, lsn)) = expiring.front().copied() {
             if seconds >= moment.seconds() {
                 return;
             }
             expiring.pop_front();
-            self.records.remove(&key);
+            // It may stand here twice, from a snapshot and the log behind it, and be another's by now.
+            let is_own = |_: &Key, held: &Held| held.lsn().map(NonZeroU64::get) == Some(lsn);
+            self.records.remove_if(&key, is_own);
         }
     }
 
@@ -311,6 +314,21 @@ mod tests {
         assert_eq!(ask(&keys, &[two]), Some(Claim::Contested));
         assert_eq!(ask(&keys, &[one, two]), Some(Claim::Contested));
         assert_eq!(ask(&keys, &[one]), None);
+    }
+
+    #[test]
+    fn a_key_that_is_used_again_is_not_forgotten_for_its_first_time() {
+        let keys = Keys::default();
+        let (key, life) = key("retry-1", KeyLife::Expiring);
+        let later = Timestamp::from_micros(9_000_000);
+        // As recovery may find it, in a snapshot and in the log.
+        keys.settle(key, life, 7, NOW);
+        keys.settle(key, life, 7, NOW);
+        keys.settle(key, life, 8, later);
+        keys.forget_before(later);
+        assert_eq!(keys.get(key), Some(8));
+        keys.forget_before(Timestamp::from_micros(10_000_000));
+        assert_eq!((keys.get(key), keys.is_empty()), (None, true));
     }
 
     #[test]

@@ -40,9 +40,12 @@ type Hash = [u8; 32];
 struct LiveKey {
     hash: Hash,
     principal: Arc<Principal>,
-    /// When it was used last, in microseconds; 0 for not since the start.
-    used_micros: AtomicI64,
+    used: Arc<LastUse>,
 }
+
+/// When a key was used last, in microseconds; 0 for not since the start.
+#[derive(Default)]
+struct LastUse(AtomicI64);
 
 /// How exactly it is known when a key was used last: threads that use the same one would have to wait for
 /// each other to note every use.
@@ -54,9 +57,9 @@ impl LiveKey {
         if own.expires_at.is_some_and(|end| end <= now) {
             return None;
         }
-        let before = self.used_micros.load(Ordering::Relaxed);
-        if now.micros().saturating_sub(before) >= USED_MICROS {
-            self.used_micros.store(now.micros(), Ordering::Relaxed);
+        let used = &self.used.0;
+        if now.micros().saturating_sub(used.load(Ordering::Relaxed)) >= USED_MICROS {
+            used.store(now.micros(), Ordering::Relaxed);
         }
         Some(own.clone())
     }
@@ -67,6 +70,8 @@ pub(super) struct Principals {
     by_hash: DashMap<Hash, Arc<LiveKey>>,
     /// The same by the public id.
     by_id: DashMap<String, Arc<LiveKey>>,
+    /// By the public id, of all keys that were there since the start.
+    uses: DashMap<String, Arc<LastUse>>,
     /// Tells these keys, as they are now, from what a thread has at hand: another number after every change.
     edition: AtomicU64,
 }
@@ -77,6 +82,7 @@ impl Principals {
         Self {
             by_hash: DashMap::new(),
             by_id: DashMap::new(),
+            uses: DashMap::new(),
             edition: AtomicU64::new(next_edition()),
         }
     }
@@ -98,7 +104,7 @@ impl Principals {
         let live = Arc::new(LiveKey {
             hash: key.hash,
             principal: Arc::new(principal),
-            used_micros: AtomicI64::new(0),
+            used: self.uses.entry(key.id.clone()).or_default().clone(),
         });
         self.by_hash.insert(key.hash, live.clone());
         self.by_id.insert(key.id.clone(), live);
@@ -143,9 +149,9 @@ impl Principals {
         live.used(&live.principal, now)
     }
 
-    /// When a key was used last since the start, to the millisecond.
+    /// When a key, also one that ended, was used last since the start, to the millisecond.
     pub(super) fn last_used(&self, id: &str) -> Option<Timestamp> {
-        let micros = self.by_id.get(id)?.used_micros.load(Ordering::Relaxed);
+        let micros = self.uses.get(id)?.0.load(Ordering::Relaxed);
         (micros > 0).then(|| Timestamp::from_micros(micros))
     }
 }
@@ -266,5 +272,10 @@ mod tests {
             assert!(keys.behind(key.hash, at(micros)).is_some());
             assert_eq!(keys.last_used(&key.id), Some(at(seen)));
         }
+        // With another secret it is the same key, and one that ended was used when it was.
+        keys.admit(&key);
+        assert_eq!(keys.last_used(&key.id), Some(at(11_000)));
+        keys.forget(&key.id);
+        assert_eq!(keys.last_used(&key.id), Some(at(11_000)));
     }
 }
